@@ -1,0 +1,91 @@
+"""Sessions of the exchanges: exchange-calendars with the seed ``calendar_overrides`` laid over it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache, cached_property
+
+import exchange_calendars
+
+from include.errors import TitansError
+from include.reference import Reference
+
+FIRST_DAY = date(1999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One trading day of one exchange; times are UTC."""
+
+    date: date
+    opens_at: datetime
+    closes_at: datetime
+    is_half_day: bool
+
+
+@dataclass(frozen=True)
+class SessionCalendar:
+    """The sessions of one exchange, in order."""
+
+    exchange: str
+    timezone: str
+    sessions: tuple[Session, ...]
+
+    @cached_property
+    def dates(self) -> list[date]:
+        return [session.date for session in self.sessions]
+
+    def between(self, first: date, last: date) -> tuple[Session, ...]:
+        """Sessions from ``first`` to ``last``, both included."""
+        return self.sessions[bisect_left(self.dates, first) : bisect_right(self.dates, last)]
+
+    def last_on_or_before(self, day: date) -> Session | None:
+        index = bisect_right(self.dates, day)
+        return self.sessions[index - 1] if index else None
+
+    def last_closed(self, moment: datetime) -> Session | None:
+        """The last session whose close is at or before ``moment``."""
+        index = bisect_right([session.closes_at for session in self.sessions], moment)
+        return self.sessions[index - 1] if index else None
+
+    def minus(self, day: date, sessions: int) -> date:
+        """The date ``sessions`` sessions before the last one on or before ``day``; the first known one where history is short."""
+        index = bisect_right(self.dates, day) - 1
+        return self.sessions[max(0, index - sessions)].date
+
+
+@cache
+def _library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
+    try:
+        library = exchange_calendars.get_calendar(calendar, start=FIRST_DAY.isoformat(), end=f"{last_year}-12-31")
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise TitansError(f"Seed exchanges.csv names the calendar {calendar}, which exchange-calendars does not know.") from error
+    early = set(library.early_closes)
+    schedule = library.schedule
+    return tuple(
+        (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
+        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
+    )
+
+
+def load_calendars(reference: Reference, last_year: int | None = None) -> dict[str, SessionCalendar]:
+    """One calendar an exchange of the seeds, to the end of ``last_year`` (default: this year).
+
+    An override to ``is_session = false`` removes a session. One to ``true`` adds it with the hours of the session before it.
+    """
+    last_year = last_year or datetime.now(UTC).year
+    calendars = {}
+    for exchange in reference.exchanges:
+        sessions = {row[0]: Session(*row) for row in _library_sessions(exchange.calendar, last_year)}
+        for override in (row for row in reference.calendar_overrides if row.exchange == exchange.exchange):
+            if not override.is_session:
+                sessions.pop(override.date, None)
+            elif override.date not in sessions:
+                model = sessions[max(day for day in sessions if day < override.date)]
+                shift = override.date - model.date
+                sessions[override.date] = Session(override.date, model.opens_at + shift, model.closes_at + shift, False)
+        ordered = tuple(sessions[day] for day in sorted(sessions))
+        calendars[exchange.exchange] = SessionCalendar(exchange.exchange, exchange.timezone, ordered)
+    return calendars

@@ -1,0 +1,239 @@
+"""What the user edits: the seed CSVs of dbt, read and checked once, before anything is extracted or built."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from include.errors import TitansError
+
+
+def _strict_date(value: object) -> object:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Day = Annotated[date, BeforeValidator(_strict_date)]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Exchange(Row):
+    exchange: Text
+    market: Identifier
+    name: Text
+    calendar: Text
+    timezone: Text
+
+
+class Security(Row):
+    symbol: Symbol
+    name: Text
+    kind: Literal["equity", "index"]
+    exchange: Text
+    currency: CurrencyCode
+
+
+class Basket(Row):
+    basket_id: Identifier
+    name: Text
+    weighting: Literal["equal", "market_value"]
+    rebalance: Literal["none", "daily", "monthly", "quarterly", "annual"]
+    base_date: Day | None = None
+    comparator_basket_id: Identifier | None = None
+
+
+class BasketMember(Row):
+    basket_id: Identifier
+    symbol: Symbol
+    valid_from: Day | None = None
+    valid_to: Day | None = None
+
+
+class MarketEvent(Row):
+    event_id: Identifier
+    name: Text
+    date: Day
+    description: Text
+
+
+class IndexHeadline(Row):
+    symbol: Symbol
+    measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
+
+
+class VendorCorrection(Row):
+    symbol: Symbol
+    date: Day
+    field: Literal["close", "dividend", "split_ratio"]
+    value: float
+    currency: CurrencyCode | None = None
+    known_from: Day
+    reason: Text
+    source: Text
+
+
+class CalendarOverride(Row):
+    exchange: Text
+    date: Day
+    is_session: bool
+    reason: Text
+
+
+T = TypeVar("T", bound=Row)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """All seeds, in file order."""
+
+    exchanges: tuple[Exchange, ...]
+    securities: tuple[Security, ...]
+    baskets: tuple[Basket, ...]
+    basket_members: tuple[BasketMember, ...]
+    market_events: tuple[MarketEvent, ...]
+    index_headlines: tuple[IndexHeadline, ...]
+    vendor_corrections: tuple[VendorCorrection, ...]
+    calendar_overrides: tuple[CalendarOverride, ...]
+
+    @property
+    def equities(self) -> tuple[Security, ...]:
+        return tuple(security for security in self.securities if security.kind == "equity")
+
+    def securities_of(self, market: str) -> tuple[Security, ...]:
+        """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
+        exchanges = {exchange.exchange for exchange in self.exchanges if exchange.market == market}
+        return tuple(security for security in self.securities if security.exchange in exchanges)
+
+
+def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
+    path = folder / f"{name}.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
+            if missing:
+                raise TitansError(f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}.")
+            rows = []
+            for row in reader:
+                try:
+                    rows.append(model.model_validate({key: value or None for key, value in row.items()}))
+                except ValidationError as error:
+                    problem = error.errors()[0]
+                    where = str(problem["loc"][0]) if problem["loc"] else "row"
+                    raise TitansError(
+                        f"Seed {path}, line {reader.line_num}, {where}={problem['input']!r}: {problem['msg']}. Correct the row."
+                    ) from error
+    except OSError as error:
+        raise TitansError(f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout.") from error
+    except UnicodeDecodeError as error:
+        raise TitansError(f"Seed {path} is not UTF-8 text ({error.reason}): save it as UTF-8 CSV.") from error
+    return tuple(rows)
+
+
+def load_reference(folder: Path) -> Reference:
+    """Read every seed in ``folder`` and check each against the others.
+
+    Raises:
+        TitansError: names the file, the row and what to correct.
+    """
+    reference = Reference(
+        exchanges=_read(folder, "exchanges", Exchange),
+        securities=_read(folder, "securities", Security),
+        baskets=_read(folder, "baskets", Basket),
+        basket_members=_read(folder, "basket_members", BasketMember),
+        market_events=_read(folder, "market_events", MarketEvent),
+        index_headlines=_read(folder, "index_headlines", IndexHeadline),
+        vendor_corrections=_read(folder, "vendor_corrections", VendorCorrection),
+        calendar_overrides=_read(folder, "calendar_overrides", CalendarOverride),
+    )
+    _check_unique(reference)
+    _check_references(reference)
+    _check_memberships(reference)
+    return reference
+
+
+def _check_unique(reference: Reference) -> None:
+    def check(name: str, rows: Iterable[Any], key: Callable[[Any], object]) -> None:
+        seen = set()
+        for row in rows:
+            if key(row) in seen:
+                raise TitansError(f"Seed {name}.csv lists {key(row)} twice: keep one row.")
+            seen.add(key(row))
+
+    check("exchanges", reference.exchanges, lambda row: row.exchange)
+    check("securities", reference.securities, lambda row: row.symbol)
+    check("baskets", reference.baskets, lambda row: row.basket_id)
+    check("market_events", reference.market_events, lambda row: row.event_id)
+    check("index_headlines", reference.index_headlines, lambda row: (row.symbol, row.measure))
+    check("vendor_corrections", reference.vendor_corrections, lambda row: (row.symbol, str(row.date), row.field))
+    check("calendar_overrides", reference.calendar_overrides, lambda row: (row.exchange, str(row.date)))
+
+
+def _check_references(reference: Reference) -> None:
+    exchanges = {row.exchange for row in reference.exchanges}
+    securities = {row.symbol: row for row in reference.securities}
+    baskets = {row.basket_id for row in reference.baskets}
+
+    def known(value: str | None, names: Iterable[str], where: str, target: str) -> None:
+        if value is not None and value not in names:
+            raise TitansError(f"Seed {where} names {value}, which {target}.csv does not list: add it there or correct the row.")
+
+    for security in reference.securities:
+        known(security.exchange, exchanges, f"securities.csv ({security.symbol})", "exchanges")
+    for override in reference.calendar_overrides:
+        known(override.exchange, exchanges, f"calendar_overrides.csv ({override.date})", "exchanges")
+    for basket in reference.baskets:
+        known(basket.comparator_basket_id, baskets, f"baskets.csv ({basket.basket_id})", "baskets")
+        if basket.comparator_basket_id == basket.basket_id:
+            raise TitansError(f"Seed baskets.csv compares {basket.basket_id} with itself: name another basket or leave it empty.")
+        if not any(member.basket_id == basket.basket_id for member in reference.basket_members):
+            raise TitansError(f"Basket {basket.basket_id} has no member: add rows to basket_members.csv or remove the basket.")
+    for member in reference.basket_members:
+        known(member.basket_id, baskets, "basket_members.csv", "baskets")
+        known(member.symbol, securities, f"basket_members.csv (basket {member.basket_id})", "securities")
+        if securities[member.symbol].kind != "equity":
+            raise TitansError(f"Basket {member.basket_id} has the index {member.symbol} as a member: only equities can be members.")
+    for headline in reference.index_headlines:
+        known(headline.symbol, securities, "index_headlines.csv", "securities")
+        if securities[headline.symbol].kind != "index":
+            raise TitansError(f"Seed index_headlines.csv names {headline.symbol}, which is not an index: use an index of securities.csv.")
+    for correction in reference.vendor_corrections:
+        known(correction.symbol, securities, f"vendor_corrections.csv ({correction.date})", "securities")
+        if correction.value < 0 or (correction.field != "dividend" and correction.value == 0):
+            raise TitansError(
+                f"Seed vendor_corrections.csv sets {correction.field} of {correction.symbol} on {correction.date} to "
+                f"{correction.value}: it must be above zero."
+            )
+
+
+def _check_memberships(reference: Reference) -> None:
+    spans: dict[tuple[str, str], list[BasketMember]] = defaultdict(list)
+    for member in reference.basket_members:
+        if member.valid_from and member.valid_to and member.valid_to < member.valid_from:
+            raise TitansError(
+                f"Member {member.symbol} of basket {member.basket_id} is valid to {member.valid_to}, before it starts on "
+                f"{member.valid_from}: correct basket_members.csv."
+            )
+        spans[member.basket_id, member.symbol].append(member)
+    for (basket_id, symbol), members in spans.items():
+        members.sort(key=lambda member: member.valid_from or date.min)
+        for earlier, later in pairwise(members):
+            if (earlier.valid_to or date.max) >= (later.valid_from or date.min):
+                raise TitansError(
+                    f"Memberships of {symbol} in basket {basket_id} overlap: one runs to {earlier.valid_to or 'no end'}, the next starts "
+                    f"on {later.valid_from or 'the beginning'}. Correct basket_members.csv."
+                )

@@ -1,0 +1,134 @@
+"""Every setting of Titans, each an environment variable ``TITANS_<NAME>``, checked before anything runs."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from include.errors import TitansError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SourceName = Literal["sample", "files", "yahoo"]
+SOURCE_NAMES: tuple[str, ...] = get_args(SourceName)
+
+
+class Settings(BaseSettings):
+    """Typed settings. Paths may be relative; they then count from the project's root."""
+
+    model_config = SettingsConfigDict(env_prefix="TITANS_", env_ignore_empty=True, frozen=True)
+
+    source: SourceName = "sample"
+    files_dir: Path | None = None
+    exported_at: datetime | None = None
+    as_of: date | None = None
+    data_dir: Path = Path("data")
+    seeds_dir: Path = Path("dbt_project/seeds")
+    accept_loss: str | None = None
+    yahoo_base_url: str | None = None
+    """Where the Yahoo client connects to instead of *.yahoo.com: a proxy or, in tests, a stand-in on loopback."""
+    batch_size: int = 25
+    """Symbols in one mapped ingest task."""
+    overlap_sessions: int = 10
+    """Sessions before the last stored one that every price extraction reads again."""
+    keep_generations: int = 3
+    """Published generations kept of each source."""
+
+    @field_validator("files_dir", "data_dir", "seeds_dir")
+    @classmethod
+    def _from_project_root(cls, value: Path | None) -> Path | None:
+        return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _strict_date(cls, value: object) -> object:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+
+    @field_validator("exported_at", mode="before")
+    @classmethod
+    def _moment(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if len(value) == len("2025-03-08"):
+            return end_of_day(date.fromisoformat(value))
+        moment = datetime.fromisoformat(value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @property
+    def store_dir(self) -> Path:
+        """The one folder of this source: landing files, warehouse, run records."""
+        return self.data_dir / self.source
+
+    @property
+    def landing_dir(self) -> Path:
+        return self.store_dir / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        return self.store_dir / "warehouse.duckdb"
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.store_dir / "runs"
+
+    @property
+    def published_dir(self) -> Path:
+        return self.data_dir / "published"
+
+    @property
+    def published_link(self) -> Path:
+        return self.published_dir / "titans.duckdb"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's database, logs and configuration: shared by the sources, as the DAGs are."""
+        return self.data_dir / "airflow"
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.source == "sample"
+
+
+_EXPECTED = {
+    "source": "one of " + ", ".join(SOURCE_NAMES),
+    "as_of": "a date such as 2025-03-07",
+    "exported_at": "a date such as 2025-03-08, or a time such as 2025-03-08T06:00:00+00:00",
+    "batch_size": "a whole number",
+    "overlap_sessions": "a whole number",
+    "keep_generations": "a whole number",
+}
+
+
+def end_of_day(day: date) -> datetime:
+    """The last second of ``day`` in UTC: an export named by its date alone holds that day's closes."""
+    return datetime.combine(day, time(23, 59, 59), UTC)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check the settings from the environment.
+
+    Args:
+        overrides: values that win over the environment, by setting name.
+
+    Raises:
+        TitansError: an unknown ``TITANS_`` variable, a malformed value, or a combination that cannot run.
+    """
+    known = {f"TITANS_{name.upper()}" for name in Settings.model_fields}
+    if unknown := sorted(name for name in os.environ if name.startswith("TITANS_") and name not in known):
+        raise TitansError(f"Unknown setting {unknown[0]}. Known settings are {', '.join(sorted(known))}.")
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks the types at run time
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = str(problem["loc"][0])
+        expected = _EXPECTED.get(name, problem["msg"])
+        raise TitansError(f"{name.upper()}={problem['input']} is not usable: TITANS_{name.upper()} must be {expected}.") from error
+    if settings.source == "files" and settings.files_dir is None:
+        raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
+    if settings.as_of and settings.as_of > datetime.now(UTC).date():
+        raise TitansError(f"AS_OF={settings.as_of} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
+    return settings

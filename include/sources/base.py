@@ -1,0 +1,146 @@
+"""The one protocol of the sources, and the fixed schemas of what they deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+from include.reference import Security
+
+
+class Dataset(StrEnum):
+    """What a source can deliver; also the folder names of landing and the table names of raw."""
+
+    PRICES = "prices"
+    FX_RATES = "fx_rates"
+    SHARES = "shares"
+    ESTIMATES = "estimates"
+
+
+def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in columns])
+
+
+SCHEMAS: dict[Dataset, pa.Schema] = {
+    # Prices are split-adjusted to basis_date, never for dividends. No dividend or split is NULL or 0. Index lines may have a close only.
+    Dataset.PRICES: _schema(
+        ("symbol", pa.string()),
+        ("date", pa.date32()),
+        ("open", pa.float64()),
+        ("high", pa.float64()),
+        ("low", pa.float64()),
+        ("close", pa.float64()),
+        ("volume", pa.int64()),
+        ("dividend", pa.float64()),
+        ("dividend_currency", pa.string()),
+        ("split_ratio", pa.float64()),
+        ("currency", pa.string()),
+        ("basis_date", pa.date32()),
+    ),
+    # rate: units of quote_currency for one base_currency.
+    Dataset.FX_RATES: _schema(
+        ("base_currency", pa.string()), ("quote_currency", pa.string()), ("date", pa.date32()), ("rate", pa.float64())
+    ),
+    # All share classes together. note: the vendor's own reference.
+    Dataset.SHARES: _schema(
+        ("symbol", pa.string()),
+        ("as_of", pa.date32()),
+        ("shares_outstanding", pa.float64()),
+        ("share_class", pa.string()),
+        ("note", pa.string()),
+        ("basis_date", pa.date32()),
+    ),
+    # metric: eps. period_type: annual or quarter. period_label: the vendor's (0y, +1y, 0q, +1q). period_end: the fiscal period's last day.
+    Dataset.ESTIMATES: _schema(
+        ("symbol", pa.string()),
+        ("as_of", pa.date32()),
+        ("metric", pa.string()),
+        ("period_type", pa.string()),
+        ("period_end", pa.date32()),
+        ("period_label", pa.string()),
+        ("mean", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("analyst_count", pa.int64()),
+        ("currency", pa.string()),
+        ("note", pa.string()),
+        ("basis_date", pa.date32()),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days asked for, both ends included. Without ``start``: all history the source has."""
+
+    start: date | None
+    end: date
+
+
+@dataclass(frozen=True)
+class CurrencyPair:
+    base: str
+    quote: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.base}{self.quote}"
+
+
+@dataclass(frozen=True)
+class SymbolFailure:
+    """One symbol (or currency pair) that could not be delivered, and why, in a sentence."""
+
+    symbol: str
+    reason: str
+    is_retryable: bool = True
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One answer of a source.
+
+    Attributes:
+        table: rows in the dataset's schema; only symbols that succeeded.
+        fetched_at: when the vendor answered (UTC); orders the versions of a row.
+        failures: symbols that did not succeed; they never cost the others.
+    """
+
+    table: pa.Table
+    fetched_at: datetime
+    failures: list[SymbolFailure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """First and last day of which a closed source (sample, files) holds prices."""
+
+    first: date
+    last: date
+
+
+class Source(Protocol):
+    """A vendor. Methods raise TitansError only where no symbol at all can be served."""
+
+    name: str
+    is_incremental: bool
+    """Whether prices are asked for since the last stored session; else the whole history is delivered each time."""
+    omitted: frozenset[str]
+    """Symbols that the source deliberately does not offer; asking for them is not a failure."""
+
+    def coverage(self) -> Coverage | None:
+        """The days held, or None for a live vendor."""
+
+    def prices(self, securities: Sequence[Security], window: Window) -> Extract: ...
+
+    def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract: ...
+
+    def shares(self, securities: Sequence[Security], window: Window) -> Extract: ...
+
+    def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Snapshots with ``as_of`` in the window. A live vendor has only today's and says so for a window that ends earlier."""
