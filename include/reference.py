@@ -45,6 +45,8 @@ class Security(Row):
     kind: Literal["equity", "index"]
     exchange: Text
     currency: CurrencyCode
+    reporting_currency: CurrencyCode | None = None
+    """Currency of the company's accounts and so, as a rule, of its estimates: its FX rate is fetched too."""
 
 
 class Basket(Row):

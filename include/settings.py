@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     exported_at: datetime | None = None
     as_of: date | None = None
     data_dir: Path = Path("data")
-    seeds_dir: Path = Path("dbt_project/seeds")
+    dbt_project_dir: Path = Path("dbt_project")
+    """The dbt project with its seeds; give a copy to try other seeds."""
     accept_loss: str | None = None
     yahoo_base_url: str | None = None
     """Where the Yahoo client connects to instead of *.yahoo.com: a proxy or, in tests, a stand-in on loopback."""
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     keep_generations: int = 3
     """Published generations kept of each source."""
 
-    @field_validator("files_dir", "data_dir", "seeds_dir")
+    @field_validator("files_dir", "data_dir", "dbt_project_dir")
     @classmethod
     def _from_project_root(cls, value: Path | None) -> Path | None:
         return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
             return end_of_day(date.fromisoformat(value))
         moment = datetime.fromisoformat(value)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @property
+    def seeds_dir(self) -> Path:
+        return self.dbt_project_dir / "seeds"
 
     @property
     def store_dir(self) -> Path:

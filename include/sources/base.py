@@ -133,8 +133,8 @@ class Source(Protocol):
     omitted: frozenset[str]
     """Symbols that the source deliberately does not offer; asking for them is not a failure."""
 
-    def coverage(self) -> Coverage | None:
-        """The days held, or None for a live vendor."""
+    def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
+        """First and last day with a price of any of ``symbols`` (default: of anything), or None for a live vendor."""
 
     def prices(self, securities: Sequence[Security], window: Window) -> Extract: ...
 

@@ -1,0 +1,28 @@
+{# The periods of every return column, in order. #}
+{% macro periods() %}
+    {{ return(["1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y"]) }}
+{% endmacro %}
+
+{# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps month ends when it subtracts months. #}
+{% macro period_target(period, date) -%}
+    {%- set targets = {
+        "1d": "(" ~ date ~ " - 1)",
+        "wtd": "(date_trunc('week', " ~ date ~ ")::date - 1)",
+        "mtd": "(date_trunc('month', " ~ date ~ ")::date - 1)",
+        "qtd": "(date_trunc('quarter', " ~ date ~ ")::date - 1)",
+        "ytd": "(date_trunc('year', " ~ date ~ ")::date - 1)",
+        "1m": "(" ~ date ~ " - interval 1 month)::date",
+        "3m": "(" ~ date ~ " - interval 3 month)::date",
+        "6m": "(" ~ date ~ " - interval 6 month)::date",
+        "1y": "(" ~ date ~ " - interval 1 year)::date",
+        "3y": "(" ~ date ~ " - interval 3 year)::date",
+        "5y": "(" ~ date ~ " - interval 5 year)::date"
+    } -%}
+    {%- if period not in targets -%}
+        {{ exceptions.raise_compiler_error("There is no period " ~ period ~ ": use one of " ~ periods() | join(", ")) }}
+    {%- endif -%}
+    {{ targets[period] }}
+{%- endmacro %}
+
+{# How many days older than its target a base may be: a longer gap leaves the period without a base. #}
+{% macro period_base_max_age_days() %}{{ return(10) }}{% endmacro %}

@@ -1,0 +1,112 @@
+-- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted price relatives.
+-- Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) / PR_(t-1).
+with by_basis as (
+    select
+        basket_id,
+        date,
+        rebalance_number,
+        'local' as currency_basis,
+        weight * close / close_bought as value,
+        weight * dividend / close_bought as dividend_value,
+        is_priced
+    from {{ ref("int_basket_member_values") }}
+    union all
+    select
+        basket_id,
+        date,
+        rebalance_number,
+        'usd' as currency_basis,
+        weight * close_usd / close_usd_bought as value,
+        weight * dividend_usd / close_usd_bought as dividend_value,
+        is_priced
+    from {{ ref("int_basket_member_values") }}
+),
+
+-- Relatives to the last rebalance. A member without a value leaves none for the basket: a partial sum would be a wrong level.
+relatives as (
+    select
+        basket_id,
+        date,
+        rebalance_number,
+        currency_basis,
+        case when count(value) = count(*) then sum(value) end as relative,
+        sum(dividend_value) as dividend_relative,
+        count(*) as members,
+        count(*) filter (where is_priced) as members_priced
+    from by_basis
+    group by basket_id, date, rebalance_number, currency_basis
+),
+
+period_growth as (
+    select
+        basket_id,
+        currency_basis,
+        rebalance_number,
+        arg_max(relative, date) as growth
+    from relatives
+    group by basket_id, currency_basis, rebalance_number
+),
+
+starting_levels as (
+    select
+        basket_id,
+        currency_basis,
+        rebalance_number,
+        100 * coalesce(
+            product(growth) over (
+                partition by basket_id, currency_basis
+                order by rebalance_number
+                rows between unbounded preceding and 1 preceding
+            ), 1
+        ) as starting_level
+    from period_growth
+),
+
+price_levels as (
+    select
+        relatives.basket_id,
+        relatives.date,
+        relatives.currency_basis,
+        relatives.members,
+        relatives.members_priced,
+        starting_levels.starting_level * relatives.relative as level,
+        starting_levels.starting_level * relatives.dividend_relative as dividend,
+        lag(starting_levels.starting_level * relatives.relative) over (
+            partition by relatives.basket_id, relatives.currency_basis
+            order by relatives.date
+        ) as previous_level
+    from relatives
+    inner join starting_levels
+        on
+            relatives.basket_id = starting_levels.basket_id
+            and relatives.currency_basis = starting_levels.currency_basis
+            and relatives.rebalance_number = starting_levels.rebalance_number
+),
+
+final as (
+    select
+        basket_id,
+        date,
+        currency_basis,
+        'price' as return_type,
+        level,
+        members,
+        members_priced
+    from price_levels
+    union all
+    select
+        basket_id,
+        date,
+        currency_basis,
+        'total' as return_type,
+        100 * product(coalesce((level + dividend) / previous_level, 1)) over (
+            partition by basket_id, currency_basis
+            order by date
+            rows between unbounded preceding and current row
+        ) as level,
+        members,
+        members_priced
+    from price_levels
+)
+
+select * from final

@@ -1,0 +1,46 @@
+-- US dollars to each currency for every calendar day: the last fixing on or before it, at most 7 days old.
+with fixings as (
+    select
+        quote_currency as currency,
+        date,
+        rate,
+        source
+    from {{ ref("stg_fx_rates") }}
+    where base_currency = 'USD'
+    {{ latest_version(["base_currency", "quote_currency", "date"]) }}
+),
+
+days as (
+    select unnest(generate_series(min(date), max(date), interval 1 day))::date as date
+    from {{ ref("stg_exchange_sessions") }}
+),
+
+currencies as (
+    select distinct currency
+    from fixings
+),
+
+carried as (
+    select
+        currencies.currency,
+        days.date,
+        case when fixings.date >= days.date - 7 then fixings.rate end as units_per_usd,
+        case when fixings.date >= days.date - 7 then fixings.date end as fixing_date
+    from currencies
+    cross join days
+    asof left join fixings
+        on currencies.currency = fixings.currency and days.date >= fixings.date
+),
+
+final as (
+    select * from carried
+    union all
+    select
+        'USD' as currency,
+        date,
+        1.0 as units_per_usd,
+        date as fixing_date
+    from days
+)
+
+select * from final

@@ -1,0 +1,6 @@
+select
+    event_id,
+    name,
+    date,
+    description
+from {{ ref("market_events") }}

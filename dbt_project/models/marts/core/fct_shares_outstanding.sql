@@ -1,0 +1,10 @@
+select
+    shares.symbol,
+    securities.name,
+    shares.as_of,
+    shares.shares_outstanding,
+    shares.share_class,
+    shares.note,
+    shares.source
+from {{ ref("int_shares_split_adjusted") }} as shares
+inner join {{ ref("securities") }} as securities on shares.symbol = securities.symbol

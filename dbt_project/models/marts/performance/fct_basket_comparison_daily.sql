@@ -1,0 +1,45 @@
+{% set keys = ["basket_id", "comparator_basket_id", "currency_basis", "return_type"] %}
+
+with pair_levels as (
+    select * from {{ ref("int_basket_pair_levels") }}
+),
+
+returns as (
+    select
+        s.basket_id,
+        s.comparator_basket_id,
+        s.date,
+        s.currency_basis,
+        s.return_type,
+        s.level / s.comparator_level as ratio,
+        {{ period_returns({"return_": "level", "comparator_return_": "comparator_level"}) }}
+    from pair_levels as s
+    {{ period_joins("pair_levels", keys) }}
+)
+
+select
+    s.basket_id,
+    one.name as basket_name,
+    s.comparator_basket_id,
+    two.name as comparator_name,
+    s.date,
+    s.currency_basis,
+    s.return_type,
+    {% for period in periods() -%}
+    s.return_{{ period }} - s.comparator_return_{{ period }} as excess_return_{{ period }},
+    {% endfor -%}
+    100 * s.ratio / first_value(s.ratio) over (
+        partition by {% for key in keys %}s.{{ key }}{% if not loop.last %}, {% endif %}{% endfor %}
+        order by s.date
+    ) as relative_level,
+    case
+        when own.coverage_ratio >= {{ minimum_coverage() }} and other.coverage_ratio >= {{ minimum_coverage() }}
+            then 1 - own.forward_pe_aggregate / other.forward_pe_aggregate
+    end as forward_pe_discount
+from returns as s
+inner join {{ ref("baskets") }} as one on s.basket_id = one.basket_id
+inner join {{ ref("baskets") }} as two on s.comparator_basket_id = two.basket_id
+asof left join {{ ref("fct_basket_valuation_daily") }} as own
+    on s.basket_id = own.basket_id and s.date >= own.date
+asof left join {{ ref("fct_basket_valuation_daily") }} as other
+    on s.comparator_basket_id = other.basket_id and s.date >= other.date

@@ -1,0 +1,42 @@
+-- Market value of the priced members. If one of them has no share count there is no value: part of a basket is not the basket.
+with by_day as (
+    select
+        basket_id,
+        date,
+        count(*) filter (where is_priced)::integer as members_priced,
+        count(market_value_usd) filter (where is_priced)::integer as members_valued,
+        sum(market_value_usd) filter (where is_priced) as market_value_usd,
+        min(shares_as_of) filter (where is_priced) as shares_as_of,
+        bool_or(is_shares_backcast) filter (where is_priced) as is_shares_backcast
+    from {{ ref("int_basket_member_values") }}
+    group by basket_id, date
+),
+
+complete as (
+    select
+        basket_id,
+        date,
+        members_priced,
+        members_valued,
+        case when members_valued = members_priced then market_value_usd end as market_value_usd,
+        shares_as_of,
+        is_shares_backcast
+    from by_day
+)
+
+select
+    s.basket_id,
+    baskets.name,
+    s.date,
+    s.market_value_usd,
+    case
+        when base.date >= {{ period_target("ytd", "s.date") }} - {{ period_base_max_age_days() }} then s.market_value_usd - base.market_value_usd
+    end as change_ytd_usd,
+    s.members_priced,
+    s.members_valued,
+    s.shares_as_of,
+    s.is_shares_backcast
+from complete as s
+inner join {{ ref("baskets") }} as baskets on s.basket_id = baskets.basket_id
+asof left join complete as base
+    on s.basket_id = base.basket_id and {{ period_target("ytd", "s.date") }} >= base.date

@@ -1,0 +1,64 @@
+with members as (
+    select
+        held.basket_id,
+        held.date,
+        held.symbol,
+        held.market_value_usd,
+        valuation.eps_ntm / valuation.close as earnings_yield
+    from {{ ref("int_basket_member_values") }} as held
+    asof left join {{ ref("fct_security_valuation_daily") }} as valuation
+        on held.symbol = valuation.symbol and held.date >= valuation.date
+    where held.is_priced
+),
+
+-- The rank orders from cheap to dear; a loss has no P/E and ranks as dearer than any.
+ranked as (
+    select
+        *,
+        case when earnings_yield > 0 then 1 / earnings_yield end as forward_pe,
+        row_number() over (
+            partition by basket_id, date
+            order by earnings_yield is null, earnings_yield <= 0, case when earnings_yield > 0 then 1 / earnings_yield end, symbol
+        ) as place,
+        count(earnings_yield) over (partition by basket_id, date) as covered
+    from members
+),
+
+aggregated as (
+    select
+        basket_id,
+        date,
+        count(*)::integer as members,
+        count(earnings_yield)::integer as members_covered,
+        count(*) filter (where earnings_yield <= 0)::integer as loss_makers,
+        sum(market_value_usd) filter (where earnings_yield is not null) as covered_value,
+        sum(market_value_usd * earnings_yield) as covered_earnings,
+        sum(market_value_usd) filter (where earnings_yield > 0) as profitable_value,
+        sum(market_value_usd * earnings_yield) filter (where earnings_yield > 0) as profitable_earnings,
+        avg(earnings_yield) as mean_yield,
+        case when count(market_value_usd) = count(*) then sum(market_value_usd) end as total_value,
+        count(*) filter (where place in (covered // 2 + 1, (covered + 1) // 2) and earnings_yield is not null) as middle_places,
+        count(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_values,
+        avg(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_pe
+    from ranked
+    group by basket_id, date
+)
+
+select
+    aggregated.basket_id,
+    baskets.name,
+    aggregated.date,
+    case when aggregated.covered_earnings > 0 then aggregated.covered_value / aggregated.covered_earnings end as forward_pe_aggregate,
+    case
+        when aggregated.profitable_earnings > 0 then aggregated.profitable_value / aggregated.profitable_earnings
+    end as forward_pe_aggregate_profitable,
+    case when aggregated.mean_yield > 0 then 1 / aggregated.mean_yield end as forward_pe_equal_weight,
+    case
+        when aggregated.middle_places > 0 and aggregated.middle_values = aggregated.middle_places then aggregated.middle_pe
+    end as forward_pe_median,
+    aggregated.members,
+    aggregated.members_covered,
+    coalesce(aggregated.covered_value, 0) / aggregated.total_value as coverage_ratio,
+    aggregated.loss_makers
+from aggregated
+inner join {{ ref("baskets") }} as baskets on aggregated.basket_id = baskets.basket_id

@@ -1,0 +1,19 @@
+with rows_of_usable_units as (
+    select *
+    from {{ source("raw", "corporate_actions") }}
+    where {{ of_usable_unit("symbol") }}
+)
+
+select
+    symbol,
+    date,
+    action,
+    value,
+    currency,
+    fetched_at,
+    known_from,
+    basis_date,
+    batch_id,
+    source,
+    loaded_at
+from rows_of_usable_units

@@ -1,0 +1,8 @@
+select
+    exchange,
+    market,
+    date,
+    opens_at,
+    closes_at,
+    is_half_day
+from {{ source("raw", "exchange_sessions") }}

@@ -1,0 +1,192 @@
+"""Run records: what a DAG run did, as one JSON file, written whole when the run ends. ``make status`` reads these and opens no database."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from include.settings import Settings
+
+Outcome = Literal["success", "partial", "failed", "skipped"]
+
+
+class FailureRow(BaseModel):
+    """A symbol that one attempt of a batch could not fetch."""
+
+    dataset: str
+    symbol: str
+    reason: str
+    attempt: int
+    is_final: bool
+
+
+class CheckResult(BaseModel):
+    """One expectation of a gate, as it came out.
+
+    ``status`` is ``passed``, ``warning`` (failed, of severity warning), ``failed`` (of severity critical) or ``error`` (it could not run,
+    which counts as critical).
+    """
+
+    gate: str
+    name: str
+    table: str
+    severity: Literal["critical", "warning"]
+    status: Literal["passed", "warning", "failed", "error"]
+    why: str
+    failing_rows: int = 0
+    examples: list[dict[str, Any]] = Field(default_factory=list)
+    message: str = ""
+
+
+class StepRecord(BaseModel):
+    """One task of a run."""
+
+    step: str
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+    message: str = ""
+    facts: dict[str, Any] = Field(default_factory=dict)
+    failures: list[FailureRow] = Field(default_factory=list)
+    checks: list[CheckResult] = Field(default_factory=list)
+
+
+class RunRecord(BaseModel):
+    """A whole run. ``outcome`` is ``failed`` if a step failed for good, ``partial`` if some symbols did."""
+
+    run_id: str
+    dag_id: str
+    source: str
+    as_of: str | None
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+    steps: list[StepRecord]
+
+    @property
+    def failures(self) -> list[FailureRow]:
+        return [failure for step in self.steps for failure in step.failures]
+
+    @property
+    def checks(self) -> list[CheckResult]:
+        return [check for step in self.steps for check in step.checks]
+
+    def step(self, name: str) -> StepRecord | None:
+        return next((step for step in self.steps if step.step == name), None)
+
+
+class Run:
+    """One DAG run, as its tasks see it: each records its step as a part file, the last one puts the parts together."""
+
+    def __init__(self, settings: Settings, dag_id: str, run_id: str) -> None:
+        self._settings = settings
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self.name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{dag_id}.{run_id}")
+        self._parts = settings.runs_dir / f"{self.name}.parts"
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[StepRecord]:
+        """Record the block as a step. An exception is recorded with its sentence and goes on."""
+        now = datetime.now(UTC)
+        record = StepRecord(step=name, outcome="success", started_at=now, ended_at=now)
+        try:
+            yield record
+        except BaseException as error:
+            record.outcome = "failed"
+            record.message = str(error) or type(error).__name__
+            raise
+        finally:
+            record.ended_at = datetime.now(UTC)
+            _write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1))
+
+    def steps(self) -> list[StepRecord]:
+        """Steps recorded so far, in the order of their start."""
+        if not self._parts.is_dir():
+            return []
+        records = [StepRecord.model_validate_json(path.read_text()) for path in self._parts.glob("*.json")]
+        return sorted(records, key=lambda record: record.started_at)
+
+    def finish(self, as_of: str | None) -> RunRecord:
+        """Write ``<run>.json`` out of the parts, in one step, and return it."""
+        steps = self.steps()
+        now = datetime.now(UTC)
+        is_partial = any(failure.is_final for step in steps for failure in step.failures)
+        outcome: Outcome = "success"
+        if any(step.outcome == "failed" for step in steps):
+            outcome = "failed"
+        elif is_partial:
+            outcome = "partial"
+        elif steps and all(step.outcome == "skipped" for step in steps):
+            outcome = "skipped"
+        record = RunRecord(
+            run_id=self.run_id,
+            dag_id=self.dag_id,
+            source=self._settings.source,
+            as_of=as_of,
+            outcome=outcome,
+            started_at=min((step.started_at for step in steps), default=now),
+            ended_at=now,
+            steps=steps,
+        )
+        _write_whole(self._settings.runs_dir / f"{self.name}.json", record.model_dump_json(indent=1))
+        shutil.rmtree(self._parts, ignore_errors=True)
+        return record
+
+
+def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord]:
+    """All readable records of the source, oldest first. A damaged one is passed over: it must not hide the others."""
+    records = []
+    for path in settings.runs_dir.glob(f"{dag_id or ''}*.json"):
+        try:
+            records.append(RunRecord.model_validate_json(path.read_text()))
+        except (OSError, ValidationError):
+            continue
+    return sorted(records, key=lambda record: record.ended_at)
+
+
+def unfinished_runs(settings: Settings) -> list[str]:
+    """Names of runs that recorded a step and never ended: running now, or killed."""
+    return sorted(path.name.removesuffix(".parts") for path in settings.runs_dir.glob("*.parts"))
+
+
+def quarantined_units(settings: Settings) -> list[dict[str, Any]]:
+    """Units (batch, dataset, symbol, reasons) in quarantine after the last build that judged any."""
+    for record in reversed(run_records(settings, "build_marts")):
+        step = record.step("check_raw")
+        if step is not None and "quarantined" in step.facts:
+            released = {(row["batch_id"], row["symbol"]) for row in releases(settings)}
+            return [unit for unit in step.facts["quarantined"] if (unit["batch_id"], unit["symbol"]) not in released]
+    return []
+
+
+def releases(settings: Settings) -> list[dict[str, Any]]:
+    """Releases from quarantine on record: batch_id, symbol, reason, released_at."""
+    return [json.loads(path.read_text()) for path in sorted((settings.runs_dir / "releases").glob("*.json"))]
+
+
+def record_release(settings: Settings, batch_id: str, symbol: str, reason: str) -> None:
+    """Put a release on record; the next build acts on it."""
+    row = {"batch_id": batch_id, "symbol": symbol, "reason": reason, "released_at": datetime.now(UTC).isoformat()}
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
+    _write_whole(settings.runs_dir / "releases" / f"{name}.json", json.dumps(row))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,197 @@
+"""A folder of CSV or Parquet files that the user's own vendor exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from include.errors import TitansError
+from include.reference import Security, load_reference
+from include.settings import Settings, end_of_day
+from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+
+# Column name in the file -> column name in the schema, where they differ; then what a file may leave out.
+_RENAMED = {Dataset.ESTIMATES: {"period": "period_label", "source": "note"}, Dataset.SHARES: {"source": "note"}}
+_OPTIONAL = {
+    Dataset.PRICES: {"open", "high", "low", "volume", "dividend", "dividend_currency", "split_ratio"},
+    Dataset.FX_RATES: set[str](),
+    Dataset.SHARES: {"share_class", "note"},
+    Dataset.ESTIMATES: {"low", "high", "analyst_count", "note"},
+}
+_DERIVED = {"basis_date", "period_type"}
+_REQUIRED_FILES = (Dataset.PRICES, Dataset.FX_RATES)
+_TYPE_NAMES = {"DATE": "a date such as 2025-03-07", "DOUBLE": "a number", "BIGINT": "a whole number"}
+
+
+class FilesSource:
+    """Reads ``prices``, ``fx_rates``, ``shares`` and ``estimates`` from one folder, each whole: an export is one statement."""
+
+    name = "files"
+    is_incremental = False
+    omitted: frozenset[str] = frozenset()
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.files_dir is None:
+            raise TitansError("SOURCE=files needs FILES=<folder> (TITANS_FILES_DIR).")
+        self._folder = settings.files_dir
+        self._exported_at = settings.exported_at
+        self._reference = load_reference(settings.seeds_dir)
+        try:
+            names = {path.name for path in self._folder.iterdir()}
+        except OSError as error:
+            raise TitansError(
+                f"FILES={self._folder} cannot be read ({error.strerror}): give a folder that exists and may be read."
+            ) from error
+        self._paths = {
+            dataset: self._folder / f"{dataset}.{ending}"
+            for dataset in Dataset
+            for ending in ("csv", "parquet")
+            if f"{dataset}.{ending}" in names
+        }
+        for dataset in _REQUIRED_FILES:
+            if dataset not in self._paths:
+                raise TitansError(
+                    f"FILES={self._folder} holds no {dataset}.csv or {dataset}.parquet: export it there or give another folder."
+                )
+
+    @cached_property
+    def _tables(self) -> dict[Dataset, pa.Table]:
+        return {dataset: _read(dataset, path) for dataset, path in self._paths.items()}
+
+    def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
+        """First and last price date in the folder, of any of ``symbols`` or of all; None where the folder has no price of them.
+
+        Raises:
+            TitansError: the prices file has no row at all.
+        """
+        table = self._tables[Dataset.PRICES]
+        wanted = None if symbols is None else set(symbols)
+        dates = [
+            day
+            for symbol, day in zip(table.column("symbol").to_pylist(), table.column("date").to_pylist(), strict=True)
+            if day is not None and (wanted is None or symbol in wanted)
+        ]
+        if not dates and wanted is None:
+            raise TitansError(f"{self._paths[Dataset.PRICES]} has no row: export prices into it.")
+        return Coverage(min(dates), max(dates)) if dates else None
+
+    @cached_property
+    def fetched_at(self) -> datetime:
+        """``EXPORTED_AT``; without it the end of the last price date in the folder."""
+        coverage = self.coverage()
+        assert coverage is not None, "an empty prices file has been refused"
+        return self._exported_at or end_of_day(coverage.last)
+
+    def prices(self, securities: Sequence[Security], window: Window) -> Extract:
+        return self._deliver(Dataset.PRICES, securities, window, "date", is_missing_a_failure=True)
+
+    def shares(self, securities: Sequence[Security], window: Window) -> Extract:
+        return self._deliver(Dataset.SHARES, securities, window, "as_of")
+
+    def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
+        return self._deliver(Dataset.ESTIMATES, securities, window, "as_of")
+
+    def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
+        wanted = [(pair.base, pair.quote) for pair in pairs]
+        rows = [
+            row
+            for row in self._tables[Dataset.FX_RATES].to_pylist()
+            if (row["base_currency"], row["quote_currency"]) in wanted and _inside(row["date"], window)
+        ]
+        found = {(row["base_currency"], row["quote_currency"]) for row in rows}
+        failures = [
+            SymbolFailure(pair.name, f"{self._paths[Dataset.FX_RATES].name} has no rate for {pair.name} in the window", False)
+            for pair in pairs
+            if (pair.base, pair.quote) not in found
+        ]
+        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures)
+
+    def _deliver(
+        self, dataset: Dataset, securities: Sequence[Security], window: Window, date_column: str, is_missing_a_failure: bool = False
+    ) -> Extract:
+        """Rows of ``securities`` in the window. Rows of symbols that no seed knows come with the first security, so that raw rejects them once."""
+        if dataset not in self._tables:
+            return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at)
+        symbols = {security.symbol for security in securities}
+        known = {security.symbol for security in self._reference.securities}
+        takes_strangers = self._reference.securities[0] in securities
+        connection = duckdb.connect()
+        connection.register("export", self._tables[dataset])
+        rows = connection.execute(
+            f"""
+            select *, $exported_on::date as basis_date from export
+            where (symbol in $symbols or ($takes_strangers and symbol not in $known))
+              and ({date_column} is null or {date_column} between $start and $end)
+            """,
+            {
+                "exported_on": self.fetched_at.date(),
+                "symbols": sorted(symbols),
+                "known": sorted(known),
+                "takes_strangers": takes_strangers,
+                "start": window.start or date.min,
+                "end": window.end,
+            },
+        ).to_arrow_table()
+        rows = rows.select(SCHEMAS[dataset].names).cast(SCHEMAS[dataset])
+        failures = []
+        if is_missing_a_failure:
+            found = set(rows.column("symbol").to_pylist())
+            failures = [
+                SymbolFailure(symbol, f"{self._paths[dataset].name} has no row for {symbol} in the window", is_retryable=False)
+                for symbol in sorted(symbols - found)
+            ]
+        return Extract(rows, self.fetched_at, failures)
+
+
+def _inside(day: date | None, window: Window) -> bool:
+    return day is None or (window.start or date.min) <= day <= window.end
+
+
+def _read(dataset: Dataset, path: Path) -> pa.Table:
+    """The file in the schema's columns and types.
+
+    Raises:
+        TitansError: names the file, and the column that is missing or the line and the value that is not of its type.
+    """
+    literal = str(path).replace("'", "''")
+    reader = f"read_csv('{literal}', header = true, all_varchar = true)" if path.suffix == ".csv" else f"read_parquet('{literal}')"
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"create temp table file as select row_number() over () + 1 as line_number, * from {reader}")
+    except duckdb.Error as error:
+        first_line = str(error).splitlines()[0]
+        raise TitansError(f"{path} cannot be read as {path.suffix[1:].upper()} ({first_line}): export it again.") from error
+    present = {row[0] for row in connection.execute("describe file").fetchall()}
+    renamed = {target: given for given, target in _RENAMED.get(dataset, {}).items()}
+    selected = []
+    for column in SCHEMAS[dataset]:
+        if column.name in _DERIVED:
+            continue
+        given = renamed.get(column.name, column.name)
+        kind = {"string": "VARCHAR", "date32[day]": "DATE", "double": "DOUBLE", "int64": "BIGINT"}[str(column.type)]
+        if given not in present:
+            if column.name not in _OPTIONAL[dataset]:
+                raise TitansError(f"{path} has no column {given}: it must have {', '.join(_file_columns(dataset, renamed))}.")
+            selected.append(f"null::{kind} as {column.name}")
+            continue
+        bad = connection.execute(
+            f"select line_number, {given} from file where {given} is not null and trim({given}::varchar) <> '' and try_cast({given} as {kind}) is null "
+            "order by line_number limit 1"
+        ).fetchone()
+        if bad:
+            raise TitansError(f"{path}, line {bad[0]}: {given} is {bad[1]!r}, which is not {_TYPE_NAMES[kind]}. Correct the export.")
+        selected.append(f"try_cast({given} as {kind}) as {column.name}")
+    if dataset is Dataset.ESTIMATES:
+        selected.append("case when right(period, 1) = 'q' then 'quarter' when right(period, 1) = 'y' then 'annual' end as period_type")
+    return connection.execute(f"select {', '.join(selected)} from file order by line_number").to_arrow_table()
+
+
+def _file_columns(dataset: Dataset, renamed: dict[str, str]) -> list[str]:
+    """Columns that a file of ``dataset`` must have, under the names of the file."""
+    names = (name for name in SCHEMAS[dataset].names if name not in _DERIVED | _OPTIONAL[dataset])
+    return [renamed.get(name, name) for name in names]

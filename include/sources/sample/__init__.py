@@ -1,0 +1,5 @@
+"""The source that needs nothing: a deterministic simulation through real anchor closes, labelled as simulated wherever it shows."""
+
+from include.sources.sample.source import SampleSource
+
+__all__ = ["SampleSource"]

@@ -1,0 +1,231 @@
+"""The SQL of loading: which rows are refused and why, and which of the others are new.
+
+A row rule is a pair of a reason, in words, and a condition. A row with any reason goes to ``raw.rejected_rows`` with all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.sources.base import Dataset
+
+
+@dataclass(frozen=True)
+class TableRules:
+    """How one dataset is judged and stored.
+
+    Attributes:
+        judge: query over ``incoming`` that adds ``reasons`` (list of text) and ``known_from``.
+        key: columns that name a row.
+        values: columns whose change makes a new version.
+        symbol: expression for the symbol or currency pair, the unit of quarantine.
+        date: expression for the day a rejected row is about.
+        basis: expression for basis_date.
+    """
+
+    judge: str
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    symbol: str
+    date: str
+    basis: str = "basis_date"
+
+
+def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str = "") -> str:
+    """The judging query. Identical rows count once; rows that share a key and differ are all refused: nobody knows which is right."""
+    reasons = ",\n            ".join(f"case when {condition} then '{reason}' end" for reason, condition in rules)
+    return f"""
+        select i.*, {known_from} as known_from,
+            list_filter([
+            {reasons},
+            case when count(*) over (partition by {key}) > 1 then 'duplicate key with different values' end
+            ], lambda reason: reason is not null) as reasons
+        from (select distinct * from incoming) as i
+        {joins}
+    """
+
+
+_SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
+_SESSION_JOIN = f"{_SECURITY_JOIN}\n        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date"
+
+RULES: dict[Dataset, TableRules] = {
+    Dataset.PRICES: TableRules(
+        judge=_judge(
+            [
+                ("no symbol", "i.symbol is null"),
+                ("unknown symbol", "i.symbol is not null and s.symbol is null"),
+                ("no date", "i.date is null"),
+                ("future date", "i.date > $fetched_on"),
+                ("no session on that day", "s.symbol is not null and i.date is not null and x.date is null"),
+                ("no close", "i.close is null or isnan(i.close)"),
+                ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
+                ("open, high or low is not above zero", "least(i.open, i.high, i.low) <= 0"),
+                ("high is below low", "i.high < i.low"),
+                ("close is outside of low and high", "i.close > i.high * 1.000001 or i.close < i.low * 0.999999"),
+                ("negative volume", "i.volume < 0"),
+                ("no currency", "i.currency is null"),
+                ("another currency than the security has", "i.currency <> s.currency"),
+                ("negative dividend", "i.dividend < 0"),
+                ("split ratio is negative", "i.split_ratio < 0"),
+            ],
+            key="i.symbol, i.date",
+            known_from="coalesce(x.closes_at, i.date::timestamp)",
+            joins=_SESSION_JOIN,
+        ),
+        key=("symbol", "date"),
+        values=("open", "high", "low", "close", "volume", "currency"),
+        symbol="symbol",
+        date="date",
+    ),
+    Dataset.FX_RATES: TableRules(
+        judge=_judge(
+            [
+                ("no date", "i.date is null"),
+                ("future date", "i.date > $fetched_on"),
+                ("no rate", "i.rate is null or isnan(i.rate)"),
+                ("rate is not above zero", "i.rate <= 0 or isinf(i.rate)"),
+            ],
+            key="i.base_currency, i.quote_currency, i.date",
+            # Reference rates are fixed in the European afternoon and can be known from then on.
+            known_from="i.date::timestamp + interval 15 hour",
+        ),
+        key=("base_currency", "quote_currency", "date"),
+        values=("rate",),
+        symbol="base_currency || quote_currency",
+        date="date",
+        basis="date",
+    ),
+    Dataset.SHARES: TableRules(
+        judge=_judge(
+            [
+                ("unknown symbol", "s.symbol is null"),
+                ("no date", "i.as_of is null"),
+                ("future date", "i.as_of > $fetched_on"),
+                ("no share count", "i.shares_outstanding is null or isnan(i.shares_outstanding)"),
+                ("share count is not above zero", "i.shares_outstanding <= 0 or isinf(i.shares_outstanding)"),
+            ],
+            key="i.symbol, i.as_of",
+            known_from="i.as_of::timestamp",
+            joins=_SECURITY_JOIN,
+        ),
+        key=("symbol", "as_of"),
+        values=("shares_outstanding", "share_class"),
+        symbol="symbol",
+        date="as_of",
+    ),
+    Dataset.ESTIMATES: TableRules(
+        judge=_judge(
+            [
+                ("unknown symbol", "s.symbol is null"),
+                ("no date", "i.as_of is null"),
+                ("future date", "i.as_of > $fetched_on"),
+                ("no metric", "i.metric is null"),
+                ("period is neither annual nor quarter", "i.period_type is null or i.period_type not in ('annual', 'quarter')"),
+                ("no period end", "i.period_end is null"),
+                ("no mean", "i.mean is null or isnan(i.mean) or isinf(i.mean)"),
+                ("no currency", "i.currency is null"),
+                ("high is below low", "i.high < i.low"),
+                ("negative analyst count", "i.analyst_count < 0"),
+            ],
+            key="i.symbol, i.as_of, i.metric, i.period_type, i.period_end",
+            known_from="i.as_of::timestamp",
+            joins=_SECURITY_JOIN,
+        ),
+        key=("symbol", "as_of", "metric", "period_type", "period_end"),
+        values=("period_label", "mean", "low", "high", "analyst_count", "currency"),
+        symbol="symbol",
+        date="as_of",
+    ),
+}
+
+
+def reject(dataset: Dataset, rules: TableRules) -> str:
+    """Insert the refused rows of ``judged``, each once however often the vendor repeats it."""
+    columns = ", ".join((*rules.key, *rules.values))
+    row = "{" + ", ".join(f"'{name}': {name}" for name in (*rules.key, *rules.values)) + "}"
+    return f"""
+        insert into raw.rejected_rows
+        select '{dataset}', {rules.symbol}, {rules.date}, refused.reasons, to_json({row}),
+            $batch_id, $fetched_at, $loaded_at
+        from (select distinct {columns}, reasons from judged where len(reasons) > 0) as refused
+        where not exists (
+            select 1 from raw.rejected_rows as r
+            where r.dataset = '{dataset}' and r.row_values = to_json({row}) and r.reasons = refused.reasons)
+    """
+
+
+def append(dataset: Dataset, rules: TableRules) -> str:
+    """Insert the accepted rows that differ from the version before them.
+
+    The version before is the latest one fetched up to the same moment and not in quarantine. A row is unchanged if its values are, and no
+    split known by now lies between the two bases: the same number on another basis is another statement.
+    """
+    same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
+    same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
+    is_first = " and ".join(f"f.{name} = j.{name}" for name in rules.key)
+    stored = ", ".join((*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else [])))
+    split_between = (
+        ""
+        if dataset is Dataset.FX_RATES
+        else """
+            and not exists (
+                select 1 from raw.corporate_actions as a
+                where a.symbol = j.symbol and a.action = 'split'
+                    and a.date > least(p.basis_date, j.basis_date) and a.date <= greatest(p.basis_date, j.basis_date))"""
+    )
+    # Judged rows carry basis_date except FX rates, which no split touches: their own date stands in.
+    basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"
+    return f"""
+        insert into raw.{dataset} ({stored}, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+        with accepted as (select *{basis} from judged where len(reasons) = 0),
+        usable as (
+            select r.* from raw.{dataset} as r
+            where (r.batch_id, {_prefixed(rules.symbol)}) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+        ),
+        previous as (
+            select r.* from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
+            qualify row_number() over (partition by {", ".join(f"r.{name}" for name in rules.key)} order by r.fetched_at desc, r.loaded_at desc) = 1
+        )
+        select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at,
+            case when exists (select 1 from usable as f where {is_first} and f.fetched_at < $fetched_at)
+                then greatest(j.known_from, $fetched_at) else j.known_from end,
+            j.basis_date, $batch_id, $source, $loaded_at
+        from accepted as j
+        where not exists (
+            select 1 from previous as p
+            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and {same_values}{split_between})
+    """
+
+
+def _prefixed(symbol: str) -> str:
+    return " || ".join(f"r.{part.strip()}" for part in symbol.split("||"))
+
+
+# A dividend or split stands on the price row of its ex-date. A row that no longer carries one withdraws it: version with value 0.
+APPEND_CORPORATE_ACTIONS = """
+    insert into raw.corporate_actions (symbol, date, action, value, currency, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+    with accepted as (select * from judged where len(reasons) = 0),
+    told as (
+        select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value, coalesce(dividend_currency, currency) as currency, basis_date
+        from accepted
+        union all
+        select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end, null, basis_date
+        from accepted
+    ),
+    previous as (
+        select r.* from raw.corporate_actions as r
+        where (r.batch_id, r.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            and r.fetched_at <= $fetched_at
+        qualify row_number() over (partition by r.symbol, r.date, r.action order by r.fetched_at desc, r.loaded_at desc) = 1
+    )
+    select t.symbol, t.date, t.action, t.value, case when t.value > 0 then t.currency end, $fetched_at,
+        t.date::timestamp, t.basis_date, $batch_id, $source, $loaded_at
+    from told as t
+    left join previous as p on p.symbol = t.symbol and p.date = t.date and p.action = t.action
+    where t.value is distinct from coalesce(p.value, 0)
+        or (t.value > 0 and t.currency is distinct from p.currency)
+        or (t.action = 'dividend' and t.value > 0 and exists (
+            select 1 from raw.corporate_actions as a
+            where a.symbol = t.symbol and a.action = 'split'
+                and a.date > least(p.basis_date, t.basis_date) and a.date <= greatest(p.basis_date, t.basis_date)))
+"""

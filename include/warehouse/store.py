@@ -1,0 +1,119 @@
+"""The warehouse file of one source: opening it, and the raw tables that hold every accepted row for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from include.errors import TitansError
+from include.settings import Settings
+
+SCHEMA_VERSION = 1
+
+# Behind every raw row: when the vendor answered, when the value could be known, whose splits it includes, where it came from.
+_TIME_COLUMNS = """
+    fetched_at timestamp not null,
+    known_from timestamp not null,
+    basis_date date not null,
+    batch_id varchar not null,
+    source varchar not null,
+    loaded_at timestamp not null
+"""
+
+_DDL = f"""
+create schema if not exists meta;
+create schema if not exists raw;
+create table if not exists meta.store (source varchar not null, schema_version integer not null);
+create table if not exists meta.builds (build_id varchar primary key, transformed_at timestamp not null, passed_at timestamp);
+
+create table if not exists raw.prices (
+    symbol varchar not null, date date not null, open double, high double, low double, close double not null,
+    volume bigint, currency varchar not null, {_TIME_COLUMNS});
+create table if not exists raw.corporate_actions (
+    symbol varchar not null, date date not null, action varchar not null, value double not null, currency varchar, {_TIME_COLUMNS});
+create table if not exists raw.fx_rates (
+    base_currency varchar not null, quote_currency varchar not null, date date not null, rate double not null, {_TIME_COLUMNS});
+create table if not exists raw.shares (
+    symbol varchar not null, as_of date not null, shares_outstanding double not null, share_class varchar, note varchar, {_TIME_COLUMNS});
+create table if not exists raw.estimates (
+    symbol varchar not null, as_of date not null, metric varchar not null, period_type varchar not null, period_end date not null,
+    period_label varchar, mean double not null, low double, high double, analyst_count bigint, currency varchar not null,
+    note varchar, {_TIME_COLUMNS});
+
+create table if not exists raw.rejected_rows (
+    dataset varchar not null, symbol varchar, date date, reasons varchar[] not null, row_values varchar not null,
+    batch_id varchar not null, fetched_at timestamp not null, loaded_at timestamp not null);
+create table if not exists raw.fetch_windows (
+    batch_id varchar not null, dataset varchar not null, market varchar not null, symbol varchar not null, start_date date, end_date date not null,
+    row_count bigint not null, rejected_count bigint not null, fetched_at timestamp not null);
+create table if not exists raw.load_ledger (
+    batch_id varchar primary key, dataset varchar not null, file_name varchar not null, rows_read bigint not null, rows_new bigint not null,
+    rows_unchanged bigint not null, rows_rejected bigint not null, loaded_at timestamp not null);
+create table if not exists raw.unit_verdicts (
+    batch_id varchar not null, dataset varchar not null, symbol varchar not null, verdict varchar not null, reasons varchar[] not null,
+    decided_at timestamp not null);
+create table if not exists raw.exchange_sessions (
+    exchange varchar not null, market varchar not null, date date not null, opens_at timestamp not null, closes_at timestamp not null,
+    is_half_day boolean not null);
+
+create or replace view raw.current_verdicts as
+select batch_id, dataset, symbol, verdict, reasons, decided_at
+from raw.unit_verdicts
+qualify row_number() over (partition by batch_id, symbol order by decided_at desc, verdict desc) = 1;
+"""
+
+
+@contextmanager
+def open_warehouse(settings: Settings, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the source's warehouse, made and described on first use. The caller holds the writer lock.
+
+    Raises:
+        TitansError: the file is damaged or belongs to another source.
+    """
+    path = settings.warehouse_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.Error as error:
+        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+    try:
+        connection.execute("set timezone = 'UTC'")
+        if not read_only:
+            try:
+                connection.execute(_DDL)
+            except duckdb.Error as error:
+                raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+            if connection.execute("select count(*) from meta.store").fetchone() == (0,):
+                connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+        _check_owner(connection, settings)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _check_owner(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    try:
+        rows = connection.execute("select source, schema_version from meta.store").fetchall()
+    except duckdb.Error as error:
+        raise TitansError(_damaged(settings.warehouse_path, str(error).splitlines()[0])) from error
+    if len(rows) != 1 or rows[0][0] != settings.source:
+        owner = rows[0][0] if rows else "no source"
+        raise TitansError(
+            f"Warehouse {settings.warehouse_path} belongs to source {owner}, and this build is of source {settings.source}: "
+            "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>."
+        )
+    if rows[0][1] != SCHEMA_VERSION:
+        raise TitansError(
+            f"Warehouse {settings.warehouse_path} has layout {rows[0][1]}, this version writes layout {SCHEMA_VERSION}: "
+            "move the file away and run again; it is rebuilt from the landing files."
+        )
+
+
+def _damaged(path: Path, detail: str) -> str:
+    return (
+        f"Warehouse {path} cannot be opened as a DuckDB file ({detail}). What was published is untouched. "
+        f"Move {path.name} and its .wal away and run again: it is rebuilt from the landing files."
+    )
