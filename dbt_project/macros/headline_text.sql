@@ -5,16 +5,21 @@
 
 {# A ratio as a percentage with one decimal: 43.1%. #}
 {% macro percent(ratio) -%}
-    printf('%.1f%%', 100 * {{ ratio }})
+    printf('%.1f%%', 100 * ({{ ratio }}))
 {%- endmacro %}
 
-{# A verb and an amount: 'is up 43.1%'. A change that prints as 0.0% is unchanged. #}
-{% macro moved(ratio, verb="is") -%}
+{# A change as a sentence tells it: 'gained 43.1%'. One that prints as 0.0% is 'was unchanged'. #}
+{% macro moved(ratio, up="gained", down="lost") -%}
     case
-        when round(1000 * {{ ratio }}) = 0 then '{{ verb }} unchanged'
-        when {{ ratio }} > 0 then '{{ verb }} up ' || {{ percent(ratio) }}
-        else '{{ verb }} down ' || {{ percent("abs(" ~ ratio ~ ")") }}
+        when round(1000 * ({{ ratio }})) = 0 then 'was unchanged'
+        when {{ ratio }} > 0 then '{{ up }} ' || {{ percent(ratio) }}
+        else '{{ down }} ' || {{ percent("abs(" ~ ratio ~ ")") }}
     end
+{%- endmacro %}
+
+{# US dollars in billions: $439 billion. #}
+{% macro billions(usd) -%}
+    format('${:,.0f} billion', {{ usd }} / 1e9)
 {%- endmacro %}
 
 {# A value that is older than this many days says nothing of the day. #}

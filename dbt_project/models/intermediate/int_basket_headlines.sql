@@ -28,8 +28,8 @@ year_to_date as (
         levels.return_ytd as value,
         {{ percent("levels.return_ytd") }} as value_text,
         levels.date as value_date,
-        days.name || ' ' || {{ moved("levels.return_ytd") }} || ' in ' || year(levels.date) || ' at the close of ' || {{ long_date("levels.date") }}
-        || ', in local currency without dividends.' as sentence
+        days.name || ' ' || {{ moved("levels.return_ytd") }} || ' in ' || year(levels.date) || ' to the close of '
+        || {{ long_date("levels.date") }} || ', in local currency without dividends.' as sentence
     from days
     asof inner join levels on days.basket_id = levels.basket_id and days.as_of >= levels.date
 ),
@@ -42,7 +42,7 @@ value_gained as (
         'market_value_change_ytd_usd' as measure,
         'usd' as unit,
         mv.change_ytd_usd as value,
-        printf('$%.0f billion', mv.change_ytd_usd / 1e9) as value_text,
+        {{ billions("mv.change_ytd_usd") }} as value_text,
         mv.date as value_date,
         case
             when mv.change_ytd_usd is null and mv.members_valued < mv.members_priced
@@ -51,7 +51,7 @@ value_gained as (
                     || mv.members_valued || ' of ' || mv.members_priced || ' members.'
             else
                 days.name || ' ' || case when mv.change_ytd_usd >= 0 then 'gained ' else 'lost ' end
-                || printf('$%.0f billion', abs(mv.change_ytd_usd) / 1e9) || ' in market value in ' || year(mv.date) || ' to '
+                || {{ billions("abs(mv.change_ytd_usd)") }} || ' in market value in ' || year(mv.date) || ' to '
                 || {{ long_date("mv.date") }} || case when mv.is_shares_backcast then ', with share counts carried back.' else '.' end
         end as sentence
     from days

@@ -47,7 +47,7 @@ pair_days as (
         on
             (pairs.basket_id = days.basket_id or pairs.comparator_basket_id = days.basket_id)
             and days.date between pairs.first_date and least(pairs.last_date, one.complete_until, two.complete_until)
-)
+),
 
 bases as (
     select distinct

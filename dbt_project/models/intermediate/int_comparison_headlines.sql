@@ -60,8 +60,8 @@ spread as (
         excess_return_ytd as value,
         printf('%.1f points', 100 * excess_return_ytd) as value_text,
         value_date,
-        basket_name || case when excess_return_ytd >= 0 then ' is ahead of ' else ' is behind ' end || comparator_name || ' by '
-        || printf('%.1f', abs(100 * excess_return_ytd)) || ' percentage points in ' || year(value_date) || ' at the close of '
+        basket_name || case when excess_return_ytd >= 0 then ' led ' else ' trailed ' end || comparator_name || ' by '
+        || printf('%.1f', abs(100 * excess_return_ytd)) || ' percentage points in ' || year(value_date) || ' to the close of '
         || {{ long_date("value_date") }} || '.' as sentence
     from matched
     where excess_return_ytd is not null

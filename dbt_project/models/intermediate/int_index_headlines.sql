@@ -62,9 +62,9 @@ select
     end as value_text,
     case when measure = 'highest_since' then peak_date else date end as value_date,
     case measure
-        when 'return_1d' then 'The ' || name || ' ' || {{ moved("value", "was") }} || ' on ' || {{ long_date("date") }} || '.'
-        when 'return_wtd' then 'The ' || name || ' ' || {{ moved("value", "was") }} || ' in the week to ' || {{ long_date("date") }} || '.'
-        when 'return_ytd' then 'The ' || name || ' ' || {{ moved("value") }} || ' in ' || year(date) || ' at the close of ' || {{ long_date("date") }} || '.'
+        when 'return_1d' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' on ' || {{ long_date("date") }} || '.'
+        when 'return_wtd' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in the week to ' || {{ long_date("date") }} || '.'
+        when 'return_ytd' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in ' || year(date) || ' at the close of ' || {{ long_date("date") }} || '.'
         when 'drawdown'
             then
                 case

@@ -89,7 +89,8 @@ def _year_rows(company: facts.Company, year: facts.FiscalYear) -> list[EstimateR
     rows: list[EstimateRow] = []
     for day, value in zip(mondays, values, strict=True):
         is_this_year = day > this_year_from
-        mean = exp(value)
+        # Low and high follow from the rounded mean, so that they are the same wherever exp() differs in its last digit.
+        mean = round(exp(value), _EPS_DECIMALS)
         dispersion = company.estimate_dispersion * (1 if is_this_year else _SECOND_YEAR_DISPERSION_RATIO)
         analysts = company.analyst_count if is_this_year else round(company.analyst_count * _SECOND_YEAR_COVERAGE_RATIO)
         rows.append(
@@ -100,7 +101,7 @@ def _year_rows(company: facts.Company, year: facts.FiscalYear) -> list[EstimateR
                 period_type="annual",
                 period_end=year.end,
                 period_label="0y" if is_this_year else "+1y",
-                mean=round(mean, _EPS_DECIMALS),
+                mean=mean,
                 low=round(mean * (1 - dispersion), _EPS_DECIMALS),
                 high=round(mean * (1 + dispersion), _EPS_DECIMALS),
                 analyst_count=analysts,

@@ -1,0 +1,215 @@
+"""yfinance behind three calls: one request at a time, bounded waits, and errors as sentences."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yfinance
+from curl_cffi.requests import Response
+from curl_cffi.requests.exceptions import HTTPError, RequestException, Timeout
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential_jitter
+from yfinance.data import YfData
+from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError, YFRateLimitError, YFTzMissingError
+
+from include.errors import NetworkUnavailableError
+from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
+
+_LOG = logging.getLogger(__name__)
+_HOME = "https://query2.finance.yahoo.com"
+_PROBE_SECONDS = 8.0
+_ATTEMPTS = 3
+_LONGEST_TRIAL_SECONDS = 90.0
+
+T = TypeVar("T")
+
+
+class SymbolError(Exception):
+    """Yahoo does not serve one symbol; the message is a sentence."""
+
+    def __init__(self, reason: str, *, is_retryable: bool) -> None:
+        super().__init__(reason)
+        self.is_retryable = is_retryable
+
+
+class NotFoundError(SymbolError):
+    """Yahoo knows no such symbol, or holds nothing of the kind asked for."""
+
+
+class YahooBusyError(SymbolError):
+    """Yahoo itself is in trouble (rate limit, server error, no answer): the next symbol would most likely meet it too."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, is_retryable=True)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One daily series.
+
+    Attributes:
+        symbol: the symbol that Yahoo says it answered for.
+        currency: of the prices; may be Yahoo's minor unit, such as GBp.
+        days: day in the exchange's zone, and its values by yfinance's column names. A missing value is NaN.
+        dividend_currencies: of the dividends that Yahoo gives in a currency of their own, by ex-date.
+    """
+
+    symbol: str | None
+    currency: str | None
+    days: list[tuple[date, dict[str, Any]]]
+    dividend_currencies: dict[date, str]
+
+
+@cache
+def _session(base_url: str | None) -> YahooSession:
+    # yfinance keeps one cookie and one crumb a process: they are worth nothing with another session than theirs.
+    return YahooSession(base_url)
+
+
+class YahooClient:
+    """yfinance with one session, typed errors and its cache in ``cache_dir``.
+
+    Args:
+        base_url: where to connect to instead of ``*.yahoo.com``.
+        cache_dir: for yfinance's time zones and cookie, which it would else keep in the home folder.
+        retry_wait_seconds: the first wait after Yahoo was busy; it doubles, with as much jitter.
+    """
+
+    def __init__(self, base_url: str | None, cache_dir: Path, retry_wait_seconds: float) -> None:
+        self._base_url = base_url
+        self._session = _session(base_url)
+        self._retry_wait_seconds = retry_wait_seconds
+        self._is_reached = False
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        yfinance.set_tz_cache_location(str(cache_dir))
+        yfinance.config.debug.hide_exceptions = False
+
+    def check_reachable(self) -> None:
+        """Ask once whether anything answers, before the first symbol.
+
+        Raises:
+            NetworkUnavailableError: nothing does, which is known within seconds.
+        """
+        if self._is_reached:
+            return
+        try:
+            self._session.get(f"{_HOME}/", timeout=_PROBE_SECONDS)
+        except RequestException as error:
+            where = f" at {self._base_url} (TITANS_YAHOO_BASE_URL)" if self._base_url else ""
+            raise NetworkUnavailableError(
+                f"Yahoo Finance cannot be reached{where}: there seems to be no network ({_first_sentence(error)}). "
+                "Check the connection and run again, or use `make run SOURCE=sample`, which needs none."
+            ) from error
+        self._is_reached = True
+
+    def chart(self, symbol: str, first: date, end: date) -> Chart:
+        """Daily bars with dividends and splits from ``first`` up to, not including, ``end``.
+
+        Prices and dividends are adjusted for splits, prices not for dividends.
+
+        Raises:
+            SymbolError: of one of its kinds.
+        """
+
+        def ask() -> Chart:
+            ticker = yfinance.Ticker(symbol, session=self._session)
+            # Without keepna yfinance drops a bar of which every cell is null, and nobody would know of it.
+            frame = ticker.history(
+                start=first, end=end, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_SECONDS
+            )
+            metadata = ticker.history_metadata
+            # The frame of yfinance has no dividend currency; the events it was made of, which it keeps only here, do.
+            events = ticker._price_history._dividends
+            currencies = events["currency"].items() if "currency" in getattr(events, "columns", ()) else ()
+            return Chart(
+                symbol=metadata.get("symbol"),
+                currency=metadata.get("currency"),
+                days=[(moment.date(), values) for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)],
+                dividend_currencies={moment.date(): text for moment, text in currencies if isinstance(text, str) and text},
+            )
+
+        return self._patiently(symbol, ask)
+
+    def summary(self, symbol: str, *modules: str) -> dict[str, Any]:
+        """Modules of Yahoo's quoteSummary, as Yahoo sends them, fetched with yfinance's own cookie and crumb.
+
+        Raises:
+            SymbolError: of one of its kinds.
+        """
+
+        def ask() -> dict[str, Any]:
+            parameters = {"modules": ",".join(modules), "corsDomain": "finance.yahoo.com", "formatted": "false", "symbol": symbol}
+            address = f"{_HOME}/v10/finance/quoteSummary/{symbol}"
+            answer = YfData(session=self._session).get_raw_json(address, params=parameters, timeout=TIMEOUT_SECONDS)
+            result = answer["quoteSummary"]["result"]
+            return dict(result[0]) if result else {}
+
+        return self._patiently(symbol, ask)
+
+    def _patiently(self, symbol: str, ask: Callable[[], T]) -> T:
+        wait = self._retry_wait_seconds
+        retrying = Retrying(
+            retry=retry_if_exception_type(YahooBusyError),
+            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_LONGEST_TRIAL_SECONDS),
+            wait=wait_exponential_jitter(initial=wait, max=8 * wait, jitter=wait),
+            before_sleep=before_sleep_log(_LOG, logging.INFO),
+            reraise=True,
+        )
+        answer: T = retrying(_in_sentences, symbol, ask)
+        return answer
+
+
+def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
+    # yfinance remembers answers for the life of the process, a 503 or a page of HTML too: no second attempt would ever leave it.
+    YfData.cache_get.cache_clear()
+    try:
+        return ask()
+    except YFRateLimitError as error:
+        raise YahooBusyError(f"Yahoo answered {symbol} with 429, too many requests: wait some minutes before the next run.") from error
+    except HTTPError as error:
+        status = error.response.status_code
+        if status == 404:
+            said = _yahoos_words(error.response)
+            raise NotFoundError(
+                f"Yahoo does not know {symbol}{said}: correct or remove it in securities.csv.", is_retryable=False
+            ) from error
+        if status >= 500:
+            raise YahooBusyError(f"Yahoo answered {symbol} with the server error {status}.") from error
+        said = _yahoos_words(error.response)
+        raise SymbolError(f"Yahoo refused to answer for {symbol} with status {status}{said}.", is_retryable=True) from error
+    except Timeout as error:
+        raise YahooBusyError(f"Yahoo did not answer for {symbol} within {TIMEOUT_SECONDS:.0f} seconds.") from error
+    except RequestException as error:
+        raise YahooBusyError(f"The connection to Yahoo failed at {symbol} ({_first_sentence(error)}).") from error
+    except json.JSONDecodeError as error:
+        raise YahooBusyError(f"Yahoo answered {symbol} with something else than JSON.") from error
+    except YFDataException as error:
+        raise YahooBusyError(f"Yahoo says that it is down, at {symbol}.") from error
+    except YFPricesMissingError as error:
+        if error.yahoo_reason:
+            raise SymbolError(f"Yahoo has no prices of {symbol}: {error.yahoo_reason.rstrip('.')}.", is_retryable=False) from error
+        raise SymbolError(f"Yahoo answered {symbol} without any price.", is_retryable=True) from error
+    except YFTzMissingError as error:
+        raise SymbolError(f"Yahoo has no prices of {symbol}: it knows no time zone of it.", is_retryable=False) from error
+    except (YFException, LookupError, TypeError, AttributeError) as error:
+        raise SymbolError(f"Yahoo answered {symbol} in a form that yfinance does not read ({error!r}).", is_retryable=True) from error
+    except Exception as error:  # a fault inside yfinance must cost this symbol only
+        raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).removeprefix("Failed to perform, ").split(". See ")[0]
+
+
+def _yahoos_words(response: Response) -> str:
+    try:
+        (envelope,) = response.json().values()
+        return f' ("{envelope["error"]["description"]}")'
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""

@@ -1,0 +1,291 @@
+"""What Yahoo delivers, in the schemas of the sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from include.calendars import FIRST_DAY, SessionCalendar, load_calendars
+from include.reference import Security, load_reference
+from include.settings import Settings
+from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+_BUSY_SYMBOLS_IN_A_ROW = 3
+_MARKET_VALUE_TOLERANCE = 0.02
+_PERIOD_TYPES = {"0q": "quarter", "+1q": "quarter", "0y": "annual", "+1y": "annual"}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class YahooSource:
+    """Yahoo Finance, one symbol after the other.
+
+    A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, the rest is not asked for.
+
+    Args:
+        settings: ``yahoo_base_url``, ``data_dir`` (yfinance's cache) and ``seeds_dir`` (calendars).
+        clock: the moment of the fetch, in UTC.
+        retry_wait_seconds: the first wait where Yahoo is busy; the second is twice as long.
+    """
+
+    name = "yahoo"
+    is_incremental = True
+    omitted: frozenset[str] = frozenset()
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now, retry_wait_seconds: float = 3.0) -> None:
+        self._clock = clock
+        self._reference = load_reference(settings.seeds_dir)
+        self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in self._reference.exchanges}
+        self._client = YahooClient(settings.yahoo_base_url, settings.data_dir / "yahoo" / "cache", retry_wait_seconds)
+
+    def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
+        """None: a live vendor."""
+        return None
+
+    def prices(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Daily bars of finished sessions, on the split basis of the fetch day.
+
+        A bar without a close is delivered with NULL, to be rejected with a reason. A day that is no session is delivered too where Yahoo
+        has a price for it.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        now = self._clock()
+        return self._extract(Dataset.PRICES, {security.symbol: security for security in securities}, lambda s: self._bars(s, window, now))
+
+    def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
+        """Daily rates. Currencies trade around the clock: a day is finished once the next has begun in UTC.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        today = self._today()
+        return self._extract(Dataset.FX_RATES, {pair.name: pair for pair in pairs}, lambda pair: self._rates(pair, window, today))
+
+    def shares(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Today's share count of each company, all classes together, checked against Yahoo's market value.
+
+        Yahoo's historical counts (fundamentals-timeseries, ``get_shares_full``) are left out: they are those of the listed class alone
+        for many companies (Alphabet, BYD), nothing in them says which, and there is no market value of the day to check them with.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        return self._snapshots(Dataset.SHARES, "share counts", securities, window, self._share_count)
+
+    def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Today's mean, low and high EPS estimates of this and the next quarter and year. A company that nobody covers has no rows.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        return self._snapshots(Dataset.ESTIMATES, "estimates", securities, window, self._eps_estimates)
+
+    @cached_property
+    def _calendars(self) -> dict[str, SessionCalendar]:
+        return load_calendars(self._reference, last_year=self._clock().year)
+
+    def _today(self) -> date:
+        return self._clock().astimezone(UTC).date()
+
+    def _extract(self, dataset: Dataset, wanted: dict[str, T], fetch: Callable[[T], list[Row]]) -> Extract:
+        rows: list[Row] = []
+        failures: list[SymbolFailure] = []
+        busy_in_a_row = 0
+        busy_reason = ""
+        if wanted:
+            self._client.check_reachable()
+        for symbol, item in wanted.items():
+            if busy_in_a_row >= _BUSY_SYMBOLS_IN_A_ROW:
+                failures.append(SymbolFailure(symbol, f"{symbol} was not asked for after {busy_in_a_row} failures in a row: {busy_reason}"))
+                continue
+            try:
+                rows += fetch(item)
+                busy_in_a_row = 0
+            except SymbolError as error:
+                busy_in_a_row = busy_in_a_row + 1 if isinstance(error, YahooBusyError) else 0
+                busy_reason = str(error)
+                failures.append(SymbolFailure(symbol, busy_reason, error.is_retryable))
+        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[dataset]), self._clock(), failures)
+
+    def _bars(self, security: Security, window: Window, now: datetime) -> list[Row]:
+        calendar = self._calendars[security.exchange]
+        closed = calendar.last_closed(now)
+        first = window.start or FIRST_DAY
+        last = min(window.end, closed.date) if closed else FIRST_DAY
+        sessions = {session.date for session in calendar.between(first, last)}
+        if not sessions:
+            return []
+        chart = self._client.chart(security.symbol, first, window.end + timedelta(days=1))
+        _check_symbol(security.symbol, chart.symbol)
+        rows = []
+        for day, values in chart.days:
+            if not first <= day <= last:
+                continue
+            close = _number(values.get("Close"))
+            dividend = _number(values.get("Dividends")) or None
+            split_ratio = _number(values.get("Stock Splits")) or None
+            if close is None and dividend is None and split_ratio is None and day not in sessions:
+                continue  # Yahoo's filler for a holiday, not a bar without a close
+            volume = _number(values.get("Volume"))
+            has_volume = security.kind != "index" and volume is not None and (close is not None or volume > 0)
+            rows.append(
+                {
+                    "symbol": security.symbol,
+                    "date": day,
+                    "open": _number(values.get("Open")),
+                    "high": _number(values.get("High")),
+                    "low": _number(values.get("Low")),
+                    "close": close,
+                    "volume": int(volume) if has_volume and volume is not None else None,
+                    "dividend": dividend,
+                    "dividend_currency": chart.dividend_currencies.get(day) if dividend else None,
+                    "split_ratio": split_ratio,
+                    "currency": chart.currency,
+                    "basis_date": now.astimezone(self._zones[security.exchange]).date(),
+                }
+            )
+        if not rows:
+            raise SymbolError(f"Yahoo answered {security.symbol} without any price from {first} to {last}.", is_retryable=True)
+        return rows
+
+    def _rates(self, pair: CurrencyPair, window: Window, today: date) -> list[Row]:
+        first = window.start or FIRST_DAY
+        last = min(window.end, today - timedelta(days=1))
+        if first > last:
+            return []
+        # Yahoo lists a currency against the dollar by its own code alone: HKD=X is the number of HKD for one USD.
+        long_name = f"{pair.name}=X"
+        symbol = f"{pair.quote}=X" if pair.base == "USD" else long_name
+        chart = self._client.chart(symbol, first, window.end + timedelta(days=1))
+        if chart.symbol != long_name:
+            _check_symbol(symbol, chart.symbol)
+        if chart.currency and chart.currency != pair.quote:
+            raise SymbolError(
+                f"Yahoo quotes {symbol} in {chart.currency}, not in {pair.quote}: the rate would be another pair's.", is_retryable=False
+            )
+        return [
+            {"base_currency": pair.base, "quote_currency": pair.quote, "date": day, "rate": _number(values.get("Close"))}
+            for day, values in chart.days
+            if first <= day <= last
+        ]
+
+    def _snapshots(
+        self, dataset: Dataset, what: str, securities: Sequence[Security], window: Window, fetch: Callable[[Security, date], list[Row]]
+    ) -> Extract:
+        today = self._today()
+        companies = {security.symbol: security for security in securities if security.kind != "index"}
+        if window.end < today:
+            reason = f"Yahoo only gives today's {what}; it has no history, so a backfill of {what} to {window.end} is refused."
+            failures = [SymbolFailure(symbol, reason, is_retryable=False) for symbol in companies]
+            return Extract(SCHEMAS[dataset].empty_table(), self._clock(), failures)
+        return self._extract(dataset, companies, lambda security: fetch(security, today))
+
+    def _share_count(self, security: Security, today: date) -> list[Row]:
+        symbol = security.symbol
+        summary = self._client.summary(symbol, "price", "defaultKeyStatistics")
+        quote = summary.get("price") or {}
+        statistics = summary.get("defaultKeyStatistics") or {}
+        _check_symbol(symbol, quote.get("symbol"))
+        field = "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
+        shares = _number(statistics.get(field))
+        price = _number(quote.get("regularMarketPrice"))
+        market_value = _number(quote.get("marketCap"))
+        if not shares:
+            raise SymbolError(f"Yahoo gives no share count of {symbol}.", is_retryable=False)
+        if not price or not market_value:
+            raise SymbolError(f"Yahoo gives no price or no market value of {symbol} to check its share count with.", is_retryable=False)
+        if abs(shares * price / market_value - 1) > _MARKET_VALUE_TOLERANCE:
+            raise SymbolError(
+                f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} are worth "
+                f"{shares * price:,.0f}, but the market value is {market_value:,.0f}. It may be the count of one share class.",
+                is_retryable=False,
+            )
+        return [
+            {
+                "symbol": symbol,
+                "as_of": today,
+                "shares_outstanding": shares,
+                "share_class": "implied total" if field == "impliedSharesOutstanding" else field,
+                "note": f"Yahoo quoteSummary {field}",
+                "basis_date": self._basis_date(security),
+            }
+        ]
+
+    def _eps_estimates(self, security: Security, today: date) -> list[Row]:
+        symbol = security.symbol
+        try:
+            summary = self._client.summary(symbol, "earningsTrend", "price")
+        except NotFoundError as error:
+            if "No fundamentals data found" in str(error):
+                return []
+            raise
+        _check_symbol(symbol, (summary.get("price") or {}).get("symbol"))
+        rows = []
+        for trend in (summary.get("earningsTrend") or {}).get("trend") or []:
+            label = trend.get("period")
+            estimate = trend.get("earningsEstimate") or {}
+            mean = _number(estimate.get("avg"))
+            if label not in _PERIOD_TYPES or mean is None:
+                continue
+            period_end = _day(trend.get("endDate"))
+            if period_end is None:
+                raise SymbolError(f"Yahoo's estimate {label} of {symbol} does not say when its period ends.", is_retryable=False)
+            analysts = _number(estimate.get("numberOfAnalysts"))
+            rows.append(
+                {
+                    "symbol": symbol,
+                    "as_of": today,
+                    "metric": "eps",
+                    "period_type": _PERIOD_TYPES[label],
+                    "period_end": period_end,
+                    "period_label": label,
+                    "mean": mean,
+                    "low": _number(estimate.get("low")),
+                    "high": _number(estimate.get("high")),
+                    "analyst_count": None if analysts is None else int(analysts),
+                    "currency": estimate.get("earningsCurrency"),
+                    "note": "Yahoo quoteSummary earningsTrend",
+                    "basis_date": self._basis_date(security),
+                }
+            )
+        return rows
+
+    def _basis_date(self, security: Security) -> date:
+        return self._clock().astimezone(self._zones[security.exchange]).date()
+
+
+def _check_symbol(asked: str, answered: object) -> None:
+    if str(answered).upper() != asked.upper():
+        raise SymbolError(f"Yahoo answered with another symbol's series: {asked} was asked for, {answered} came.", is_retryable=True)
+
+
+def _number(value: object) -> float | None:
+    """A finite number, plain or in Yahoo's ``{"raw": ...}``; None for anything else."""
+    if isinstance(value, dict):
+        value = value.get("raw")
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _day(value: object) -> date | None:
+    if isinstance(value, dict):
+        value = value.get("fmt")
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,487 @@
+"""The Yahoo source with the real yfinance client in front of a stand-in on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yfinance.data import YfData
+
+from include.errors import NetworkUnavailableError
+from include.reference import Security
+from include.settings import PROJECT_ROOT, Settings
+from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
+from include.sources.yahoo import YahooSource
+from tests.integration.yahoo_stand_in import Bar, Fault, Series, YahooStandIn, company, generate, trend
+
+AFTER_BOTH_CLOSES = datetime(2025, 3, 7, 22, 30, tzinfo=UTC)
+HONG_KONG_TRADES = datetime(2025, 3, 7, 3, 0, tzinfo=UTC)
+WEEK = Window(date(2025, 3, 3), date(2025, 3, 7))
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (date(2025, 3, day) for day in range(3, 8))
+
+ALIBABA = Security(symbol="9988.HK", name="Alibaba", kind="equity", exchange="XHKG", currency="HKD")
+TENCENT = Security(symbol="0700.HK", name="Tencent", kind="equity", exchange="XHKG", currency="HKD")
+APPLE = Security(symbol="AAPL", name="Apple", kind="equity", exchange="XNYS", currency="USD")
+NVIDIA = Security(symbol="NVDA", name="Nvidia", kind="equity", exchange="XNYS", currency="USD")
+MICROSOFT = Security(symbol="MSFT", name="Microsoft", kind="equity", exchange="XNYS", currency="USD")
+TESLA = Security(symbol="TSLA", name="Tesla", kind="equity", exchange="XNYS", currency="USD")
+NASDAQ = Security(symbol="^NDX", name="Nasdaq 100", kind="index", exchange="XNYS", currency="USD")
+HSTECH = Security(symbol="HSTECH.HK", name="Hang Seng Tech Index", kind="index", exchange="XHKG", currency="HKD")
+USDHKD = CurrencyPair("USD", "HKD")
+
+OpenSource = Callable[..., YahooSource]
+
+
+def bars(*closes: float | None) -> list[Bar]:
+    """One bar a session from Monday on, each a little above its open."""
+    days = (MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY)
+    return [
+        Bar(day, close, open=close - 1, high=close + 2, low=close - 3, volume=1000 + n) if close is not None else Bar(day, None)
+        for n, (day, close) in enumerate(zip(days, closes, strict=False))
+    ]
+
+
+def new_york(*closes: float | None, **details: Any) -> Series:
+    return Series("USD", "America/New_York", bars(*closes), **details)
+
+
+def hong_kong(*closes: float | None, **details: Any) -> Series:
+    return Series("HKD", "Asia/Hong_Kong", bars(*closes), **details)
+
+
+@pytest.fixture
+def yahoo() -> Iterator[YahooStandIn]:
+    with YahooStandIn() as stand_in:
+        stand_in.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33, 239.07)
+        stand_in.series["0700.HK"] = hong_kong(480.0, 490.2, 520.0, 544.0, 533.5)
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def open_source(yahoo: YahooStandIn, data_dir: Path) -> OpenSource:
+    # yfinance holds one cookie and crumb a process: each test starts without.
+    client = YfData()
+    client._cookie = client._crumb = None
+
+    def open_at(now: datetime = AFTER_BOTH_CLOSES, base_url: str | None = None) -> YahooSource:
+        settings = Settings(source="yahoo", data_dir=data_dir, yahoo_base_url=base_url or yahoo.url)
+        return YahooSource(settings, clock=lambda: now, retry_wait_seconds=0.01)
+
+    return open_at
+
+
+class TestPrices:
+    def test_a_week_arrives_cell_by_cell(self, open_source: OpenSource) -> None:
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        assert extract.failures == []
+        assert extract.fetched_at == AFTER_BOTH_CLOSES
+        assert extract.table.schema == SCHEMAS[Dataset.PRICES]
+        rows = extract.table.to_pylist()
+        assert [(row["symbol"], row["date"], row["close"]) for row in rows] == [
+            *zip(["AAPL"] * 5, [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY], [238.03, 235.93, 235.74, 235.33, 239.07], strict=True),
+            *zip(["0700.HK"] * 5, [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY], [480.0, 490.2, 520.0, 544.0, 533.5], strict=True),
+        ]
+        assert rows[-1] == {
+            "symbol": "0700.HK",
+            "date": FRIDAY,
+            "open": 532.5,
+            "high": 535.5,
+            "low": 530.5,
+            "close": 533.5,
+            "volume": 1004,
+            "dividend": None,
+            "dividend_currency": None,
+            "split_ratio": None,
+            "currency": "HKD",
+            "basis_date": date(2025, 3, 8),  # it is Saturday in Hong Kong
+        }
+        assert rows[0]["basis_date"] == FRIDAY
+
+    def test_both_ends_of_the_window_are_included(self, open_source: OpenSource) -> None:
+        extract = open_source().prices([APPLE], Window(TUESDAY, THURSDAY))
+
+        assert extract.table.column("date").to_pylist() == [TUESDAY, WEDNESDAY, THURSDAY]
+
+    def test_without_a_start_all_history_is_asked_for(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"].bars.insert(0, Bar(date(2001, 6, 1), 0.37, 0.36, 0.38, 0.35, 10))
+
+        extract = open_source().prices([APPLE], Window(None, FRIDAY))
+
+        assert extract.table.column("date").to_pylist()[0] == date(2001, 6, 1)
+
+    def test_dividends_and_splits_stand_on_their_ex_date(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"].dividends[TUESDAY] = (0.25, None)
+        yahoo.series["AAPL"].splits[THURSDAY] = (10, 1)
+
+        rows = open_source().prices([APPLE], WEEK).table.to_pylist()
+
+        assert [row["dividend"] for row in rows] == [None, 0.25, None, None, None]
+        assert [row["dividend_currency"] for row in rows] == [None] * 5
+        assert [row["split_ratio"] for row in rows] == [None, None, None, 10.0, None]
+        assert [row["close"] for row in rows] == [238.03, 235.93, 235.74, 235.33, 239.07]
+
+    def test_a_dividend_in_another_currency_keeps_it(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["9988.HK"] = hong_kong(130.0, 131.0, 139.0, 140.8, 140.0, dividends={WEDNESDAY: (0.125, "USD")})
+
+        row = open_source().prices([ALIBABA], WEEK).table.to_pylist()[2]
+
+        assert (row["dividend"], row["dividend_currency"], row["currency"]) == (0.125, "USD", "HKD")
+
+    def test_an_index_has_no_volume(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["^NDX"] = new_york(20425.58, 20352.94, 20628.46, 20052.63, 20201.37, instrument_type="INDEX")
+
+        table = open_source().prices([NASDAQ], WEEK).table
+
+        assert table.column("volume").to_pylist() == [None] * 5
+        assert table.column("close").to_pylist()[-1] == 20201.37
+
+    def test_the_bar_of_a_running_session_is_left_out(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33)
+
+        extract = open_source(now=HONG_KONG_TRADES).prices([TENCENT, APPLE], WEEK)
+
+        last = {row["symbol"]: row["date"] for row in extract.table.to_pylist()}
+        assert last == {"0700.HK": THURSDAY, "AAPL": THURSDAY}
+        assert extract.failures == []
+
+    def test_a_live_bar_beyond_the_end_is_left_out(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["0700.HK"] = hong_kong(480.0, 490.2, 520.0, 544.0, live=Bar(FRIDAY, 540.0, 541.0, 542.0, 539.0, 5))
+
+        extract = open_source(now=HONG_KONG_TRADES).prices([TENCENT], Window(MONDAY, THURSDAY))
+
+        assert extract.table.column("date").to_pylist()[-1] == THURSDAY
+
+    def test_a_bar_without_a_close_is_delivered_for_the_raw_store_to_reject(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33, None)
+
+        last = open_source().prices([APPLE], WEEK).table.to_pylist()[-1]
+
+        assert (last["date"], last["close"], last["volume"]) == (FRIDAY, None, None)
+
+    def test_an_empty_bar_on_a_holiday_is_no_bar(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        holiday = date(2025, 1, 29)  # Lunar New Year
+        yahoo.series["0700.HK"].bars = [Bar(date(2025, 1, 28), 400.0, 399.0, 401.0, 398.0, 7), Bar(holiday, None), *bars(480.0)]
+
+        extract = open_source().prices([TENCENT], Window(date(2025, 1, 27), MONDAY))
+
+        assert extract.table.column("date").to_pylist() == [date(2025, 1, 28), MONDAY]
+
+    def test_a_missing_last_bar_does_not_cost_the_others(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert extract.table.column("date").to_pylist() == [MONDAY, TUESDAY, WEDNESDAY, THURSDAY]
+        assert extract.failures == []
+
+    def test_a_window_without_a_finished_session_asks_for_nothing(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        extract = open_source().prices([APPLE], Window(date(2025, 3, 1), date(2025, 3, 2)))
+
+        assert (extract.table.num_rows, extract.failures, yahoo.requests_of("AAPL")) == (0, [], 0)
+
+    def test_an_unknown_symbol_fails_alone_and_for_good(self, open_source: OpenSource) -> None:
+        extract = open_source().prices([NVIDIA, APPLE], WEEK)
+
+        (failure,) = extract.failures
+        assert (failure.symbol, failure.is_retryable) == ("NVDA", False)
+        assert failure.reason == (
+            'Yahoo does not know NVDA ("No data found, symbol may be delisted"): correct or remove it in securities.csv.'
+        )
+        assert set(extract.table.column("symbol").to_pylist()) == {"AAPL"}
+
+    def test_too_many_requests_once_is_waited_out(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("AAPL", Fault.RATE_LIMITED, times=2)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert extract.failures == []
+        assert extract.table.num_rows == 5
+
+    def test_too_many_requests_for_one_symbol_costs_that_symbol(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("AAPL", Fault.RATE_LIMITED)
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        (failure,) = extract.failures
+        assert (failure.symbol, failure.is_retryable) == ("AAPL", True)
+        assert "429, too many requests" in failure.reason
+        assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
+        assert yahoo.requests_of("AAPL") <= 6
+
+    def test_a_storm_of_refusals_stops_the_asking(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        for security in (APPLE, NVIDIA, MICROSOFT):
+            yahoo.break_symbol(security.symbol, Fault.RATE_LIMITED)
+
+        extract = open_source().prices([APPLE, NVIDIA, MICROSOFT, TENCENT, TESLA], WEEK)
+
+        assert [failure.symbol for failure in extract.failures] == ["AAPL", "NVDA", "MSFT", "0700.HK", "TSLA"]
+        assert all(failure.is_retryable for failure in extract.failures)
+        assert "not asked for after 3 failures in a row" in extract.failures[3].reason
+        assert "429, too many requests" in extract.failures[4].reason
+        assert yahoo.requests_of("0700.HK") == yahoo.requests_of("TSLA") == 0
+
+    @pytest.mark.parametrize(
+        ("fault", "sentence"),
+        [
+            (Fault.SERVER_ERROR, "Yahoo answered AAPL with the server error 503."),
+            (Fault.HTML, "Yahoo answered AAPL with something else than JSON."),
+            (Fault.EMPTY, "Yahoo answered AAPL without any price."),
+        ],
+    )
+    def test_a_broken_answer_fails_alone_in_a_sentence(
+        self, yahoo: YahooStandIn, open_source: OpenSource, fault: Fault, sentence: str
+    ) -> None:
+        yahoo.break_symbol("AAPL", fault)
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        assert [(failure.symbol, failure.reason, failure.is_retryable) for failure in extract.failures] == [("AAPL", sentence, True)]
+        assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
+
+    @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.HTML])
+    def test_a_broken_answer_is_not_remembered(self, yahoo: YahooStandIn, open_source: OpenSource, fault: Fault) -> None:
+        yahoo.break_symbol("AAPL", fault, times=1)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert (extract.failures, extract.table.num_rows) == ([], 5)
+
+    def test_a_corrected_price_is_seen_by_the_next_fetch(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        source = open_source()
+        source.prices([APPLE], WEEK)
+        yahoo.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33, 239.5)
+
+        assert source.prices([APPLE], WEEK).table.column("close").to_pylist()[-1] == 239.5
+
+    def test_another_symbols_series_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["AAPL"].answers_as = "MSFT"
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        assert [failure.reason for failure in extract.failures] == [
+            "Yahoo answered with another symbol's series: AAPL was asked for, MSFT came."
+        ]
+        assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
+
+
+class TestFxRates:
+    def test_finished_days_of_a_pair_arrive(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        rates = [Bar(day, rate) for day, rate in zip((WEDNESDAY, THURSDAY, FRIDAY), (7.7712, 7.773, 7.7701), strict=True)]
+        yahoo.series["HKD=X"] = Series("HKD", "Europe/London", rates, opens_at=datetime.min.time(), instrument_type="CURRENCY")
+
+        extract = open_source().fx_rates([USDHKD], WEEK)
+
+        assert extract.table.schema == SCHEMAS[Dataset.FX_RATES]
+        assert extract.table.to_pylist() == [
+            {"base_currency": "USD", "quote_currency": "HKD", "date": WEDNESDAY, "rate": 7.7712},
+            {"base_currency": "USD", "quote_currency": "HKD", "date": THURSDAY, "rate": 7.773},
+        ]
+
+    def test_a_rate_in_summer_keeps_its_london_day(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        day = date(2024, 7, 3)  # midnight in London is 23:00 UTC of the day before
+        yahoo.series["HKD=X"] = Series("HKD", "Europe/London", [Bar(day, 7.81)], opens_at=datetime.min.time(), instrument_type="CURRENCY")
+
+        assert open_source().fx_rates([USDHKD], Window(day, day)).table.column("date").to_pylist() == [day]
+
+    def test_a_rate_in_the_wrong_currency_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.series["HKD=X"] = Series("USD", "Europe/London", [Bar(THURSDAY, 0.1287)], instrument_type="CURRENCY")
+
+        extract = open_source().fx_rates([USDHKD], WEEK)
+
+        assert extract.table.num_rows == 0
+        assert extract.failures[0].symbol == "USDHKD"
+        assert extract.failures[0].reason.startswith("Yahoo quotes HKD=X in USD, not in HKD")
+
+
+class TestShares:
+    def test_all_classes_count_together(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15.02e9, "USD", [], one_class=12e9)
+
+        extract = open_source().shares([APPLE, NASDAQ], Window(FRIDAY, FRIDAY))
+
+        assert extract.failures == []
+        assert extract.table.schema == SCHEMAS[Dataset.SHARES]
+        assert extract.table.to_pylist() == [
+            {
+                "symbol": "AAPL",
+                "as_of": FRIDAY,
+                "shares_outstanding": 15.02e9,
+                "share_class": "implied total",
+                "note": "Yahoo quoteSummary impliedSharesOutstanding",
+                "basis_date": FRIDAY,
+            }
+        ]
+
+    def test_shares_outstanding_stand_in_where_they_fit_the_market_value(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15.02e9, "USD", [])
+        del yahoo.summaries["AAPL"]["defaultKeyStatistics"]["impliedSharesOutstanding"]
+
+        (row,) = open_source().shares([APPLE], Window(FRIDAY, FRIDAY)).table.to_pylist()
+
+        assert (row["shares_outstanding"], row["share_class"]) == (15.02e9, "sharesOutstanding")
+
+    def test_a_count_that_does_not_fit_the_market_value_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 200.0, 1000.0, "USD", [], one_class=970.0)
+        del yahoo.summaries["AAPL"]["defaultKeyStatistics"]["impliedSharesOutstanding"]
+
+        extract = open_source().shares([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert extract.table.num_rows == 0
+        (failure,) = extract.failures
+        assert failure.is_retryable is False
+        assert "970 shares at 200.00 are worth 194,000, but the market value is 200,000" in failure.reason
+
+    def test_a_backfill_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        extract = open_source().shares([APPLE, NASDAQ], Window(MONDAY, THURSDAY))
+
+        assert [(failure.symbol, failure.reason) for failure in extract.failures] == [
+            ("AAPL", "Yahoo only gives today's share counts; it has no history, so a backfill of share counts to 2025-03-06 is refused.")
+        ]
+        assert yahoo.requests == []
+
+
+class TestEstimates:
+    def test_quarters_and_years_arrive_with_their_period_end_and_currency(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        trends = [
+            trend("0q", "2025-03-31", 2.0, "CNY", analysts=8),
+            trend("+1q", "2025-06-30", None, "CNY"),
+            trend("0y", "2025-12-31", 10.0, "CNY", analysts=30),
+            trend("+1y", "2026-12-31", 12.0, "CNY"),
+            trend("+5y", None, 0.1, "CNY"),
+        ]
+        yahoo.summaries["0700.HK"] = company("0700.HK", 533.5, 9.2e9, "HKD", trends)
+
+        extract = open_source().estimates([TENCENT, HSTECH], Window(FRIDAY, FRIDAY))
+
+        assert extract.failures == []
+        assert extract.table.schema == SCHEMAS[Dataset.ESTIMATES]
+        rows = extract.table.to_pylist()
+        assert [(row["period_label"], row["period_type"], row["period_end"], row["mean"]) for row in rows] == [
+            ("0q", "quarter", date(2025, 3, 31), 2.0),
+            ("0y", "annual", date(2025, 12, 31), 10.0),
+            ("+1y", "annual", date(2026, 12, 31), 12.0),
+        ]
+        assert rows[1] == {
+            "symbol": "0700.HK",
+            "as_of": FRIDAY,
+            "metric": "eps",
+            "period_type": "annual",
+            "period_end": date(2025, 12, 31),
+            "period_label": "0y",
+            "mean": 10.0,
+            "low": 9.0,
+            "high": 11.0,
+            "analyst_count": 30,
+            "currency": "CNY",
+            "note": "Yahoo quoteSummary earningsTrend",
+            "basis_date": date(2025, 3, 8),
+        }
+
+    @pytest.mark.parametrize("modules", [{"earningsTrend": {"trend": []}, "price": {"symbol": "AAPL"}}, {"assetProfile": {}}])
+    def test_a_company_that_nobody_covers_is_no_failure(
+        self, yahoo: YahooStandIn, open_source: OpenSource, modules: dict[str, Any]
+    ) -> None:
+        yahoo.summaries["AAPL"] = modules
+
+        extract = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert (extract.table.num_rows, extract.failures) == (0, [])
+
+    def test_an_unknown_company_fails_for_good(self, open_source: OpenSource) -> None:
+        (failure,) = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY)).failures
+
+        assert failure.is_retryable is False
+        assert "Quote not found for symbol: AAPL" in failure.reason
+
+    def test_too_many_requests_once_is_waited_out(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15e9, "USD", [trend("0y", "2025-09-30", 7.3, "USD")])
+        yahoo.break_symbol("AAPL", Fault.RATE_LIMITED, times=2)
+
+        extract = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert (extract.table.num_rows, extract.failures) == (1, [])
+
+    def test_a_crumb_of_another_session_is_replaced(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15e9, "USD", [trend("0y", "2025-09-30", 7.3, "USD")])
+        source = open_source()
+        YfData()._crumb = "outdated"
+
+        extract = source.estimates([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert (extract.table.num_rows, extract.failures) == (1, [])
+
+    def test_a_backfill_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        extract = open_source().estimates([APPLE, TENCENT, NASDAQ], Window(None, date(2025, 1, 31)))
+
+        reason = "Yahoo only gives today's estimates; it has no history, so a backfill of estimates to 2025-01-31 is refused."
+        assert [(failure.symbol, failure.reason, failure.is_retryable) for failure in extract.failures] == [
+            ("AAPL", reason, False),
+            ("0700.HK", reason, False),
+        ]
+        assert yahoo.requests == []
+
+
+def test_without_a_network_it_fails_within_seconds_and_names_the_way_out(open_source: OpenSource) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    started = time.monotonic()
+
+    with pytest.raises(NetworkUnavailableError) as caught:
+        open_source(base_url=address).prices([APPLE, TENCENT], WEEK)
+
+    assert time.monotonic() - started < 5
+    assert "there seems to be no network" in str(caught.value)
+    assert "`make run SOURCE=sample`, which needs none" in str(caught.value)
+
+
+def test_nothing_is_kept_in_the_home_folder(yahoo: YahooStandIn, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        "from datetime import date\n"
+        "from include.reference import load_reference\n"
+        "from include.settings import load_settings\n"
+        "from include.sources.base import Window\n"
+        "from include.sources.yahoo import YahooSource\n"
+        "settings = load_settings()\n"
+        "apple = [s for s in load_reference(settings.seeds_dir).securities if s.symbol == 'AAPL']\n"
+        "print(YahooSource(settings).prices(apple, Window(date(2025, 3, 3), date(2025, 3, 7))).table.num_rows)\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    settings = {"TITANS_SOURCE": "yahoo", "TITANS_DATA_DIR": str(tmp_path / "data"), "TITANS_YAHOO_BASE_URL": yahoo.url}
+
+    result = subprocess.run([sys.executable, "-c", program], env=environment | settings, capture_output=True, text=True, check=False)
+
+    assert (result.stdout.strip(), result.returncode) == ("5", 0), result.stderr
+    assert list(home.rglob("*")) == []
+    assert (tmp_path / "data" / "yahoo" / "cache" / "tkr-tz.db").exists()
+
+
+def test_generated_data_satisfies_the_source(yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    generate(yahoo, AFTER_BOTH_CLOSES, years=1)
+    source = open_source()
+    securities = [APPLE, TENCENT, HSTECH]
+
+    prices = source.prices(securities, Window(date(2025, 2, 3), FRIDAY))
+    rates = source.fx_rates([USDHKD], WEEK)
+    shares = source.shares(securities, Window(FRIDAY, FRIDAY))
+    estimates = source.estimates(securities, Window(FRIDAY, FRIDAY + timedelta(days=1)))
+
+    assert [extract.failures for extract in (prices, rates, shares, estimates)] == [[], [], [], []]
+    assert {row["symbol"]: row["date"] for row in prices.table.to_pylist()} == {"AAPL": FRIDAY, "0700.HK": FRIDAY, "HSTECH.HK": FRIDAY}
+    assert (rates.table.num_rows, shares.table.num_rows, estimates.table.num_rows) == (4, 2, 8)
