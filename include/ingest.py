@@ -162,6 +162,13 @@ def _batches(settings: Settings, dataset: Dataset, group: str, windows: dict[dat
     ]
 
 
+def is_session(settings: Settings, market: str, day: date) -> bool:
+    """Whether any exchange of ``market`` has a session on ``day``."""
+    reference = load_reference(settings.seeds_dir)
+    calendars = load_calendars(reference)
+    return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)
+
+
 def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: int, is_last_attempt: bool) -> dict[str, int]:
     """Fetch what earlier attempts of this run have not landed yet, land the good symbols, then complain about the others.
 
@@ -269,7 +276,7 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
             "symbols": len({symbol for _, symbol in landed_symbols}),
             "failed": sorted({symbol for _, symbol in failed}),
         }
-        broken = next((attempt.message for attempt in attempts if attempt.outcome == "failed"), None)
+        broken = next((earlier.message for earlier in run.steps() if earlier.outcome == "failed"), None)
         if not landed_symbols and (broken or failed):
             raise TitansError(broken or f"Nothing landed: {'; '.join(sorted({failure.reason for failure in failed.values()})[:3])}")
         if not landed_symbols:

@@ -37,6 +37,8 @@ class Exchange(Row):
     name: Text
     calendar: Text
     timezone: Text
+    ingest_cron: Text
+    """When prices of a session are fetched, in the exchange's own time."""
 
 
 class Security(Row):

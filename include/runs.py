@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from include.durable import write_whole
 from include.settings import Settings
 
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -107,7 +106,7 @@ class Run:
             raise
         finally:
             record.ended_at = datetime.now(UTC)
-            _write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1))
+            write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1))
 
     def steps(self) -> list[StepRecord]:
         """Steps recorded so far, in the order of their start."""
@@ -138,7 +137,7 @@ class Run:
             ended_at=now,
             steps=steps,
         )
-        _write_whole(self._settings.runs_dir / f"{self.name}.json", record.model_dump_json(indent=1))
+        write_whole(self._settings.runs_dir / f"{self.name}.json", record.model_dump_json(indent=1))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
 
@@ -178,15 +177,4 @@ def record_release(settings: Settings, batch_id: str, symbol: str, reason: str) 
     """Put a release on record; the next build acts on it."""
     row = {"batch_id": batch_id, "symbol": symbol, "reason": reason, "released_at": datetime.now(UTC).isoformat()}
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
-    _write_whole(settings.runs_dir / "releases" / f"{name}.json", json.dumps(row))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(settings.runs_dir / "releases" / f"{name}.json", json.dumps(row))

@@ -41,11 +41,12 @@ def load_landing(
     known = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
     pending = [(path, manifest) for path, manifest in landed(settings) if manifest.batch_id not in known]
     _load_calendar(connection, reference, [manifest for _, manifest in landed(settings)])
-    _register_securities(connection, reference)
+    register_securities(connection, reference)
     return [_load_file(connection, path, manifest, now()) for path, manifest in pending]
 
 
-def _register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+def register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+    """Give the connection the seeds' securities as the temporary table ``seed_securities``."""
     connection.execute("create or replace temp table seed_securities (symbol varchar, kind varchar, exchange varchar, currency varchar)")
     connection.executemany(
         "insert into seed_securities values (?, ?, ?, ?)",

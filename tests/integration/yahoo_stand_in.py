@@ -17,7 +17,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from include.calendars import SessionCalendar, load_calendars
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         _, host, path = address.path.split("/", 2)
-        symbol = query.get("symbol") or query.get("symbols") or path.rsplit("/", 1)[-1]
+        symbol = query.get("symbol") or query.get("symbols") or unquote(path.rsplit("/", 1)[-1])
         if host == "fc.yahoo.com":
             self._answer("", 404, "text/html", {"Set-Cookie": f"{COOKIE}; Path=/"})
         elif path == "v1/test/getcrumb":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,9 @@ from yfinance.exceptions import YFDataException, YFException, YFPricesMissingErr
 
 from include.errors import NetworkUnavailableError
 from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
+
+# yfinance switches its own deprecation warnings on: several lines a symbol about pandas, of no use to who runs Titans.
+warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"^yfinance")
 
 _LOG = logging.getLogger(__name__)
 _HOME = "https://query2.finance.yahoo.com"
@@ -157,7 +161,7 @@ class YahooClient:
         retrying = Retrying(
             retry=retry_if_exception_type(YahooBusyError),
             stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_LONGEST_TRIAL_SECONDS),
-            wait=wait_exponential_jitter(initial=wait, max=8 * wait, jitter=wait),
+            wait=wait_exponential_jitter(multiplier=wait, max=8 * wait, jitter=wait),
             before_sleep=before_sleep_log(_LOG, logging.INFO),
             reraise=True,
         )

@@ -31,7 +31,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
         host = address.hostname or ""
         kwargs["timeout"] = min(kwargs.get("timeout") or TIMEOUT_SECONDS, TIMEOUT_SECONDS)
         if self._base_url and (host == "yahoo.com" or host.endswith(".yahoo.com")):
-            url = f"{self._base_url}/{host}{address.path}" + (f"?{address.query}" if address.query else "")
+            url = f"{self._base_url}/{host}{address.path or '/'}" + (f"?{address.query}" if address.query else "")
         response = super().request(method, url, *args, **kwargs)
         if "/finance/" in address.path and (response.status_code == 404 or response.status_code >= 500):
             response.raise_for_status()

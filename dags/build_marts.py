@@ -1,0 +1,90 @@
+"""Landing to published marts, whenever any ingest DAG has landed something."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import DAG, AssetAny, task
+from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, prices_asset, run_as_of
+
+from include.reference import load_reference
+from include.settings import load_settings
+
+DOC = """
+### Build and publish the marts
+`load` → `check_raw` (gate 1) → `transform` (one `dbt build`) → `check_marts` (gate 2) → `publish`. One writer at a time.
+
+- **When:** as soon as any ingest DAG has landed something. No landing, no build.
+- **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build without a changed row publishes nothing: that is not late.
+
+**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status` shows the rows.
+
+| red task | means | do |
+|---|---|---|
+| `load` | nothing landed, another build is writing, or the warehouse is damaged or of another source | what the sentence says |
+| `check_raw` | too many symbols, or an FX pair, are quarantined | look at the vendor's rows; `make release BATCH= SYMBOL= REASON=` lets one in |
+| `transform` | a model or a dbt test failed | the log that it names |
+| `check_marts` | a critical expectation failed | the rows that it names; `ACCEPT_LOSS="reason"` if lost rows are meant to be lost |
+| `publish` | the file could not be written | free space, run again |
+"""
+
+ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_settings().seeds_dir).exchanges]
+
+with DAG(
+    dag_id="build_marts",
+    schedule=AssetAny(*ASSETS, FX_ASSET, ESTIMATES_ASSET),
+    start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params={"as_of": as_of_param()},
+    doc_md=DOC,
+    tags=["titans", "build"],
+) as dag:
+
+    @task(pool=WRITER_POOL)
+    def load() -> dict[str, Any]:
+        from include import build
+
+        settings = load_settings()
+        return build.load(settings, current_run(settings))
+
+    @task(pool=WRITER_POOL)
+    def check_raw() -> dict[str, Any]:
+        from include import build
+
+        settings = load_settings()
+        return build.check_raw(settings, current_run(settings))
+
+    @task(pool=WRITER_POOL)
+    def transform() -> dict[str, Any]:
+        from include import build
+
+        settings = load_settings()
+        return build.transform(settings, current_run(settings))
+
+    @task(pool=WRITER_POOL)
+    def check_marts() -> dict[str, Any]:
+        from include import build
+
+        settings = load_settings()
+        return build.check_marts(settings, current_run(settings))
+
+    @task(pool=WRITER_POOL)
+    def publish() -> dict[str, Any]:
+        from include import build
+
+        settings = load_settings()
+        return build.publish_marts(settings, current_run(settings), run_as_of().isoformat())
+
+    @task(trigger_rule="all_done")
+    def record() -> str:
+        """Write the run record, and end as the run did."""
+        settings = load_settings()
+        finished = current_run(settings).finish(run_as_of().isoformat())
+        if finished.outcome == "failed":
+            raise AirflowFailException(next(step.message for step in finished.steps if step.outcome == "failed"))
+        return finished.outcome
+
+    load() >> check_raw() >> transform() >> check_marts() >> publish() >> record()

@@ -1,0 +1,32 @@
+"""Analyst estimates and share counts, once a day."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks
+
+from include.ingest import plan_estimates
+
+DOC = """
+### Estimates and share counts
+Takes a snapshot of the earnings estimates and the share count of every equity in `securities.csv`.
+
+- **When:** 22:00 UTC every day (06:00 in Hong Kong, 17:00 or 18:00 in New York).
+- **Late:** when a day has no snapshot. It cannot be made up: a live vendor only tells today's estimates. Estimates older than 100 days are not used.
+
+**When it is red**, nothing landed; `land` says why. A backfill of a live vendor is refused with a sentence; sources with a history take one.
+"""
+
+with DAG(
+    dag_id="ingest_estimates",
+    schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    params=ingest_params(),
+    doc_md=DOC,
+    tags=["titans", "ingest"],
+) as dag:
+    ingest_tasks(dag, ESTIMATES_ASSET, plan_estimates, "UTC")

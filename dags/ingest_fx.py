@@ -1,0 +1,32 @@
+"""Reference rates of the currencies in use, after the day's fixing."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+from wiring import FX_ASSET, ingest_params, ingest_tasks
+
+from include.ingest import plan_fx
+
+DOC = """
+### FX rates
+Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days are stored.
+
+- **When:** 17:30 in Berlin on weekdays, after the European fixing (23:30 or 00:30 in Hong Kong, 11:30 in New York).
+- **Late:** when the last stored rate is older than three days: rates older than 7 days are not used, and the build then stops.
+
+**When it is red**, no pair landed; `land` says why. Trigger again; for a gap, with `start` and `end`.
+"""
+
+with DAG(
+    dag_id="ingest_fx",
+    schedule=CronTriggerTimetable("30 17 * * 1-5", timezone="Europe/Berlin"),
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Berlin"),
+    catchup=False,
+    max_active_runs=1,
+    params=ingest_params(),
+    doc_md=DOC,
+    tags=["titans", "ingest"],
+) as dag:
+    ingest_tasks(dag, FX_ASSET, plan_fx, "Europe/Berlin")

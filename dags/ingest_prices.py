@@ -1,0 +1,49 @@
+"""One DAG for each market of the seed exchanges: daily prices with dividends and splits, after the close."""
+
+from __future__ import annotations
+
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+from wiring import ingest_params, ingest_tasks, prices_asset
+
+from include.ingest import BatchRequest, Wish, plan_prices
+from include.reference import Exchange, load_reference
+from include.settings import Settings, load_settings
+
+DOC = """
+### Prices of {name}
+Fetches open, high, low, close, volume, dividends and splits of the {market} securities in `securities.csv`, and lands them as Parquet files.
+
+- **When:** `{cron}` in {zone} time, after the close. A scheduled run on a day without a session ends as skipped.
+- **Late:** when no run has succeeded two hours after that time on a session day.
+- **Window:** from the last stored session minus 10; everything for a new symbol; `start` to `end` of the form for a backfill.
+
+**When it is red**, not one symbol landed. Read the last lines of `land`: it says why. A red batch in a green run means that some symbols failed
+while the others landed; their reasons are in the batch's log and in `make status`.
+No network or a rate limit: trigger again later, nothing is lost. An unknown symbol: correct `securities.csv`.
+"""
+
+
+def make_dag(exchange: Exchange) -> DAG:
+    dag = DAG(
+        dag_id=f"ingest_prices_{exchange.market}",
+        schedule=CronTriggerTimetable(exchange.ingest_cron, timezone=exchange.timezone),
+        start_date=pendulum.datetime(2025, 1, 1, tz=exchange.timezone),
+        catchup=False,
+        max_active_runs=1,
+        params=ingest_params(),
+        doc_md=DOC.format(name=exchange.name, market=exchange.market, cron=exchange.ingest_cron, zone=exchange.timezone),
+        tags=["titans", "ingest"],
+    )
+
+    def plan(settings: Settings, as_of: pendulum.Date, wish: Wish) -> list[BatchRequest]:
+        return plan_prices(settings, exchange.market, as_of, wish)
+
+    ingest_tasks(dag, prices_asset(exchange.market), plan, exchange.timezone, only_on_sessions_of=exchange.market)
+    return dag
+
+
+for each in load_reference(load_settings().seeds_dir).exchanges:
+    globals()[f"ingest_prices_{each.market}"] = make_dag(each)

@@ -1,0 +1,123 @@
+"""What the DAG files share: the trigger form, the as-of date of a run, and the three tasks of every ingest DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, Asset, Param, get_current_context, task
+
+from include import ingest
+from include.as_of import RunFacts, resolve_as_of
+from include.errors import NetworkUnavailableError
+from include.runs import Run
+from include.settings import Settings, load_settings
+
+WRITER_POOL = "duckdb_writer"
+Plan = Callable[[Settings, date, ingest.Wish], list[ingest.BatchRequest]]
+
+PRICES_ASSET_PREFIX = "titans://landing/prices/"
+FX_ASSET = Asset(name="fx_rates", uri="titans://landing/fx_rates")
+ESTIMATES_ASSET = Asset(name="estimates", uri="titans://landing/estimates")
+
+
+def prices_asset(market: str) -> Asset:
+    return Asset(name=f"prices_{market}", uri=f"{PRICES_ASSET_PREFIX}{market}")
+
+
+def as_of_param() -> Param:
+    return Param(None, type=["null", "string"], format="date", title="As of", description="Day that the run is about; empty: the run's own.")
+
+
+def ingest_params() -> dict[str, Param]:
+    """The trigger form of an ingest DAG. One run with start and end is a backfill."""
+    day: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
+    return {
+        "as_of": as_of_param(),
+        "start": Param(None, **day, title="Start", description="First day to fetch; empty: from the last stored session minus 10, or everything."),
+        "end": Param(None, **day, title="End", description="Last day to fetch; empty: the as-of date."),
+        "symbols": Param([], type="array", items={"type": "string"}, title="Symbols", description="One a line; empty: all of the seeds."),
+    }
+
+
+def run_as_of(zone: str = "UTC") -> date:
+    """The as-of date of the current run, of whatever kind."""
+    context = get_current_context()
+    events = [event for asset_events in (context.get("triggering_asset_events") or {}).values() for event in asset_events]
+    return resolve_as_of(
+        RunFacts(
+            run_after=context["dag_run"].run_after,
+            requested=context["params"].get("as_of"),
+            logical_date=context.get("logical_date"),
+            data_interval_end=context.get("data_interval_end"),
+            event_as_ofs=[event.extra["as_of"] for event in events if "as_of" in event.extra],
+        ),
+        zone,
+    )
+
+
+def current_run(settings: Settings) -> Run:
+    dag_run = get_current_context()["dag_run"]
+    return Run(settings, dag_run.dag_id, dag_run.run_id)
+
+
+def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions_of: str | None = None) -> None:
+    """Plan the batches, fetch each in a mapped task of its own, and tell the asset what landed.
+
+    Args:
+        zone: time zone in which a run's moment is read as a date.
+        only_on_sessions_of: market without whose session a scheduled run has nothing to do.
+    """
+
+    @task(dag=dag)
+    def plan_batches() -> list[dict[str, Any]]:
+        settings, context = load_settings(), get_current_context()
+        with current_run(settings).step("plan") as step:
+            as_of = run_as_of(zone)
+            is_scheduled = str(context["dag_run"].run_type) == "scheduled"
+            if only_on_sessions_of and is_scheduled and not ingest.is_session(settings, only_on_sessions_of, as_of):
+                step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
+                batches: list[ingest.BatchRequest] = []
+            else:
+                batches = plan(settings, as_of, ingest.Wish.from_params(context["params"]))
+            step.facts = {"batches": [batch.name for batch in batches]}
+        return [batch.as_dict() for batch in batches]
+
+    @task(
+        dag=dag,
+        retries=2,
+        retry_delay=timedelta(seconds=20),
+        retry_exponential_backoff=True,
+        max_retry_delay=timedelta(minutes=10),
+        map_index_template="{{ batch_name }}",
+    )
+    def fetch_batch(batch: dict[str, Any]) -> dict[str, int]:
+        settings, context = load_settings(), get_current_context()
+        context["batch_name"] = batch["name"]
+        instance = context["ti"]
+        is_last = instance.try_number > instance.max_tries
+        try:
+            return ingest.fetch_batch(settings, ingest.BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last)
+        except NetworkUnavailableError as error:
+            raise AirflowFailException(str(error)) from error
+        except ingest.PartialFailureError as error:
+            if error.is_retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    @task(dag=dag, trigger_rule="all_done", outlets=[asset])
+    def land() -> dict[str, Any]:
+        settings, context = load_settings(), get_current_context()
+        run, as_of = current_run(settings), run_as_of(zone)
+        try:
+            facts = ingest.summarise(settings, run, as_of)
+        finally:
+            run.finish(as_of.isoformat())
+        if not facts["symbols"]:
+            raise AirflowSkipException(f"Nothing to land up to {as_of}.")
+        context["outlet_events"][asset].extra = {"as_of": facts["as_of"]}
+        return facts
+
+    fetch_batch.expand(batch=plan_batches()) >> land()

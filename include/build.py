@@ -1,0 +1,223 @@
+"""The steps of a build, each a plain function of settings and run: load, check_raw, transform, check_marts, publish."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from include.errors import TitansError
+from include.publishing import generations
+from include.publishing.publish import publish
+from include.quality import mart_checks, raw_checks
+from include.quality.suite import run_checks
+from include.reference import Reference, load_reference
+from include.runs import CheckResult, Run, releases
+from include.settings import Settings
+from include.sources import open_source
+from include.warehouse.load import load_landing, register_securities
+from include.warehouse.lock import writer_lock
+from include.warehouse.store import open_warehouse
+from include.warehouse.transform import dbt_build
+
+MAX_QUARANTINED_SHARE = 0.2
+"""More than this share of the expected symbols in quarantine stops the run: the vendor as a whole cannot be trusted."""
+_PATIENCE_SECONDS = 600.0
+"""A build that has begun waits for another's step to end; one that begins does not: its user should know."""
+
+
+def load(settings: Settings, run: Run) -> dict[str, Any]:
+    """Landing to raw; judges nothing yet.
+
+    Raises:
+        TitansError: another build is writing, or there is nothing to build from.
+    """
+    with run.step("load") as step:
+        reference = load_reference(settings.seeds_dir)
+        with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
+            batches = load_landing(connection, settings, reference)
+            _apply_releases(connection, settings)
+            if _number(connection, "select count(*) from raw.prices") == 0:
+                raise TitansError(f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.")
+        step.facts = {
+            "batches": len(batches),
+            "rows_new": sum(batch.rows_new for batch in batches),
+            "rows_unchanged": sum(batch.rows_unchanged for batch in batches),
+            "rows_rejected": sum(batch.rows_rejected for batch in batches),
+        }
+        return step.facts
+
+
+def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
+    """Gate 1: judge the units that no verdict exists for, and quarantine those that fail a critical check.
+
+    Raises:
+        TitansError: more than a fifth of the expected symbols, or an FX pair in use, is in quarantine, or a check could not run.
+    """
+    with run.step("check_raw") as step:
+        reference = load_reference(settings.seeds_dir)
+        with writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
+            with open_warehouse(settings) as connection:
+                register_securities(connection, reference)
+                raw_checks.prepare(connection)
+                pending = connection.execute("select batch_id, dataset, symbol from quality.pending_units").fetchall()
+            step.checks = run_checks("check_raw", settings.warehouse_path, raw_checks.CHECKS) if pending else []
+            _refuse_errors(step.checks)
+            failed = _failed_units(step.checks)
+            with open_warehouse(settings) as connection:
+                now = datetime.now(UTC).replace(tzinfo=None)
+                if pending:
+                    connection.executemany(
+                        "insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)",
+                        [
+                            [
+                                batch,
+                                dataset,
+                                symbol,
+                                "quarantined" if (batch, symbol) in failed else "accepted",
+                                failed.get((batch, symbol), []),
+                                now,
+                            ]
+                            for batch, dataset, symbol in pending
+                        ],
+                    )
+                quarantined = connection.execute(
+                    "select batch_id, dataset, symbol, reasons from raw.current_verdicts where verdict = 'quarantined' order by all"
+                ).fetchall()
+        step.facts = {
+            "units": len(pending),
+            "quarantined": [
+                {"batch_id": batch, "dataset": dataset, "symbol": symbol, "reasons": reasons}
+                for batch, dataset, symbol, reasons in quarantined
+            ],
+            "quarantined_now": sorted({symbol for _, symbol in failed}),
+        }
+        _stop_if_too_many(settings, reference, pending, failed)
+        return {"units": len(pending), "quarantined_now": len(failed)}
+
+
+def transform(settings: Settings, run: Run) -> dict[str, Any]:
+    """Raw to marts with dbt, stamped with this run, so that nobody publishes another run's marts on this one's gate."""
+    with run.step("transform") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
+        with open_warehouse(settings) as connection:
+            connection.execute("delete from meta.builds")
+        step.facts = dbt_build(settings)
+        with open_warehouse(settings) as connection:
+            connection.execute("insert into meta.builds values (?, now()::timestamp, null)", [run.name])
+        return step.facts
+
+
+def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
+    """Gate 2: decide on the whole.
+
+    Raises:
+        TitansError: a critical expectation failed or could not run; names each with some of its rows.
+    """
+    with run.step("check_marts") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
+        last = generations.last_of_source(settings)
+        with open_warehouse(settings) as connection:
+            _own_build(connection, run)
+            mart_checks.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
+        step.checks = run_checks("check_marts", settings.warehouse_path, mart_checks.CHECKS)
+        failed = [check for check in step.checks if check.status in ("failed", "error")]
+        accepted = [check for check in failed if check.name == "nothing_lost" and check.status == "failed" and settings.accept_loss]
+        for check in accepted:
+            check.status = "warning"
+            check.message = f"accepted: {settings.accept_loss}"
+        _refuse([check for check in failed if check not in accepted])
+        with open_warehouse(settings) as connection:
+            connection.execute("update meta.builds set passed_at = now()::timestamp where build_id = ?", [run.name])
+        step.facts = {
+            "passed": sum(check.status == "passed" for check in step.checks),
+            "warned": sum(check.status == "warning" for check in step.checks),
+        }
+        return step.facts
+
+
+def publish_marts(settings: Settings, run: Run, as_of: str | None) -> dict[str, Any]:
+    """Publish what gate 2 of this run passed.
+
+    Raises:
+        TitansError: another build has replaced the marts since, or the file could not be written.
+    """
+    with run.step("publish") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
+        checks = [check for recorded in run.steps() for check in recorded.checks]
+        with open_warehouse(settings) as connection:
+            _own_build(connection, run, is_passed=True)
+            step.facts = publish(connection, settings, run.run_id, as_of, checks)
+        return step.facts
+
+
+def _own_build(connection: duckdb.DuckDBPyConnection, run: Run, is_passed: bool = False) -> None:
+    rows = connection.execute("select build_id, passed_at from meta.builds").fetchall()
+    if [row[0] for row in rows] != [run.name] or (is_passed and rows[0][1] is None):
+        raise TitansError("Another build has replaced the marts since this one made them: nothing was published by this run. Run again.")
+
+
+def _apply_releases(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Turn the releases on record into verdicts, also in a warehouse that was rebuilt."""
+    for row in releases(settings):
+        connection.execute(
+            """insert into raw.unit_verdicts
+            select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
+            from raw.fetch_windows
+            where batch_id = $batch_id and symbol = $symbol
+                and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')""",
+            row,
+        )
+
+
+def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]:
+    """Reasons by unit, of the critical checks that failed."""
+    failed: dict[tuple[str, str], list[str]] = {}
+    for check in checks:
+        if check.status == "failed":
+            if check.failing_rows > len(check.examples):
+                raise TitansError(f"{check.failing_rows} units fail {check.name}, more than can be told apart: nothing was built. {check.why}")
+            for row in check.examples:
+                failed.setdefault((row["batch_id"], row["symbol"]), []).append(f"{check.name}: {row['detail']}")
+    return failed
+
+
+def _stop_if_too_many(
+    settings: Settings, reference: Reference, pending: list[tuple[str, str, str]], failed: dict[tuple[str, str], list[str]]
+) -> None:
+    kinds = {(batch, symbol): dataset for batch, dataset, symbol in pending}
+    lost_prices = sorted({symbol for batch, symbol in failed if kinds.get((batch, symbol)) == "prices"})
+    lost_pairs = sorted({symbol for batch, symbol in failed if kinds.get((batch, symbol)) == "fx_rates"})
+    expected = [row.symbol for row in reference.securities if row.symbol not in open_source(settings).omitted]
+    reasons = "; ".join(f"{symbol}: {texts[0]}" for (_, symbol), texts in sorted(failed.items())[:5])
+    if lost_pairs:
+        raise TitansError(
+            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons}), and every price in that currency needs it. Nothing was published. "
+            "Repair the rate at the source, or let it in with make release."
+        )
+    if len(lost_prices) > MAX_QUARANTINED_SHARE * len(expected):
+        raise TitansError(
+            f"{len(lost_prices)} of {len(expected)} symbols are quarantined ({reasons}), more than {MAX_QUARANTINED_SHARE:.0%}. "
+            "Nothing was published. make status lists them; make release lets one in."
+        )
+
+
+def _refuse_errors(checks: list[CheckResult]) -> None:
+    _refuse([check for check in checks if check.status == "error"])
+
+
+def _refuse(checks: list[CheckResult]) -> None:
+    if not checks:
+        return
+    shown = "; ".join(f"{check.name} ({check.message or _rows_of(check)})" for check in checks[:5])
+    raise TitansError(
+        f"{len(checks)} critical {'check' if len(checks) == 1 else 'checks'} failed: {shown}. What was published before is untouched. make status shows the rows."
+    )
+
+
+def _rows_of(check: CheckResult) -> str:
+    first = ", ".join(f"{key}={value}" for key, value in check.examples[0].items()) if check.examples else ""
+    return f"{check.failing_rows} rows, first {first}" if first else f"{check.failing_rows} rows"
+
+
+def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = connection.execute(sql).fetchone()
+    return int(row[0]) if row else 0

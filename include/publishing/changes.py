@@ -1,0 +1,61 @@
+"""Whether marts differ from a published generation, as a reader would see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+TOLERANCE = 1e-9
+"""Relative: sums over many rows may end in another last digit when threads add in another order."""
+
+
+def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
+    """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
+
+    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9.
+    """
+    literal = str(generation).replace("'", "''")
+    connection.execute(f"attach '{literal}' as published (read_only)")
+    try:
+        now, before = _columns(connection, "warehouse"), _columns(connection, "published")
+        different = sorted(set(now) ^ set(before) | {table for table in now.keys() & before.keys() if now[table] != before[table]})
+        same_shape = sorted(table for table in now.keys() & before.keys() if now[table] == before[table])
+        return different + [table for table in same_shape if _rows_differ(connection, table, now[table])]
+    finally:
+        connection.execute("detach published")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[tuple[str, str]]]:
+    rows = connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns() where database_name = ? and schema_name = 'marts' order by table_name, column_index",
+        [database],
+    ).fetchall()
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for table, column, kind in rows:
+        tables.setdefault(table, []).append((column, kind))
+    return tables
+
+
+def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> bool:
+    """Exact columns decide which rows belong together; then the floating-point columns of the pairs are compared."""
+    exact = ", ".join(f'"{name}"' for name, kind in columns if kind != "DOUBLE")
+    floats = [f'"{name}"' for name, kind in columns if kind == "DOUBLE"]
+    if not floats:
+        row = connection.execute(
+            f'select count(*) from (from warehouse.marts."{table}" except all from published.marts."{table}" '
+            f'union all (from published.marts."{table}" except all from warehouse.marts."{table}"))'
+        ).fetchone()
+        return row != (0,)
+    numbered = f'select *, row_number() over (partition by {exact} order by {", ".join(floats)}) as twin from {{database}}.marts."{table}"'
+    keys = " and ".join(f'one."{name}" is not distinct from two."{name}"' for name, kind in columns if kind != "DOUBLE")
+    unequal = " or ".join(
+        f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) <= {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name})), false))"
+        for name in floats
+    )
+    row = connection.execute(
+        f"select count(*) from ({numbered.format(database='warehouse')}) as one "
+        f"full outer join ({numbered.format(database='published')}) as two on {keys} and one.twin = two.twin "
+        f"where one.twin is null or two.twin is null or {unequal}"
+    ).fetchone()
+    return row != (0,)

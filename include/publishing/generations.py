@@ -1,0 +1,180 @@
+"""Published generations: whole DuckDB files, their manifests, and the link that names the one people read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from include.durable import sync_folder, write_whole
+from include.errors import TitansError
+from include.settings import PROJECT_ROOT, Settings
+
+_NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")
+_YOUNG = timedelta(minutes=10)
+
+
+class Manifest(BaseModel):
+    """What a generation holds and where it comes from; ``titans-<generation>.json`` beside it."""
+
+    generation: str
+    source: str
+    is_simulated: bool
+    published_at: datetime
+    as_of: str | None
+    run_id: str
+    row_counts: dict[str, int]
+    checks_passed: int
+    checks_warned: int
+    accepted_loss: str | None = None
+
+
+class Hold(BaseModel):
+    """A rollback that holds: the link stays on ``generation`` until ``make publish``."""
+
+    generation: str
+    since: datetime
+
+
+def new_generation_name(now: datetime) -> str:
+    """``<UTC time to the microsecond>-<short git sha or nogit>``."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{_short_sha()}"
+
+
+def _short_sha() -> str:
+    git = shutil.which("git")
+    if git is None or not (PROJECT_ROOT / ".git").exists():
+        return "nogit"
+    result = subprocess.run([git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    return result.stdout.strip() if result.returncode == 0 else "nogit"
+
+
+def generation_path(settings: Settings, generation: str) -> Path:
+    return settings.published_dir / f"titans-{generation}.duckdb"
+
+
+def manifests(settings: Settings) -> list[Manifest]:
+    """All whole generations, oldest first: those with both file and readable manifest."""
+    found = []
+    for path in settings.published_dir.glob("titans-*.json"):
+        try:
+            manifest = Manifest.model_validate_json(path.read_text())
+        except (OSError, ValidationError):
+            continue
+        if generation_path(settings, manifest.generation).exists():
+            found.append(manifest)
+    return sorted(found, key=lambda manifest: manifest.generation)
+
+
+def linked_generation(settings: Settings) -> str | None:
+    """The generation that the link names, or None where nothing is published."""
+    try:
+        match = _NAME.match(settings.published_link.readlink().name)
+    except OSError:
+        return None
+    return match["generation"] if match and generation_path(settings, match["generation"]).exists() else None
+
+
+def last_of_source(settings: Settings) -> Manifest | None:
+    """The newest generation of the settings' source, linked or not."""
+    return next((manifest for manifest in reversed(manifests(settings)) if manifest.source == settings.source), None)
+
+
+def hold(settings: Settings) -> Hold | None:
+    """The rollback in force, if any."""
+    try:
+        return Hold.model_validate_json(_hold_path(settings).read_text())
+    except (OSError, ValidationError):
+        return None
+
+
+def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
+    """Move the link to an earlier generation and hold it there.
+
+    Args:
+        to: generation; default, the one before the linked one of the same source.
+
+    Returns:
+        The generation before and after.
+
+    Raises:
+        TitansError: nothing is published, or there is no such or no earlier generation.
+    """
+    current = linked_generation(settings)
+    if current is None:
+        raise TitansError(f"Nothing is published in {settings.published_dir}, so nothing can be rolled back. Run make run first.")
+    known = manifests(settings)
+    names = [manifest.generation for manifest in known]
+    if to is None:
+        source = next((manifest.source for manifest in known if manifest.generation == current), None)
+        earlier = [manifest.generation for manifest in known if manifest.generation < current and manifest.source == source]
+        if not earlier:
+            raise TitansError(
+                f"There is no generation of source {source} before {current}: nothing was moved. Known are {', '.join(names)}."
+            )
+        to = earlier[-1]
+    if to not in names:
+        raise TitansError(f"There is no generation {to}: nothing was moved. Known are {', '.join(names)}.")
+    write_whole(_hold_path(settings), Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
+    move_link(settings, to)
+    return current, to
+
+
+def release_hold(settings: Settings) -> str:
+    """Let builds move the link again, and move it to the newest generation of the held one's source.
+
+    Raises:
+        TitansError: nothing is published.
+    """
+    known = manifests(settings)
+    if not known:
+        raise TitansError(f"Nothing is published in {settings.published_dir}. Run make run first.")
+    current = linked_generation(settings)
+    source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
+    newest = [manifest.generation for manifest in known if manifest.source == source][-1]
+    _hold_path(settings).unlink(missing_ok=True)
+    move_link(settings, newest)
+    return newest
+
+
+def move_link(settings: Settings, generation: str) -> None:
+    """Point ``titans.duckdb`` at a generation in one atomic step; readers see the old file before it and the new one after."""
+    temporary = settings.published_dir / ".titans.link"
+    temporary.unlink(missing_ok=True)
+    # The target is a bare name, so that the folder can be mounted anywhere.
+    temporary.symlink_to(generation_path(settings, generation).name)
+    temporary.replace(settings.published_link)
+    sync_folder(settings.published_dir)
+
+
+def prune(settings: Settings, now: datetime | None = None) -> list[str]:
+    """Remove old generations: the last ones of each source stay, and the linked and held ones, and whatever is younger than 10 minutes."""
+    now = now or datetime.now(UTC)
+    known = manifests(settings)
+    kept = {linked_generation(settings)}
+    if (held := hold(settings)) is not None:
+        kept.add(held.generation)
+    for source in {manifest.source for manifest in known}:
+        kept |= {manifest.generation for manifest in [m for m in known if m.source == source][-settings.keep_generations :]}
+    removed = []
+    for manifest in known:
+        if manifest.generation not in kept and now - manifest.published_at > _YOUNG:
+            generation_path(settings, manifest.generation).unlink()
+            manifest_path(settings, manifest.generation).unlink()
+            removed.append(manifest.generation)
+    for leftover in settings.published_dir.glob(".titans-*"):
+        if now.timestamp() - leftover.lstat().st_mtime > _YOUNG.total_seconds():
+            leftover.unlink(missing_ok=True)
+    return removed
+
+
+def manifest_path(settings: Settings, generation: str) -> Path:
+    return settings.published_dir / f"titans-{generation}.json"
+
+
+def _hold_path(settings: Settings) -> Path:
+    return settings.published_dir / "hold.json"

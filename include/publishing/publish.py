@@ -1,0 +1,256 @@
+"""Marts to a published generation: a new file, whole and verified, and then the link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from include.durable import sync_file, sync_folder, write_whole
+from include.errors import TitansError
+from include.publishing import generations
+from include.publishing.changes import changed_tables
+from include.publishing.generations import Manifest
+from include.runs import CheckResult, RunRecord, run_records
+from include.settings import Settings
+
+SCHEMAS = ("marts", "ops")
+STORAGE_VERSION = "v1.0.0"
+"""Every DuckDB client from 1.1 on reads it."""
+SIMULATED_PREFIX = "SIMULATED DATA, not real. "
+
+_OPS_TABLES = {
+    "publications": (
+        "Every generation that is kept, of any source.",
+        {
+            "generation": ("varchar", "Name of the generation: UTC time and version of the code."),
+            "source": ("varchar", "The store that it was built from."),
+            "is_simulated": ("boolean", "Whether its numbers are simulated."),
+            "published_at": ("timestamp", "When it was published (UTC)."),
+            "as_of": ("date", "The as-of date of the run that built it."),
+            "run_id": ("varchar", "The build that made it."),
+            "checks_passed": ("integer", "Expectations of both gates that passed."),
+            "checks_warned": ("integer", "Expectations that failed with severity warning."),
+            "accepted_loss": ("varchar", "Why lost rows were accepted, where they were."),
+        },
+    ),
+    "validation_results": (
+        "Every expectation of the last builds, as it came out.",
+        {
+            "run_id": ("varchar", "The build that ran it."),
+            "run_ended_at": ("timestamp", "When that build ended (UTC); NULL for the one that made this generation."),
+            "gate": ("varchar", "check_raw (gate 1) or check_marts (gate 2)."),
+            "name": ("varchar", "Name of the expectation."),
+            "table_name": ("varchar", "Table that it reads."),
+            "severity": ("varchar", "critical or warning."),
+            "status": ("varchar", "passed, warning, failed, or error where it could not run."),
+            "failing_rows": ("integer", "How many rows or units failed."),
+            "why": ("varchar", "Why the expectation is there."),
+            "examples": ("varchar", "Some of the failing keys, as JSON."),
+        },
+    ),
+}
+_KEPT_BUILDS = 20
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, as_of: str | None, checks: Sequence[CheckResult]
+) -> dict[str, object]:
+    """Publish the marts of an open warehouse, if any row of them changed.
+
+    Args:
+        connection: the warehouse, attached as ``warehouse``.
+        checks: results of this build's gates, for ``ops`` and the manifest.
+
+    Returns:
+        ``generation`` (the newest of this source), ``is_new``, ``changed`` (tables), ``is_held``, ``changed_source_from``.
+
+    Raises:
+        TitansError: the file could not be written or verified; the link still names the generation before.
+    """
+    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    last = generations.last_of_source(settings)
+    changed = ["marts"] if last is None else changed_tables(connection, generations.generation_path(settings, last.generation))
+    held = generations.hold(settings)
+    linked = _linked_manifest(settings)
+    generation = last.generation if last else ""
+    is_new = bool(changed)
+    if is_new:
+        now = datetime.now(UTC)
+        manifest = Manifest(
+            generation=generations.new_generation_name(now),
+            source=settings.source,
+            is_simulated=settings.is_simulated,
+            published_at=now,
+            as_of=as_of,
+            run_id=run_id,
+            row_counts=_row_counts(connection, "warehouse", ("marts",)),
+            checks_passed=sum(check.status == "passed" for check in checks),
+            checks_warned=sum(check.status == "warning" for check in checks),
+            accepted_loss=settings.accept_loss,
+        )
+        _write_generation(connection, settings, manifest, checks)
+        generation = manifest.generation
+    if held is None and generations.linked_generation(settings) != generation:
+        generations.move_link(settings, generation)
+    generations.prune(settings)
+    return {
+        "generation": generation,
+        "is_new": is_new,
+        "changed": changed,
+        "is_held": held is not None,
+        "changed_source_from": linked.source if linked and linked.source != settings.source and held is None else None,
+    }
+
+
+def _linked_manifest(settings: Settings) -> Manifest | None:
+    linked = generations.linked_generation(settings)
+    return next((manifest for manifest in generations.manifests(settings) if manifest.generation == linked), None)
+
+
+def _write_generation(connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest, checks: Sequence[CheckResult]) -> None:
+    target = generations.generation_path(settings, manifest.generation)
+    temporary = settings.published_dir / f".titans-{manifest.generation}.tmp"
+    try:
+        _fill(connection, settings, temporary, manifest, checks)
+        _verify(temporary, manifest)
+        sync_file(temporary)
+        temporary.chmod(0o444)
+        temporary.replace(target)
+        write_whole(generations.manifest_path(settings, manifest.generation), manifest.model_dump_json(indent=1))
+        sync_folder(settings.published_dir)
+    except (OSError, duckdb.Error) as error:
+        target.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+        Path(f"{temporary}.wal").unlink(missing_ok=True)
+        first_line = str(error).splitlines()[0]
+        raise TitansError(
+            f"The new generation could not be written to {settings.published_dir} ({first_line}). What was published before is untouched. "
+            "Free space or make the folder writable, then run again."
+        ) from error
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, temporary: Path, manifest: Manifest, checks: Sequence[CheckResult]
+) -> None:
+    literal = str(temporary).replace("'", "''")
+    connection.execute(f"attach '{literal}' as generation (storage_version '{STORAGE_VERSION}')")
+    try:
+        for schema in SCHEMAS:
+            connection.execute(f"create schema generation.{schema}")
+        for schema, table, comment in _tables(connection):
+            columns = connection.execute(
+                "select column_name, comment from duckdb_columns() where database_name = 'warehouse' and schema_name = ? and table_name = ? "
+                "order by column_index",
+                [schema, table],
+            ).fetchall()
+            # Sorted by the leading columns, which are the key: readers that filter on them skip most of the file.
+            connection.execute(f'create table generation.{schema}."{table}" as select * from warehouse.{schema}."{table}" order by all')
+            _comment(connection, schema, table, comment, columns, manifest.is_simulated)
+        _write_ops(connection, settings, manifest, checks)
+        connection.execute("checkpoint generation")
+    finally:
+        connection.execute("detach generation")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    rows = connection.execute(
+        "select schema_name, table_name, coalesce(comment, '') from duckdb_tables() where database_name = 'warehouse' and schema_name in ('marts', 'ops') "
+        "and not ends_with(table_name, '__dbt_tmp') order by all"
+    ).fetchall()
+    return [(str(schema), str(table), str(comment)) for schema, table, comment in rows]
+
+
+def _comment(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    comment: str,
+    columns: Sequence[tuple[str, str | None]],
+    is_simulated: bool,
+) -> None:
+    """Table and column comments, which CREATE TABLE AS does not carry over."""
+    prefix = SIMULATED_PREFIX if is_simulated else ""
+    connection.execute(f'comment on table generation.{schema}."{table}" is {_text(prefix + comment)}')
+    for name, description in columns:
+        if description:
+            connection.execute(f'comment on column generation.{schema}."{table}"."{name}" is {_text(description)}')
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _write_ops(connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest, checks: Sequence[CheckResult]) -> None:
+    """``ops.publications`` out of the manifests and ``ops.validation_results`` out of the run records."""
+    for table, (comment, columns) in _OPS_TABLES.items():
+        definition = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
+        connection.execute(f"create table generation.ops.{table} ({definition})")
+        described = [(name, description) for name, (_, description) in columns.items()]
+        _comment(connection, "ops", table, comment, described, manifest.is_simulated)
+    published = [*generations.manifests(settings), manifest]
+    connection.executemany(
+        "insert into generation.ops.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            [
+                m.generation,
+                m.source,
+                m.is_simulated,
+                _naive(m.published_at),
+                m.as_of,
+                m.run_id,
+                m.checks_passed,
+                m.checks_warned,
+                m.accepted_loss,
+            ]
+            for m in published
+        ],
+    )
+    earlier: list[RunRecord] = run_records(settings, "build_marts")[-_KEPT_BUILDS:]
+    rows = [_check_row(record.run_id, _naive(record.ended_at), check) for record in earlier for check in record.checks]
+    rows += [_check_row(manifest.run_id, None, check) for check in checks]
+    if rows:
+        connection.executemany("insert into generation.ops.validation_results values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _check_row(run_id: str, ended_at: datetime | None, check: CheckResult) -> list[object]:
+    dumped = check.model_dump_json(include={"examples"})
+    return [
+        run_id, ended_at, check.gate, check.name, check.table, check.severity, check.status, check.failing_rows, check.why,
+        dumped.removeprefix('{"examples":').removesuffix("}"),
+    ]  # fmt: skip
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection, database: str, schemas: Sequence[str]) -> dict[str, int]:
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = ? and list_contains(?, schema_name) order by all",
+        [database, list(schemas)],
+    ).fetchall()
+    counts = {}
+    for schema, table in tables:
+        row = connection.execute(f'select count(*) from {database}.{schema}."{table}"').fetchone()
+        counts[f"{schema}.{table}"] = int(row[0]) if row else 0
+    return counts
+
+
+def _verify(path: Path, manifest: Manifest) -> None:
+    """Open the file as a reader would and count its rows.
+
+    Raises:
+        OSError: a write-ahead log is left, or the counts differ from the warehouse's.
+    """
+    if Path(f"{path}.wal").exists():
+        raise OSError(f"{path.name} was not fully written: a write-ahead log is left")
+    with duckdb.connect() as reader:
+        literal = str(path).replace("'", "''")
+        reader.execute(f"attach '{literal}' as generation (read_only)")
+        found = _row_counts(reader, "generation", ("marts",))
+    if found != manifest.row_counts:
+        different = sorted(name for name in manifest.row_counts if found.get(name) != manifest.row_counts[name])
+        raise OSError(f"{path.name} does not hold the rows of {', '.join(different)}")

@@ -1,0 +1,240 @@
+"""Gate 1: which units (batch and symbol) are fit to build on.
+
+Every check is a query that returns one row for each unit that fails, with ``batch_id``, ``symbol`` and ``detail``. It reads the views that
+``CANDIDATE_VIEWS`` lays over raw: what has been fetched and not judged yet, next to what is already accepted.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from include.quality.suite import Check
+
+JUMP_LOG_RETURN = 0.45
+"""About +57% or -36% in one session: the largest real day of the default securities since 2020 is +36%; a 2:1 split is 0.69."""
+FX_JUMP_LOG_RETURN = 0.1
+SHARES_JUMP_LOG_RATIO = 0.4
+MISSING_SHARE = 0.02
+REJECTED_SHARE = 0.02
+STALE_SESSIONS = 6
+SAME_SERIES_ROWS = 8
+SAME_SERIES_SHARE = 0.9
+FX_MAX_AGE_DAYS = 7
+
+CANDIDATE_VIEWS = """
+create schema if not exists quality;
+
+create or replace view quality.pending_units as
+select windows.*
+from raw.fetch_windows as windows
+where (windows.batch_id, windows.symbol) not in (select (batch_id, symbol) from raw.current_verdicts);
+
+create or replace view quality.splits as
+select symbol, date as ex_date, value as ratio
+from raw.corporate_actions
+where action = 'split'
+    and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1;
+
+-- Each symbol's series as it would be if everything pending were accepted, on one split basis.
+create or replace view quality.candidate_prices as
+with latest as (
+    select *
+    from raw.prices
+    where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+    qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1
+)
+select
+    latest.symbol, latest.date, latest.batch_id, latest.open, latest.high, latest.low, latest.close as close_as_told, latest.volume,
+    latest.basis_date,
+    latest.close / coalesce((
+        select product(splits.ratio) from quality.splits as splits
+        where splits.symbol = latest.symbol and splits.ex_date > latest.basis_date and splits.ratio > 0), 1) as close,
+    (latest.batch_id, latest.symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+from latest;
+
+create or replace view quality.price_steps as
+select
+    *,
+    lag(close) over history as previous_close,
+    lag(date) over history as previous_date,
+    lag(batch_id) over history as previous_batch_id,
+    lag(is_pending) over history as previous_is_pending
+from quality.candidate_prices
+window history as (partition by symbol order by date);
+
+create or replace view quality.candidate_fx as
+select *, base_currency || quote_currency as symbol,
+    (batch_id, base_currency || quote_currency) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+from raw.fx_rates
+where (batch_id, base_currency || quote_currency) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+qualify row_number() over (partition by base_currency, quote_currency, date order by fetched_at desc, loaded_at desc) = 1;
+
+create or replace view quality.candidate_shares as
+select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+from raw.shares
+where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+qualify row_number() over (partition by symbol, as_of order by fetched_at desc, loaded_at desc) = 1;
+
+-- Sessions that each pending price unit should cover: from the symbol's first price or the window's start to the window's end.
+create or replace table quality.expected_sessions as
+select units.batch_id, units.symbol, sessions.date, sessions.is_half_day, prices.date is not null as is_present, units.end_date, units.start_date
+from quality.pending_units as units
+inner join seed_securities as securities on units.symbol = securities.symbol
+inner join (select symbol, min(date) as first_date from quality.candidate_prices group by symbol) as firsts on units.symbol = firsts.symbol
+inner join raw.exchange_sessions as sessions
+    on securities.exchange = sessions.exchange and sessions.date between firsts.first_date and units.end_date
+left join quality.candidate_prices as prices on units.symbol = prices.symbol and sessions.date = prices.date
+where units.dataset = 'prices';
+
+create or replace table quality.unit_kinds as select symbol, kind, exchange, currency from seed_securities;
+"""
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Lay the views. The connection must hold ``seed_securities``, which loading registers."""
+    connection.execute(CANDIDATE_VIEWS)
+
+
+def _unit_check(name: str, severity: str, why: str, query: str, table: str = "quality.pending_units") -> Check:
+    # GX passes a query through str.format: {batch} is the table, and no other brace may stand in it.
+    return Check(name=name, table=table, severity="critical" if severity == "critical" else "warning", why=why, query=query)
+
+
+CHECKS: tuple[Check, ...] = (
+    _unit_check(
+        "prices_not_empty",
+        "critical",
+        "A unit without a single usable row tells nothing of its symbol.",
+        """select units.batch_id, units.symbol, 'no usable row among ' || units.row_count || ' delivered' as detail from (select * from {batch}) as units
+        where units.dataset = 'prices' and units.symbol not in (select symbol from quality.candidate_prices)""",
+    ),
+    _unit_check(
+        "last_session_present",
+        "critical",
+        "Without its last session a symbol would silently show an old close.",
+        """select batch_id, symbol, 'no price for the last session, ' || max(date) as detail from {batch}
+        group by batch_id, symbol having not arg_max(is_present, date)""",
+        "quality.expected_sessions",
+    ),
+    _unit_check(
+        "sessions_complete",
+        "critical",
+        f"More than {MISSING_SHARE:.0%} of a symbol's sessions missing means that its history was cut.",
+        f"""select batch_id, symbol, count(*) filter (where not is_present) || ' of ' || count(*) || ' sessions missing' as detail from {{batch}}
+        group by batch_id, symbol having count(*) filter (where not is_present) > greatest(1, {MISSING_SHARE} * count(*))""",
+        "quality.expected_sessions",
+    ),
+    _unit_check(
+        "no_missing_session",
+        "warning",
+        "A missing session is carried from the one before and marked as not traded.",
+        """select batch_id, symbol, count(*) || ' sessions missing, last ' || max(date) as detail from {batch}
+        where not is_present and date >= coalesce(start_date, date) group by batch_id, symbol""",
+        "quality.expected_sessions",
+    ),
+    _unit_check(
+        "prices_on_one_basis",
+        "critical",
+        "A split in the events that the prices do not include would show as a crash.",
+        """select steps.batch_id, steps.symbol,
+            'the price moves with the split of ' || splits.ex_date || ' (ratio ' || splits.ratio || '), which it should include' as detail
+        from quality.price_steps as steps inner join quality.splits as splits
+            on steps.symbol = splits.symbol and splits.ex_date <= steps.date and splits.ex_date > steps.previous_date
+            and splits.ex_date <= steps.basis_date and (splits.ratio >= 1.4 or splits.ratio between 0.001 and 0.7)
+        where (steps.is_pending or steps.previous_is_pending) and (select count(*) from {batch}) > 0
+            and abs(ln(steps.close / steps.previous_close) + ln(splits.ratio)) < abs(ln(splits.ratio)) / 2""",
+    ),
+    _unit_check(
+        "no_jump_without_action",
+        "critical",
+        "A jump of this size without a corporate action is a wrong unit, a wrong symbol or a missed split.",
+        f"""select case when is_pending then batch_id else previous_batch_id end as batch_id, symbol,
+            'close ' || round(previous_close, 4) || ' of ' || previous_date || ' to ' || round(close, 4) || ' of ' || date as detail
+        from quality.price_steps
+        where (is_pending or previous_is_pending) and abs(ln(close / previous_close)) > {JUMP_LOG_RETURN}
+            and (select count(*) from {{batch}}) > 0
+        qualify row_number() over (partition by symbol order by abs(ln(close / previous_close)) desc) = 1""",
+    ),
+    _unit_check(
+        "series_is_its_own",
+        "critical",
+        "Vendors have answered with one symbol's series under another's name.",
+        f"""with pairs as (
+            select a.symbol, b.symbol as other, count(*) as shared, count(*) filter (where a.close_as_told = b.close_as_told) as equal,
+                arg_max(a.batch_id, a.date) as batch_id
+            from quality.candidate_prices as a inner join quality.candidate_prices as b on a.date = b.date and a.symbol <> b.symbol
+            where a.is_pending and (select count(*) from {{batch}}) > 0
+            group by a.symbol, b.symbol)
+        select batch_id, symbol, 'same closes as ' || other || ' on ' || equal || ' of ' || shared || ' days' as detail from pairs
+        where shared >= {SAME_SERIES_ROWS} and equal >= {SAME_SERIES_SHARE} * shared""",
+    ),
+    _unit_check(
+        "not_stale",
+        "critical",
+        f"{STALE_SESSIONS} closes in a row alike and without volume are a price that nobody made.",
+        f"""with recent as (
+            select prices.*, row_number() over (partition by prices.symbol order by prices.date desc) as age
+            from quality.candidate_prices as prices inner join quality.unit_kinds as kinds on prices.symbol = kinds.symbol
+            where kinds.kind = 'equity' and (select count(*) from {{batch}}) > 0)
+        select arg_max(batch_id, date) as batch_id, symbol, 'close ' || min(close) || ' without volume since ' || min(date) as detail from recent
+        where age <= {STALE_SESSIONS} group by symbol
+        having count(*) = {STALE_SESSIONS} and min(close) = max(close) and coalesce(sum(volume), 0) = 0 and bool_or(is_pending)""",
+    ),
+    _unit_check(
+        "rejected_rows_few",
+        "critical",
+        f"More than {REJECTED_SHARE:.0%} of a unit's rows broke a row rule: what is left is not the vendor's series.",
+        f"""select batch_id, symbol, rejected_count || ' of ' || row_count || ' rows rejected' as detail from {{batch}}
+        where rejected_count > greatest(2, {REJECTED_SHARE} * row_count)""",
+    ),
+    _unit_check(
+        "no_rejected_row",
+        "warning",
+        "Rejected rows are kept with their reasons in ops.rejected_rows.",
+        "select batch_id, symbol, rejected_count || ' rows rejected' as detail from {batch} where rejected_count > 0",
+    ),
+    _unit_check(
+        "no_flat_half_day",
+        "warning",
+        "Some vendors fill half-days with a flat row whose price is not the close; it is published as is_suspect.",
+        """select prices.batch_id, prices.symbol, count(*) || ' flat half-days without volume, last ' || max(prices.date) as detail
+        from quality.candidate_prices as prices
+        inner join quality.unit_kinds as kinds on prices.symbol = kinds.symbol and kinds.kind = 'equity'
+        inner join raw.exchange_sessions as sessions
+            on kinds.exchange = sessions.exchange and prices.date = sessions.date and sessions.is_half_day
+        where prices.is_pending and prices.volume = 0 and prices.open = prices.high and prices.high = prices.low and prices.low = prices.close_as_told
+            and (select count(*) from {batch}) > 0
+        group by prices.batch_id, prices.symbol""",
+    ),
+    _unit_check(
+        "fx_present",
+        "critical",
+        f"A rate older than {FX_MAX_AGE_DAYS} days is not used, so every price in that currency would lose its dollar value.",
+        f"""select units.batch_id, units.symbol, 'last rate ' || coalesce(max(fx.date)::varchar, 'none') || ', wanted up to ' || units.end_date as detail
+        from (select * from {{batch}}) as units left join quality.candidate_fx as fx on units.symbol = fx.symbol and fx.date <= units.end_date
+        where units.dataset = 'fx_rates' group by units.batch_id, units.symbol, units.end_date
+        having max(fx.date) is null or max(fx.date) < units.end_date - {FX_MAX_AGE_DAYS}""",
+    ),
+    _unit_check(
+        "fx_no_jump",
+        "critical",
+        "A move of this size in a managed or major currency is a wrong rate.",
+        f"""select batch_id, symbol, 'rate ' || previous_rate || ' to ' || rate || ' on ' || date as detail from (
+            select *, lag(rate) over (partition by symbol order by date) as previous_rate from quality.candidate_fx)
+        where is_pending and abs(ln(rate / previous_rate)) > {FX_JUMP_LOG_RETURN} and (select count(*) from {{batch}}) > 0
+        qualify row_number() over (partition by symbol order by date) = 1""",
+    ),
+    _unit_check(
+        "shares_no_jump",
+        "critical",
+        "A share count that moves this much without a split is another share class or another unit.",
+        f"""select batch_id, symbol, 'shares ' || previous || ' to ' || shares_outstanding || ' on ' || as_of as detail from (
+            select *, lag(shares_outstanding) over (partition by symbol order by as_of) as previous, lag(basis_date) over (partition by symbol order by as_of) as previous_basis
+            from quality.candidate_shares) as counts
+        where is_pending and abs(ln(shares_outstanding / previous)) > {SHARES_JUMP_LOG_RATIO} and (select count(*) from {{batch}}) > 0
+            and not exists (select 1 from quality.splits as splits where splits.symbol = counts.symbol
+                and splits.ex_date > least(counts.previous_basis, counts.basis_date) and splits.ex_date <= greatest(counts.previous_basis, counts.basis_date))
+        qualify row_number() over (partition by symbol order by as_of) = 1""",
+    ),
+)

@@ -1,0 +1,101 @@
+"""The command line behind the Makefile: ``python -m titans COMMAND``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from include.errors import TitansError
+from include.settings import load_settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose errors are sentences: no traceback for what a user can mend."""
+
+    @app.command(function.__name__.rstrip("_").replace("_", "-"))
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except TitansError as error:
+            errors.print(f"Error: {error}", style="red", markup=False)
+            raise typer.Exit(1) from error
+        except BrokenPipeError:
+            raise typer.Exit(0) from None
+
+    return wrapper
+
+
+@command
+def run() -> None:
+    """Ingest, build, check and publish."""
+    from titans.pipeline import run_pipeline
+    from titans.summary import print_summary
+
+    settings = load_settings()
+    result = run_pipeline(settings)
+    assert result.build is not None, "a failed build raises"
+    print_summary(console, settings, result.build, result.notes)
+
+
+@command
+def query(sql: Annotated[str, typer.Argument(help="One SQL statement; without it, a prompt.")] = "") -> None:
+    """Ask the published file, read-only."""
+    from titans.query import prompt, show
+
+    settings = load_settings()
+    if sql:
+        show(console, settings, sql)
+    else:
+        prompt(console, settings)
+
+
+@command
+def status() -> None:
+    """What is published and how old, what failed and why, what is quarantined, late or held."""
+    from titans.status import print_status
+
+    print_status(console, load_settings())
+
+
+@command
+def rollback(to: Annotated[str, typer.Argument(help="Generation; default, the one before.")] = "") -> None:
+    """Move the link to an earlier generation and hold it there."""
+    from include.publishing.generations import roll_back
+
+    before, after = roll_back(load_settings(), to or None)
+    console.print(f"The link names {after} now, and {before} no more. Builds go on and the link stays, until make publish.")
+
+
+@command
+def publish() -> None:
+    """Let builds move the link again, and move it to the newest generation."""
+    from include.publishing.generations import release_hold
+
+    console.print(f"The link names {release_hold(load_settings())} now, and builds move it again.")
+
+
+@command
+def release(
+    batch: Annotated[str, typer.Option(help="Batch of the quarantined unit.")] = "",
+    symbol: Annotated[str, typer.Option(help="Its symbol; default, every symbol of the batch.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it may be let in.")] = "",
+) -> None:
+    """Let a quarantined unit in, on the record."""
+    from titans.release import release_units
+
+    for unit in release_units(load_settings(), batch, symbol, reason):
+        console.print(f"Released {unit}. The next build uses it: make run.")
+
+
+if __name__ == "__main__":
+    app()

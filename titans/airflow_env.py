@@ -1,0 +1,50 @@
+"""Airflow's environment: set before the first ``import airflow``, the same for ``make run`` and ``make airflow``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from include.settings import PROJECT_ROOT, Settings
+
+WRITER_POOL = "duckdb_writer"
+
+
+def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
+    """Point Airflow at the project and its home under the data folder. Variables that are set already win, as a server's do."""
+    home = settings.airflow_home
+    values = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__API__HOST": "127.0.0.1",  # the default listens on every interface
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
+    }
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+    os.environ["PYTHONPATH"] = values["PYTHONPATH"]
+    # Airflow starts itself by the name `airflow`.
+    binaries = str(Path(sys.executable).parent)
+    if binaries not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([binaries, os.environ["PATH"]])
+
+
+def prepare_airflow(settings: Settings) -> None:
+    """Make or migrate Airflow's database and the writer's pool. Needs the environment to be set."""
+    settings.airflow_home.mkdir(parents=True, exist_ok=True)
+    from airflow.models.pool import Pool
+    from airflow.utils.db import initdb
+
+    initdb()
+    Pool.create_or_update_pool(WRITER_POOL, 1, "one writer of the warehouse", include_deferred=False)

@@ -1,0 +1,35 @@
+"""The terminal: one console for people, while everything that libraries print goes to a log file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+
+@contextmanager
+def quiet_libraries(log: Path) -> Iterator[Console]:
+    """Send the process's standard output and error to ``log``; yields a console on the real terminal.
+
+    Airflow and dbt print hundreds of lines to the file descriptors themselves, so these are redirected, not Python's streams.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal, errors = os.dup(1), os.dup(2)
+    with log.open("a", encoding="utf-8") as target, os.fdopen(os.dup(terminal), "w", encoding="utf-8") as stream:
+        os.dup2(target.fileno(), 1)
+        os.dup2(target.fileno(), 2)
+        try:
+            yield Console(file=stream, highlight=False, soft_wrap=not os.isatty(terminal))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(terminal, 1)
+            os.dup2(errors, 2)
+            os.close(terminal)
+            os.close(errors)

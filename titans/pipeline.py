@@ -1,0 +1,141 @@
+"""``make run``: the ingest DAGs and ``build_marts`` as real Airflow DAG runs, in this process and in asset order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rich.console import Console
+
+from include.as_of import bound_to_coverage, parse_as_of
+from include.errors import TitansError
+from include.reference import load_reference
+from include.runs import Run, RunRecord
+from include.settings import PROJECT_ROOT, Settings
+from include.sources import open_source
+from titans.airflow_env import prepare_airflow, set_airflow_environment
+from titans.output import quiet_libraries
+
+BUILD_DAG = "build_marts"
+
+
+@dataclass
+class PipelineResult:
+    """The records of the DAG runs, and what took how long (seconds)."""
+
+    ingests: list[RunRecord] = field(default_factory=list)
+    build: RunRecord | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -> PipelineResult:
+    """Execute everything once and show the progress.
+
+    Raises:
+        TitansError: nothing landed, or the build failed. What was published stays.
+    """
+    result = PipelineResult()
+    as_of = _check_beforehand(settings, result)
+    log = settings.airflow_home / "logs" / "make-run.log"
+    with quiet_libraries(log) as console:
+        with _timed(result, "Airflow starts", console):
+            set_airflow_environment(settings)
+            prepare_airflow(settings)
+            from airflow.dag_processing.dagbag import BundleDagBag
+
+            folder = PROJECT_ROOT / "dags"
+            bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+            if bag.import_errors:
+                raise TitansError(f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}.")
+        conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
+        ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
+        for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
+            with _timed(result, dag_id, console) as line:
+                record = _execute(settings, bag, dag_id, conf)
+                result.ingests.append(record)
+                line.text = _ingest_line(record)
+                line.is_good = record.outcome in ("success", "skipped")
+        if all(record.outcome in ("failed", "skipped") for record in result.ingests):
+            raise TitansError(next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed."))
+        with _timed(result, BUILD_DAG, console) as line:
+            record = _execute(settings, bag, BUILD_DAG, {"as_of": conf["as_of"]} if "as_of" in conf else {})
+            result.build = record
+            line.text = _build_line(record)
+            line.is_good = record.outcome == "success"
+    if record.outcome == "failed":
+        failed = next(step for step in record.steps if step.outcome == "failed")
+        raise TitansError(f"{BUILD_DAG} stopped at {failed.step}. {failed.message}")
+    return result
+
+
+def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
+    """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
+    load_reference(settings.seeds_dir)
+    source = open_source(settings)
+    coverage = source.coverage()
+    if settings.as_of is None:
+        return coverage.last if coverage else None
+    as_of = bound_to_coverage(parse_as_of(settings.as_of, datetime.now(UTC)), coverage, settings.source)
+    if as_of != settings.as_of:
+        result.notes.append(f"AS_OF={settings.as_of} is after the data, which end on {as_of}.")
+    return as_of
+
+
+def _execute(settings: Settings, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
+    """One DAG run to its end, and its record."""
+    dag = bag.get_dag(dag_id)
+    dag_run = dag.test(logical_date=None, run_conf=conf)
+    path = settings.runs_dir / f"{Run(settings, dag_id, dag_run.run_id).name}.json"
+    try:
+        return RunRecord.model_validate_json(path.read_text())
+    except OSError as error:
+        raise TitansError(f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log.") from error
+
+
+def _ingest_line(record: RunRecord) -> str:
+    land = record.step("land")
+    if land is None or land.outcome == "failed":
+        return next((step.message for step in record.steps if step.outcome == "failed"), "failed")
+    if land.outcome == "skipped":
+        return land.message
+    failed = land.facts["failed"]
+    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows" + (f"; failed: {', '.join(failed)}" if failed else "")
+
+
+def _build_line(record: RunRecord) -> str:
+    failed = next((step for step in record.steps if step.outcome == "failed"), None)
+    if failed:
+        return f"{failed.step} failed"
+    facts = {step.step: step.facts for step in record.steps}
+    published = "a new generation" if facts["publish"]["is_new"] else "nothing new to publish"
+    return f"{facts['load']['rows_new']:,} new rows, {sum(facts['transform']['nodes'].values())} dbt nodes, {published}"
+
+
+@dataclass
+class _Line:
+    text: str = ""
+    is_good: bool = True
+
+
+class _timed:  # noqa: N801  # used as a context manager, like a function
+    """Show a step while it runs and its outcome when it ended."""
+
+    def __init__(self, result: PipelineResult, name: str, console: Console) -> None:
+        self._result, self._name, self._console = result, name, console
+        self._line = _Line()
+
+    def __enter__(self) -> _Line:
+        self._started = time.monotonic()
+        self._status = self._console.status(f"{self._name} ...")
+        self._status.start()
+        return self._line
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._status.stop()
+        seconds = self._result.seconds[self._name] = time.monotonic() - self._started
+        is_good = kind is None and self._line.is_good
+        mark = "[green]✓[/]" if is_good else "[red]✗[/]" if kind is not None else "[yellow]![/]"
+        self._console.print(f"{mark} {self._name:<20} {seconds:5.1f} s  {self._line.text}")

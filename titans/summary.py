@@ -1,0 +1,110 @@
+"""What ``make run`` ends with: the headlines of the day, the gates, the file, and what to do next."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from include.errors import TitansError
+from include.publishing import generations
+from include.runs import RunRecord
+from include.settings import Settings
+
+_MEASURES = (
+    "return_ytd",
+    "excess_return_ytd",
+    "market_value_change_ytd_usd",
+    "forward_pe",
+    "forward_pe_discount",
+    "return_since_",
+    "drawdown",
+    "return_1d",
+    "return_wtd",
+    "highest_since",
+)
+
+
+def default_as_of(connection: duckdb.DuckDBPyConnection) -> date:
+    """The last session that all exchanges in the data have closed: the earliest of their last ones."""
+    row = connection.execute("select min(last_date) from (select max(exchange_last_date) as last_date from ops.freshness group by exchange)").fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
+
+
+def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) -> tuple[date, str | None]:
+    """The day whose headlines are shown, and a line where it is not the one that was asked for.
+
+    Raises:
+        TitansError: the day lies before the first headline.
+    """
+    last = default_as_of(connection)
+    if wanted is None:
+        return last, None
+    row = connection.execute("select max(as_of) filter (where as_of <= ?), min(as_of) from marts.fct_headlines", [wanted]).fetchone()
+    assert row is not None
+    session, first = row
+    if session is None:
+        raise TitansError(f"AS_OF={wanted} is before the data: the marts begin on {first}. Give that day or a later one.")
+    if session == wanted:
+        return session, None
+    return session, f"{wanted} has no session in the data; the last one before it is {session}."
+
+
+def print_summary(console: Console, settings: Settings, build: RunRecord, notes: list[str]) -> None:
+    """Print the whole summary."""
+    facts = {step.step: step.facts for step in build.steps}
+    published, path = facts["publish"], settings.published_link
+    file = generations.generation_path(settings, published["generation"])
+    with duckdb.connect(str(file), read_only=True) as connection:
+        session, note = resolve_session(connection, settings.as_of)
+        rows = connection.execute("select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]).fetchall()
+    console.print()
+    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for _, measure, value, sentence in sorted(rows, key=_order):
+        if measure != "drawdown_state":
+            table.add_row(str(value), str(sentence).removeprefix("Simulated: "))
+    console.print(table)
+    console.print()
+    for line in [*notes, *([note] if note else [])]:
+        console.print(f"Note       {line}")
+    if settings.is_simulated:
+        console.print("Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
+    _print_gates(console, build)
+    if published["changed_source_from"]:
+        console.print(f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
+    state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
+    console.print(f"Published  {_relative(path)} ({published['generation']}: {state})")
+    if published["is_held"]:
+        held = generations.linked_generation(settings)
+        console.print(f"Held       the link stays on {held} after a rollback; make publish moves it again")
+    console.print('Next       make query SQL="from marts.fct_headlines limit 5" | make status | make airflow')
+
+
+def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
+    places = [place for place, measure in enumerate(_MEASURES) if row[1].startswith(measure)]
+    return (places[0] if places else len(_MEASURES), row[0])
+
+
+def _print_gates(console: Console, build: RunRecord) -> None:
+    passed = sum(check.status == "passed" for check in build.checks)
+    warned = [check for check in build.checks if check.status == "warning"]
+    quarantined = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
+    console.print(f"Gates      {passed} checks passed, {len(warned)} warned, 0 failed")
+    for check in warned:
+        console.print(f"           warned: {check.name}, {check.failing_rows} rows. {check.why}")
+    for unit in quarantined:
+        console.print(f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
+
+
+def _relative(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
