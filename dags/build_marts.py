@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pendulum
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import DAG, AssetAny, task
+from airflow.sdk.exceptions import AirflowFailException
 from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, prices_asset, run_as_of
 
 from include.reference import load_reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk import DAG, Asset, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include import ingest
 from include.as_of import RunFacts, resolve_as_of
@@ -28,7 +28,9 @@ def prices_asset(market: str) -> Asset:
 
 
 def as_of_param() -> Param:
-    return Param(None, type=["null", "string"], format="date", title="As of", description="Day that the run is about; empty: the run's own.")
+    return Param(
+        None, type=["null", "string"], format="date", title="As of", description="Day that the run is about; empty: the run's own."
+    )
 
 
 def ingest_params() -> dict[str, Param]:
@@ -36,7 +38,9 @@ def ingest_params() -> dict[str, Param]:
     day: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
     return {
         "as_of": as_of_param(),
-        "start": Param(None, **day, title="Start", description="First day to fetch; empty: from the last stored session minus 10, or everything."),
+        "start": Param(
+            None, **day, title="Start", description="First day to fetch; empty: from the last stored session minus 10, or everything."
+        ),
         "end": Param(None, **day, title="End", description="Last day to fetch; empty: the as-of date."),
         "symbols": Param([], type="array", items={"type": "string"}, title="Symbols", description="One a line; empty: all of the seeds."),
     }

@@ -174,7 +174,9 @@ def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]
     for check in checks:
         if check.status == "failed":
             if check.failing_rows > len(check.examples):
-                raise TitansError(f"{check.failing_rows} units fail {check.name}, more than can be told apart: nothing was built. {check.why}")
+                raise TitansError(
+                    f"{check.failing_rows} units fail {check.name}, more than can be told apart: nothing was built. {check.why}"
+                )
             for row in check.examples:
                 failed.setdefault((row["batch_id"], row["symbol"]), []).append(f"{check.name}: {row['detail']}")
     return failed

@@ -14,7 +14,8 @@ from include.errors import TitansError
 from include.settings import load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# A pipe has no width of its own: wide enough for a sentence a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -95,6 +96,67 @@ def release(
 
     for unit in release_units(load_settings(), batch, symbol, reason):
         console.print(f"Released {unit}. The next build uses it: make run.")
+
+
+@command
+def airflow(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080) -> None:
+    """Serve the Airflow UI and run the schedules, until Ctrl-C."""
+    from titans.server import serve
+
+    serve(console, load_settings(), port)
+
+
+@command
+def backup() -> None:
+    """Copy estimate snapshots and seeds into one file."""
+    from titans.backup import back_up
+
+    console.print(f"Backed up to {back_up(load_settings())}.", soft_wrap=True)
+
+
+@command
+def restore(from_: Annotated[str, typer.Argument(metavar="FROM", help="A file that backup made.")] = "") -> None:
+    """Bring estimate snapshots back from a backup, and list the seeds in it that differ."""
+    from titans.backup import bring_back
+
+    for line in bring_back(load_settings(), from_):
+        console.print(line, soft_wrap=True)
+
+
+@command
+def reset(confirm: Annotated[str, typer.Option(help="yes removes the data folder.")] = "") -> None:
+    """List the data folder, back the snapshots up beside it, and remove it."""
+    from titans.backup import remove_data
+
+    for line in remove_data(load_settings(), confirm):
+        console.print(line, soft_wrap=True)
+
+
+@command
+def docs() -> None:
+    """Write the dbt docs as one HTML file."""
+    from titans.dbt_docs import write_docs
+
+    console.print(f"Wrote {write_docs(load_settings())}: open it in a browser.", soft_wrap=True)
+
+
+@command
+def parse() -> None:
+    """Check that dbt can read the project."""
+    import tempfile
+
+    from include.warehouse.transform import invoke_dbt
+
+    with tempfile.TemporaryDirectory() as folder:
+        invoke_dbt(load_settings(data_dir=folder), ["parse"])
+
+
+@command
+def bench() -> None:
+    """Time a run from nothing and a second one, part by part."""
+    from titans.bench import print_bench
+
+    print_bench(console)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             folder = PROJECT_ROOT / "dags"
             bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
             if bag.import_errors:
-                raise TitansError(f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}.")
+                raise TitansError(
+                    f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}."
+                )
         conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
         ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
         for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
@@ -59,7 +61,9 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
                 line.text = _ingest_line(record)
                 line.is_good = record.outcome in ("success", "skipped")
         if all(record.outcome in ("failed", "skipped") for record in result.ingests):
-            raise TitansError(next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed."))
+            raise TitansError(
+                next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")
+            )
         with _timed(result, BUILD_DAG, console) as line:
             record = _execute(settings, bag, BUILD_DAG, {"as_of": conf["as_of"]} if "as_of" in conf else {})
             result.build = record

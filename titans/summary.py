@@ -30,7 +30,9 @@ _MEASURES = (
 
 def default_as_of(connection: duckdb.DuckDBPyConnection) -> date:
     """The last session that all exchanges in the data have closed: the earliest of their last ones."""
-    row = connection.execute("select min(last_date) from (select max(exchange_last_date) as last_date from ops.freshness group by exchange)").fetchone()
+    row = connection.execute(
+        "select min(last_date) from (select max(exchange_last_date) as last_date from ops.freshness group by exchange)"
+    ).fetchone()
     assert row is not None
     return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
 
@@ -61,7 +63,9 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     file = generations.generation_path(settings, published["generation"])
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
-        rows = connection.execute("select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]).fetchall()
+        rows = connection.execute(
+            "select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]
+        ).fetchall()
     console.print()
     title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -19,7 +19,7 @@
 
 {# US dollars in billions: $439 billion. #}
 {% macro billions(usd) -%}
-    format('${:,.0f} billion', {{ usd }} / 1e9)
+    case when {{ usd }} < 0 then '-' else '' end || format('${:,.0f} billion', abs({{ usd }}) / 1e9)
 {%- endmacro %}
 
 {# A value that is older than this many days says nothing of the day. #}

@@ -189,10 +189,9 @@ CHECKS: tuple[Check, ...] = (
         "estimates_cover_baskets",
         "marts.fct_basket_valuation_daily",
         "Below 80% of market value the forward P/E is not told.",
-        """select basket_id, date, members_covered, members, coverage_ratio from {batch}
-        where (coverage_ratio is null or coverage_ratio < 0.8)
-        qualify row_number() over (partition by basket_id order by date desc) = 1
-            and date = max(date) over (partition by basket_id)""",
+        """select basket_id, date, members_covered, members, coverage_ratio
+        from (select * from {batch} qualify date = max(date) over (partition by basket_id)) as last_day
+        where coalesce(coverage_ratio, 0) < 0.8""",
         "warning",
     ),
     _rows(

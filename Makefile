@@ -1,0 +1,111 @@
+# Commands of Titans. Settings are variables: make run SOURCE=files FILES=../exports EXPORTED_AT=2025-03-08 AS_OF=2025-03-07
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8080
+
+export PYTHONPATH := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE := 1
+
+# A setting of the command line becomes the environment variable that the settings class reads.
+ifdef SOURCE
+export TITANS_SOURCE := $(SOURCE)
+endif
+ifdef FILES
+export TITANS_FILES_DIR := $(FILES)
+endif
+ifdef EXPORTED_AT
+export TITANS_EXPORTED_AT := $(EXPORTED_AT)
+endif
+ifdef AS_OF
+export TITANS_AS_OF := $(AS_OF)
+endif
+ifdef DATA
+export TITANS_DATA_DIR := $(DATA)
+endif
+ifdef ACCEPT_LOSS
+export TITANS_ACCEPT_LOSS := $(ACCEPT_LOSS)
+endif
+export SQL TO BATCH SYMBOL REASON FROM CONFIRM
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench env lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+
+$(VENV)/run.stamp: requirements.txt requirements-bootstrap.txt
+	@test -n "$(PYTHON)" || { echo "Error: no Python found. Install Python 3.11 or 3.12, or name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { echo "Error: $(PYTHON) is not Python 3.11 or 3.12. Name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing the locked packages into $(VENV) ..."
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bootstrap.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	@echo "Installing the test tools ..."
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/run.stamp ## install the locked packages into .venv
+
+run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, DATA=, ACCEPT_LOSS="reason"
+	@$(PY) -m titans run
+
+test: $(VENV)/dev.stamp lint ## lint, then every test
+	@$(PY) -m pytest $(TESTS)
+
+lint: $(VENV)/dev.stamp
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy include titans dags tests
+	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models
+	@$(PY) -m titans parse
+
+airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
+	@$(PY) -m titans airflow --port $(PORT)
+
+query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
+	@$(PY) -m titans query "$$SQL"
+
+status: $(VENV)/run.stamp ## what is published and how old, what failed and why, what is quarantined, late or held
+	@$(PY) -m titans status
+
+rollback: $(VENV)/run.stamp ## an earlier generation back, and held; TO=GENERATION
+	@$(PY) -m titans rollback "$$TO"
+
+publish: $(VENV)/run.stamp ## let builds move the link again
+	@$(PY) -m titans publish
+
+release: $(VENV)/run.stamp ## let a quarantined unit in: BATCH=, SYMBOL=, REASON="..."
+	@$(PY) -m titans release --batch "$$BATCH" --symbol "$$SYMBOL" --reason "$$REASON"
+
+backup: $(VENV)/run.stamp ## estimate snapshots and seeds into backups/
+	@$(PY) -m titans backup
+
+restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
+	@$(PY) -m titans restore "$$FROM"
+
+reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
+	@$(PY) -m titans reset --confirm "$$CONFIRM"
+
+docs: $(VENV)/run.stamp ## dbt docs as one HTML file
+	@$(PY) -m titans docs
+
+bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
+	@$(PY) -m titans bench
+
+env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
+	@$(PY) -m titans.server_env
+
+lock: $(VENV)/run.stamp
+	@for name in bootstrap run server dev; do \
+	  file=requirements-$$name; test $$name = run && file=requirements; \
+	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
+	done
+
+clean: ## remove caches and the environment, never data
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""What cannot be fetched again, out and in: estimate snapshots and seeds. And the removal of everything else, on request."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.errors import TitansError
+from include.landing.batches import read_manifest
+from include.settings import PROJECT_ROOT, SOURCE_NAMES, Settings
+from include.sources.base import Dataset
+
+_KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
+
+
+def back_up(settings: Settings) -> Path:
+    """Write landing files of estimates and share counts of every source, and the seeds, into ``backups/titans-<time>.tar.gz`` beside the data folder.
+
+    Raises:
+        TitansError: the file cannot be written.
+    """
+    folder = settings.data_dir.parent / "backups"
+    path = folder / f"titans-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    temporary = path.with_suffix(".tmp")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(temporary, "w:gz") as archive:
+            for file in _snapshots(settings):
+                archive.add(file, arcname=str(Path("data") / file.relative_to(settings.data_dir)))
+            for file in sorted(settings.seeds_dir.glob("*.csv")):
+                archive.add(file, arcname=f"seeds/{file.name}")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise TitansError(f"The backup {path} cannot be written ({error}): free space and try again.") from error
+    return path
+
+
+def bring_back(settings: Settings, archive_path: str) -> list[str]:
+    """Put the landing files of a backup back where they are missing; seeds are compared and left alone, since they are edited by hand.
+
+    Returns:
+        Lines that say what was done.
+
+    Raises:
+        TitansError: the file is missing or is no backup.
+    """
+    if not archive_path:
+        raise TitansError("Which backup? make restore FROM=backups/titans-<time>.tar.gz")
+    path = (PROJECT_ROOT / archive_path).resolve()
+    restored, different = 0, []
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            members = [member for member in archive.getmembers() if member.isfile()]
+            if not any(member.name.startswith("seeds/") for member in members):
+                raise TitansError(f"{path} is no backup of Titans: it holds no seeds.")
+            for member in members:
+                content = archive.extractfile(member)
+                assert content is not None
+                data = content.read()
+                top, *rest = Path(member.name).parts
+                if top == "seeds" and len(rest) == 1:
+                    target = settings.seeds_dir / rest[0]
+                    if not target.exists():
+                        target.write_bytes(data)
+                        restored += 1
+                    elif target.read_bytes() != data:
+                        different.append(rest[0])
+                elif top == "data" and _is_landing_file(rest):
+                    restored += _restore_landing(settings.data_dir.joinpath(*rest), data)
+    except (OSError, tarfile.TarError) as error:
+        raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
+    lines = [f"Restored {restored} files from {path}. The next build loads them: make run."]
+    if different:
+        lines.append(f"Seeds that differ from the backup and were left as they are: {', '.join(different)}.")
+    return lines
+
+
+def remove_data(settings: Settings, confirm: str) -> list[str]:
+    """List the data folder; with ``confirm`` = yes, back up and remove it.
+
+    Raises:
+        TitansError: not confirmed; the listing is in the message.
+    """
+    if not settings.data_dir.exists():
+        return [f"{settings.data_dir} does not exist: nothing to remove."]
+    listing = [f"{entry.name}: {_size(entry) / 1e6:.1f} MB" for entry in sorted(settings.data_dir.iterdir())]
+    if confirm != "yes":
+        raise TitansError(
+            f"This would remove {settings.data_dir} ({'; '.join(listing)}). Nothing was removed. To do it: make reset CONFIRM=yes"
+        )
+    if not any((settings.data_dir / name).exists() for name in (*SOURCE_NAMES, "published", "airflow")) and listing:
+        raise TitansError(f"{settings.data_dir} holds nothing of Titans ({'; '.join(listing)}): nothing was removed. Check DATA.")
+    saved = back_up(settings)
+    shutil.rmtree(settings.data_dir)
+    return [*listing, f"Removed {settings.data_dir}. Estimate snapshots and seeds are in {saved}."]
+
+
+def _snapshots(settings: Settings) -> list[Path]:
+    return sorted(
+        file
+        for source in SOURCE_NAMES
+        for dataset in _KEPT
+        for file in (settings.data_dir / source / "landing" / dataset).glob("*.parquet")
+    )
+
+
+def _is_landing_file(parts: list[str]) -> bool:
+    """``<source>/landing/<dataset>/<name>.parquet``, and nothing that could leave the data folder."""
+    return (
+        len(parts) == 4
+        and parts[0] in SOURCE_NAMES
+        and parts[1] == "landing"
+        and parts[2] in {str(dataset) for dataset in _KEPT}
+        and parts[3].endswith(".parquet")
+    )
+
+
+def _restore_landing(target: Path, data: bytes) -> int:
+    if target.exists():
+        return 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".tmp")
+    temporary.write_bytes(data)
+    try:
+        read_manifest(temporary)
+    except TitansError:
+        temporary.unlink()
+        raise
+    temporary.replace(target)
+    return 1
+
+
+def _size(path: Path) -> int:
+    return sum(file.lstat().st_size for file in path.rglob("*")) if path.is_dir() else path.lstat().st_size

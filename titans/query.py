@@ -1,0 +1,77 @@
+"""``make query``: one statement, or a prompt, on the published file, read-only and shut off from files, network and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from include.errors import TitansError
+from include.publishing.generations import linked_generation
+from include.settings import Settings
+
+MAX_ROWS = 1000
+
+
+@contextmanager
+def open_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to the generation that the link names.
+
+    Raises:
+        TitansError: nothing is published.
+    """
+    if linked_generation(settings) is None:
+        raise TitansError(f"Nothing is published at {settings.published_link}: run make run first.")
+    with duckdb.connect(str(settings.published_link.resolve()), read_only=True) as connection:
+        connection.execute("set schema = 'marts'")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+
+
+def show(console: Console, settings: Settings, sql: str) -> None:
+    """Run one statement and print its rows as a table.
+
+    Raises:
+        TitansError: the statement failed; says what DuckDB said.
+    """
+    with open_published(settings) as connection:
+        _print_result(console, connection, sql)
+
+
+def prompt(console: Console, settings: Settings) -> None:
+    """Read statements from the terminal until an empty line or the end of input."""
+    import readline  # noqa: F401  # gives input() its line editing
+
+    console.print("Titans, read-only. Tables are in marts and ops; an empty line ends.")
+    with open_published(settings) as connection:
+        while True:
+            try:
+                line = input("titans> ").strip()
+            except (EOFError, KeyboardInterrupt):
+                return
+            if not line:
+                return
+            try:
+                _print_result(console, connection, line)
+            except TitansError as error:
+                console.print(f"Error: {error}", style="red", markup=False)
+
+
+def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        result = connection.execute(sql)
+        rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1)
+        names = [column[0] for column in result.description or []]
+    except duckdb.Error as error:
+        raise TitansError(f"The query failed: {error}") from error
+    table = Table(*names, box=None, header_style="bold")
+    for row in rows[:MAX_ROWS]:
+        table.add_row(*["" if value is None else str(value) for value in row])
+    console.print(table, markup=False)
+    if len(rows) > MAX_ROWS:
+        console.print(f"The first {MAX_ROWS} rows; add a LIMIT or connect a client for more.")

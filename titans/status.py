@@ -1,0 +1,89 @@
+"""``make status``: ten lines on what is published, and what stands in the way, out of manifests and run records alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from rich.console import Console
+
+from include.publishing import generations
+from include.runs import RunRecord, quarantined_units, run_records, unfinished_runs
+from include.settings import Settings
+
+
+def print_status(console: Console, settings: Settings, now: datetime | None = None) -> None:
+    """Print it."""
+    for label, text in status_lines(settings, now or datetime.now(UTC)):
+        console.print(f"{label:<11} {text}", markup=False, soft_wrap=True)
+
+
+def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+    """Label and text of each line."""
+    lines = [_published(settings, now)]
+    if (held := generations.hold(settings)) is not None:
+        lines.append(("Held", f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link"))
+    builds = run_records(settings, "build_marts")
+    if not builds:
+        lines.append(("Build", f"source {settings.source} has not been built yet: make run SOURCE={settings.source}"))
+    else:
+        lines += _build(builds[-1], now)
+    lines += _ingests(settings, now)
+    for unit in quarantined_units(settings)[:5]:
+        lines.append(("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"))
+    if unfinished := unfinished_runs(settings):
+        lines.append(("Unfinished", f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left)"))
+    return lines
+
+
+def _published(settings: Settings, now: datetime) -> tuple[str, str]:
+    linked = generations.linked_generation(settings)
+    manifest = next((each for each in generations.manifests(settings) if each.generation == linked), None)
+    if manifest is None:
+        return "Published", f"nothing at {settings.published_link}: make run"
+    label = "simulated, " if manifest.is_simulated else ""
+    age = _ago(now - manifest.published_at)
+    return "Published", f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {settings.published_link}"
+
+
+def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
+    age = _ago(now - record.ended_at)
+    failed = next((step for step in record.steps if step.outcome == "failed"), None)
+    lines = [("Build", f"{record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
+    for check in record.checks:
+        if check.status in ("failed", "error"):
+            rows = "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in check.examples[:3])
+            lines.append(
+                ("Red gate", f"{check.gate}, {check.name}: {check.message or f'{check.failing_rows} rows'}. {check.why} {rows}".rstrip())
+            )
+    warned = [check for check in record.checks if check.status == "warning"]
+    if warned:
+        lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows})" for check in warned)))
+    late = next((check for check in record.checks if check.name == "symbols_not_behind" and check.examples), None)
+    if late:
+        lines.append(("Late", ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)))
+    load = record.step("load")
+    if load and load.facts.get("rows_rejected"):
+        lines.append(("Rejected", f"{load.facts['rows_rejected']} rows by the last build: select * from ops.rejected_rows"))
+    return lines
+
+
+def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+    """The last run of each ingest DAG, if anything of it failed."""
+    last = {record.dag_id: record for record in run_records(settings, "ingest_")}
+    lines = []
+    for dag_id, record in sorted(last.items()):
+        if record.outcome in ("failed", "partial"):
+            finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
+            reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(finals.items())[:3])
+            message = next((step.message for step in record.steps if step.outcome == "failed"), "")
+            lines.append(("Ingest", f"{dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
+    return lines
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 120:
+        return f"{minutes} minutes ago"
+    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days ago"
