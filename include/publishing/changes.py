@@ -8,12 +8,14 @@ import duckdb
 
 TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
+FLOOR = 1e-12
+"""Absolute: the difference of two such sums, where it should be nothing."""
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
-    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9.
+    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")
@@ -50,7 +52,7 @@ def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: lis
     numbered = f'select *, row_number() over (partition by {exact} order by {", ".join(floats)}) as twin from {{database}}.marts."{table}"'
     keys = " and ".join(f'one."{name}" is not distinct from two."{name}"' for name, kind in columns if kind != "DOUBLE")
     unequal = " or ".join(
-        f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) <= {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name})), false))"
+        f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) <= greatest({FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
         for name in floats
     )
     row = connection.execute(

@@ -59,9 +59,10 @@ CHECKS: tuple[Check, ...] = (
     _rows(
         "every_basket_filled",
         "marts.dim_baskets",
-        "A basket of the seeds without a level has a member without any price.",
-        """select baskets.basket_id, 'no level: an initial member has no price' as detail from (select * from {batch}) as baskets
+        "A basket starts once all its initial members have a price; until then it has no rows, and the other baskets are published.",
+        """select baskets.basket_id, 'no level yet: an initial member has no price' as detail from (select * from {batch}) as baskets
         where baskets.basket_id not in (select basket_id from marts.fct_basket_daily)""",
+        "warning",
     ),
     _rows(
         "closes_positive",

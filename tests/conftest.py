@@ -1,0 +1,100 @@
+"""Fixtures of every test: a clean environment, the real prices where they are, and stores that are built once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.settings import PROJECT_ROOT, Settings, load_settings
+from tests.pipeline import AS_OF, run_without_airflow
+
+MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
+EXPORTED_AT = "2025-03-08"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("TITANS_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The folder of real prices, which is no part of the project."""
+    if not MARKET_DATA.is_dir():
+        pytest.skip(f"the real prices are not at {MARKET_DATA}")
+    return MARKET_DATA
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    if config.stash.get(_SKIPPED, []):
+        terminalreporter.write_line(f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {config.stash[_SKIPPED]}", red=True)
+
+
+_SKIPPED = pytest.StashKey[list[str]]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and MARKET_DATA.is_dir() and "the real prices are not at" in str(report.longrepr):
+        item.config.stash.setdefault(_SKIPPED, []).append(item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.stash.get(_SKIPPED, []):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def built_real_store(market_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Real prices, built and published. Shared: change nothing in it."""
+    settings = load_settings(
+        source="files", files_dir=str(market_data), exported_at=EXPORTED_AT, data_dir=str(tmp_path_factory.mktemp("real"))
+    )
+    run_without_airflow(settings, AS_OF)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The sample, built and published. Shared: change nothing in it."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("sample")))
+    run_without_airflow(settings, AS_OF)
+    return settings
+
+
+CopyStore = Callable[..., Settings]
+
+
+@pytest.fixture
+def copy_store(tmp_path: Path) -> CopyStore:
+    """A function that copies a built store, for a test that changes it; keyword arguments change settings."""
+
+    def copy(settings: Settings, **overrides: object) -> Settings:
+        target = tmp_path / "data"
+        shutil.copytree(settings.data_dir, target, symlinks=True)
+        return settings.model_copy(update={"data_dir": target, **overrides})
+
+    return copy
+
+
+@pytest.fixture
+def project_copy(tmp_path: Path) -> Path:
+    """A copy of the dbt project whose seeds a test may edit."""
+    target = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT_ROOT / "dbt_project", target, ignore=shutil.ignore_patterns("target", "logs"))
+    return target
+
+
+@pytest.fixture
+def as_of() -> date:
+    return AS_OF

@@ -1,0 +1,104 @@
+"""The main job as a user starts it: real Airflow DAG runs in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from include.settings import PROJECT_ROOT
+from tests.integration.yahoo_stand_in import YahooStandIn, generate
+
+
+def titans(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "titans", *arguments],
+        cwd=PROJECT_ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "TITANS_DATA_DIR": str(data), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run")
+
+
+@pytest.fixture(scope="module")
+def first_run(data: Path) -> subprocess.CompletedProcess[str]:
+    result = titans(data, "run")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def test_summary_tells_what_a_user_needs(first_run: subprocess.CompletedProcess[str], data: Path) -> None:
+    out = first_run.stdout
+    for part in ("ingest_prices_hk", "ingest_prices_us", "ingest_fx", "ingest_estimates", "build_marts"):
+        assert f"✓ {part}" in out
+    assert "7 March 2025, simulated data" in out
+    assert "China's seven tech titans gained" in out
+    assert "0 failed" in out
+    assert str(data / "published" / "titans.duckdb") in out
+    assert "make query" in out
+    assert first_run.stderr == ""
+
+
+def test_runs_are_airflows_own(first_run: subprocess.CompletedProcess[str], data: Path) -> None:
+    with sqlite3.connect(data / "airflow" / "airflow.db") as connection:
+        runs = connection.execute("select dag_id, state from dag_run order by start_date").fetchall()
+        events = connection.execute("select count(*) from asset_event").fetchone()
+    assert runs == [
+        (dag_id, "success") for dag_id in ("ingest_prices_hk", "ingest_prices_us", "ingest_fx", "ingest_estimates", "build_marts")
+    ]
+    assert events == (4,)
+
+
+def test_second_run_with_nothing_new_makes_no_generation(first_run: subprocess.CompletedProcess[str], data: Path) -> None:
+    before = (data / "published" / "titans.duckdb").resolve()
+    result = titans(data, "run", TITANS_AS_OF="2025-03-02")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "no mart row changed, so no new generation" in result.stdout
+    assert "2025-03-02 has no session in the data; the last one before it is 2025-02-28" in result.stdout
+    assert "28 February 2025" in result.stdout
+    assert (data / "published" / "titans.duckdb").resolve() == before
+
+
+def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Path) -> None:
+    status = titans(data, "status")
+    assert "simulated, source sample, as of 2025-03-07" in status.stdout
+    assert len(status.stdout.splitlines()) <= 10
+    query = titans(data, "query", "select count(*) as baskets from dim_baskets")
+    assert query.stdout.split() == ["baskets", "2"]
+
+
+def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "data"
+    subprocess.run(["cp", "-a", str(data), str(copy)], check=True)
+    removed = titans(copy, "reset", "--confirm", "yes")
+    assert removed.returncode == 0, removed.stderr
+    assert not copy.exists()
+    (archive,) = (tmp_path / "backups").glob("titans-*.tar.gz")
+    restored = titans(copy, "restore", str(archive))
+    assert "Restored 2 files" in restored.stdout
+    assert len(list((copy / "sample" / "landing").rglob("*.parquet"))) == 2
+
+
+def test_yahoo_through_the_stand_in(tmp_path: Path) -> None:
+    """The real client and the whole pipeline, against a loopback server that speaks Yahoo's JSON."""
+    with YahooStandIn() as server:
+        generate(server, datetime.now(UTC), years=2)
+        result = titans(tmp_path, "run", TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL=server.url)
+    assert result.returncode == 0, result.stdout + result.stderr
+    with duckdb.connect(str(tmp_path / "published" / "titans.duckdb"), read_only=True) as connection:
+        assert connection.execute("select distinct source from marts.fct_security_daily").fetchall() == [("yahoo",)]
+        assert connection.execute("select count(*) from marts.dim_baskets where base_date is null").fetchall() == [(0,)]
+        assert connection.execute("select count(distinct symbol) from marts.fct_estimate_snapshots").fetchall() == [(14,)]

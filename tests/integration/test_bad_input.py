@@ -1,0 +1,216 @@
+"""Bad input gets a sentence and a non-zero exit, and what was published is still there and still right."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from include.settings import PROJECT_ROOT, Settings
+from tests.conftest import CopyStore
+from tests.pipeline import Published
+
+
+@pytest.fixture
+def published(built_sample_store: Settings, copy_store: CopyStore) -> tuple[Settings, Published]:
+    settings = copy_store(built_sample_store)
+    return settings, Published(settings)
+
+
+def titans(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "titans", *arguments],
+        cwd=PROJECT_ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def write_export(folder: Path, **replaced: str) -> Path:
+    """A small export of one security, with the lines of a file replaced."""
+    files = {
+        "prices.csv": "symbol,date,open,high,low,close,volume,currency\n0700.HK,2025-03-06,540,546,536,544,1000,HKD\n0700.HK,2025-03-07,540,546,530,533.5,1000,HKD\n",
+        "fx_rates.csv": "base_currency,quote_currency,date,rate\nUSD,HKD,2025-03-06,7.773\nUSD,HKD,2025-03-07,7.770\n",
+    }
+    folder.mkdir()
+    for name, text in {**files, **{name.replace("_csv", ".csv"): text for name, text in replaced.items()}}.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.stderr + result.stdout
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"TITANS_SOURCE": "bloomberg"}, ["SOURCE=bloomberg", "sample, files, yahoo"]),
+        ({"TITANS_AS_OF": "07.03.2025"}, ["AS_OF=07.03.2025", "2025-03-07"]),
+        ({"TITANS_AS_OF": "2025-02-30"}, ["AS_OF=2025-02-30", "2025-03-07"]),
+        ({"TITANS_AS_OF": "2999-01-01"}, ["AS_OF=2999-01-01", "future"]),
+        ({"TITANS_AS_OF": "2019-06-03"}, ["AS_OF=2019-06-03", "before the data", "2020-12-31"]),
+        ({"TITANS_SOURCE": "files"}, ["FILES="]),
+        ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "/no/such/folder"}, ["/no/such/folder", "cannot be read"]),
+        ({"TITANS_EXPORTED_AT": "yesterday"}, ["EXPORTED_AT=yesterday", "2025-03-08"]),
+        ({"TITANS_SUORCE": "files"}, ["TITANS_SUORCE", "TITANS_SOURCE"]),
+    ],
+    ids=[
+        "unknown source",
+        "malformed as_of",
+        "impossible as_of",
+        "future as_of",
+        "as_of before the data",
+        "no folder",
+        "missing folder",
+        "bad export time",
+        "misspelt",
+    ],
+)
+def test_settings_are_refused(published: tuple[Settings, Published], environment: dict[str, str], words: list[str]) -> None:
+    settings, before = published
+    assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), *words)
+    before.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("replaced", "words"),
+    [
+        ({"prices_csv": "symbol,date,open,high,low,volume,currency\n0700.HK,2025-03-07,1,1,1,1,HKD\n"}, ["prices.csv", "no column close"]),
+        ({"prices_csv": "symbol,date,close,currency\n0700.HK,2025-03-06,540,HKD\n0700.HK,2025-03-07,n/a,HKD\n"}, ["prices.csv, line 3", "close", "'n/a'", "number"]),
+        ({"prices_csv": "symbol,date,close,currency\n0700.HK,07/03/2025,540,HKD\n"}, ["prices.csv, line 2", "date", "2025-03-07"]),
+        ({"prices_csv": "symbol,date,close,currency\n"}, ["prices.csv", "no row"]),
+        ({"fx_rates_csv": "base_currency,quote_currency,date\nUSD,HKD,2025-03-07\n"}, ["fx_rates.csv", "no column rate"]),
+    ],
+    ids=["missing column", "text for a number", "date in another order", "no row", "missing rate"],
+)  # fmt: skip
+def test_files_are_refused(published: tuple[Settings, Published], tmp_path: Path, replaced: dict[str, str], words: list[str]) -> None:
+    settings, before = published
+    folder = write_export(tmp_path / "export", **replaced)
+    result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder))
+    assert_refused(result, *words)
+    before.assert_untouched()
+
+
+def test_empty_folder_is_refused(published: tuple[Settings, Published], tmp_path: Path) -> None:
+    settings, before = published
+    (tmp_path / "empty").mkdir()
+    result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(tmp_path / "empty"))
+    assert_refused(result, "prices.csv", "export it there")
+    before.assert_untouched()
+
+
+def test_folder_that_may_not_be_read_is_refused(published: tuple[Settings, Published], tmp_path: Path) -> None:
+    settings, before = published
+    folder = write_export(tmp_path / "export")
+    folder.chmod(0)
+    try:
+        if os.access(folder, os.R_OK):
+            pytest.skip("this user may read everything")
+        result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder))
+        assert_refused(result, "cannot be read", "Permission denied")
+    finally:
+        folder.chmod(0o755)
+    before.assert_untouched()
+
+
+def append(seed: str, line: str) -> Callable[[Path], None]:
+    def change(seeds: Path) -> None:
+        with (seeds / seed).open("a") as file:
+            file.write(line + "\n")
+
+    return change
+
+
+def drop_security(symbol: str) -> Callable[[Path], None]:
+    def change(seeds: Path) -> None:
+        path = seeds / "securities.csv"
+        with path.open() as file:
+            rows = [row for row in csv.reader(file) if row[0] != symbol]
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (append("vendor_corrections.csv", "0770.HK,2024-12-31,close,417,HKD,2024-12-31,typo,me"), ["vendor_corrections.csv", "0770.HK", "securities.csv"]),
+        (drop_security("9999.HK"), ["basket_members.csv", "9999.HK", "securities.csv"]),
+        (append("basket_members.csv", "china_titans,0700.HK,2024-01-01,"), ["0700.HK", "china_titans", "overlap"]),
+        (append("basket_members.csv", "china_titans,^NDX,,"), ["^NDX", "only equities"]),
+        (append("baskets.csv", "lonely,Lonely,equal,annual,,"), ["lonely", "no member"]),
+        (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty"]),
+        (append("securities.csv", "0700.HK,Tencent again,equity,XHKG,HKD,CNY"), ["0700.HK", "twice"]),
+        (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
+    ],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "injection"],
+)  # fmt: skip
+def test_seeds_are_refused(
+    published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]
+) -> None:
+    settings, before = published
+    change(project_copy / "seeds")
+    assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_DBT_PROJECT_DIR=str(project_copy)), *words)
+    before.assert_untouched()
+
+
+def test_seed_without_a_column_is_refused(published: tuple[Settings, Published], project_copy: Path) -> None:
+    settings, before = published
+    (project_copy / "seeds" / "baskets.csv").write_text("basket_id,name\nchina_titans,China\n")
+    assert_refused(
+        titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_DBT_PROJECT_DIR=str(project_copy)),
+        "baskets.csv",
+        "no column weighting",
+    )
+    before.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["query", "select * from marts.nothing"], ["nothing"]),
+        (["query", "create table marts.x (a integer)"], ["read-only"]),
+        (["query", "copy (select 1) to 'x.csv'"], ["disabled"]),
+        (["query", "attach 'other.duckdb'"], ["disabled"]),
+        (["query", "set enable_external_access = true"], ["lock"]),
+        (["rollback", "20990101T000000.000000Z-nogit"], ["no generation 20990101"]),
+        (["rollback"], ["no generation of source sample before"]),
+        (["release", "--batch", "none", "--reason", "because"], ["No unit", "Quarantined: none"]),
+        (["release", "--batch", "none"], ["needs a batch and a reason"]),
+        (["restore"], ["Which backup"]),
+        (["restore", "README.md"], ["cannot be read"]),
+        (["reset"], ["Nothing was removed", "CONFIRM=yes"]),
+    ],
+)
+def test_commands_are_refused(published: tuple[Settings, Published], arguments: list[str], words: list[str]) -> None:
+    settings, before = published
+    assert_refused(titans(*arguments, TITANS_DATA_DIR=str(settings.data_dir)), *words)
+    before.assert_untouched()
+
+
+def test_query_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
+    assert_refused(titans("query", "select 1", TITANS_DATA_DIR=str(tmp_path)), "Nothing is published", "make run")
+
+
+def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published: tuple[Settings, Published]) -> None:
+    settings, before = published
+    shutil.rmtree(settings.data_dir / "yahoo", ignore_errors=True)
+    # A loopback port on which nothing listens stands for a network that is not there.
+    result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9")
+    assert_refused(result, "Yahoo", "SOURCE=sample")
+    before.assert_untouched()

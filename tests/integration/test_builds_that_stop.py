@@ -1,0 +1,224 @@
+"""Builds that must stop, or must go on without a part: what was published stays, and the message names the thing."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from include import build
+from include.errors import TitansError
+from include.publishing import generations
+from include.runs import quarantined_units, run_records
+from include.settings import Settings, load_settings
+from include.warehouse.lock import writer_lock
+from tests.conftest import CopyStore
+from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
+from titans.release import release_units
+from titans.status import status_lines
+
+
+@pytest.fixture
+def store(built_sample_store: Settings, copy_store: CopyStore) -> Settings:
+    return copy_store(built_sample_store)
+
+
+def export_of(settings: Settings, market_data: Path, tmp_path: Path, symbol: str, change: str) -> Settings:
+    """The real export of a day later, with one symbol's last close changed by a SQL expression."""
+    folder = tmp_path / "export"
+    folder.mkdir(exist_ok=True)
+    for name in ("fx_rates", "shares", "estimates"):
+        (folder / f"{name}.csv").write_bytes((market_data / f"{name}.csv").read_bytes())
+    duckdb.sql(
+        f"""copy (select symbol, date, open, high, low, case when symbol = '{symbol}' and date = '2025-03-07' then {change} else close end as close,
+        volume, dividend, split_ratio, currency from read_csv('{market_data}/prices.csv')
+        where not (symbol = '{symbol}' and date = '2025-03-07' and ({change}) is null)) to '{folder}/prices.csv'"""
+    )
+    return settings.model_copy(update={"files_dir": folder, "exported_at": settings.exported_at.replace(day=9)})  # type: ignore[union-attr]  # set by the fixture
+
+
+def test_corrupt_warehouse(store: Settings) -> None:
+    before = Published(store)
+    store.warehouse_path.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(TitansError, match=r"cannot be opened as a DuckDB file.*rebuilt from the landing files"):
+        build_all(store)
+    before.assert_untouched()
+    store.warehouse_path.unlink()
+    record = build_all(store)
+    assert record.outcome == "success"
+    assert record.step("publish").facts["is_new"] is False, "a warehouse rebuilt from landing gives the same marts"  # type: ignore[union-attr]  # a successful run has it
+
+
+def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
+    before = Published(store)
+    other = store.model_copy(update={"source": "files", "files_dir": market_data})
+    other.store_dir.mkdir(parents=True)
+    store.warehouse_path.rename(other.warehouse_path)
+    ingest_all(other)
+    with pytest.raises(TitansError, match="belongs to source sample, and this build is of source files"):
+        build_all(other)
+    before.assert_untouched()
+
+
+def test_two_builds_at_once(store: Settings) -> None:
+    before = Published(store)
+    refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
+    with writer_lock(store.warehouse_path, "build_marts.first"), pytest.raises(TitansError, match=refusal):
+        build_all(store)
+    before.assert_untouched()
+    assert build_all(store).outcome == "success"
+
+
+def test_marts_of_another_build_are_not_published(store: Settings) -> None:
+    """One build passes its gate, another transforms in between: the first must not publish the other's marts."""
+    before = Published(store)
+    first, second = new_run(store), new_run(store)
+    for run in (first, second):
+        build.load(store, run)
+        build.check_raw(store, run)
+        build.transform(store, run)
+    with pytest.raises(TitansError, match="Another build has replaced the marts"):
+        build.check_marts(store, first)
+    before.assert_untouched()
+
+
+def test_nothing_to_build_from(tmp_path: Path) -> None:
+    with pytest.raises(TitansError, match="There is no price to build from"):
+        build_all(load_settings(data_dir=str(tmp_path)))
+
+
+def test_symbol_without_its_last_session_is_left_out_of_a_new_store(market_data: Path, tmp_path: Path) -> None:
+    """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published."""
+    settings = load_settings(source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(tmp_path / "data"))
+    settings = export_of(settings, market_data, tmp_path, "9618.HK", "null")
+    record = run_without_airflow(settings)
+    (unit,) = quarantined_units(settings)
+    assert unit["symbol"] == "9618.HK"
+    assert unit["reasons"] == ["last_session_present: no price for the last session, 2025-03-07"]
+    assert [check.examples[0]["basket_id"] for check in record.checks if check.name == "every_basket_filled"] == ["china_titans"]
+    assert ask(settings, "select distinct basket_id from marts.fct_basket_daily") == [("magnificent_seven",)]
+
+
+def test_rejected_row_leaves_the_earlier_version(
+    built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
+) -> None:
+    """A close of Xiaomi far above its high breaks a row rule: the row is kept out with its reason, the row of the first export stays."""
+    settings = export_of(copy_store(built_real_store), market_data, tmp_path, "1810.HK", "close * 100")
+    before = Published(settings)
+    assert run_without_airflow(settings).step("load").facts["rows_rejected"] == 1  # type: ignore[union-attr]  # a successful run has it
+    before.assert_untouched()
+    rejected = ask_warehouse(settings, "select symbol, date, reasons from raw.rejected_rows")
+    assert rejected == [("1810.HK", date(2025, 3, 7), ["close is outside of low and high"])]
+
+
+def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
+    built_real_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
+    """Someone marks a real session as closed: every Hong Kong symbol loses a row of March."""
+    settings = copy_store(built_real_store, dbt_project_dir=project_copy)
+    before = Published(settings)
+    with (project_copy / "seeds" / "calendar_overrides.csv").open("a") as seed:
+        seed.write("XHKG,2025-03-05,false,a mistake\n")
+    with pytest.raises(TitansError, match=r"nothing_lost \(\d+ rows, first .*month=2025-03.*untouched"):
+        build_all(settings)
+    before.assert_untouched()
+    red = dict(status_lines(settings, run_records(settings)[-1].ended_at))
+    assert "stopped at check_marts" in red["Build"]
+    assert "nothing_lost" in red["Red gate"]
+    assert "symbol=" in red["Red gate"]
+
+    accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
+    assert build_all(accepted).outcome == "success"
+    assert ask(settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'") == [(0,)]
+    ((kept,),) = ask(settings, "select accepted_loss from ops.publications order by published_at desc limit 1")
+    assert kept == "the exchange was closed after all"
+
+
+def test_fx_pair_in_quarantine_stops_the_run(built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path) -> None:
+    settings = export_of(copy_store(built_real_store), market_data, tmp_path, "none", "close")
+    before = Published(settings)
+    rates = tmp_path / "export" / "fx_rates.csv"
+    rates.write_text(rates.read_text().replace("USD,HKD,2025-03-07,7.7", "USD,HKD,2025-03-07,0.77"))
+    with pytest.raises(TitansError, match=r"FX pair USDHKD is quarantined .*fx_no_jump"):
+        run_without_airflow(settings)
+    before.assert_untouched()
+
+
+def test_too_many_quarantined_symbols_stop_the_run(
+    built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
+) -> None:
+    settings = export_of(copy_store(built_real_store), market_data, tmp_path, "none", "close")
+    before = Published(settings)
+    prices = tmp_path / "export" / "prices.csv"
+    duckdb.sql(
+        f"""copy (select * replace (case when date = '2025-03-07' and currency = 'HKD' then close * 2 else close end as close,
+        null as open, null as high, null as low) from read_csv('{prices}')) to '{tmp_path}/doubled.csv'"""
+    )
+    (tmp_path / "doubled.csv").rename(prices)
+    with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined .*more than 20%"):
+        run_without_airflow(settings)
+    before.assert_untouched()
+
+
+def test_quarantine_and_release(built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path) -> None:
+    """A close twice too large is kept out and shown; a person lets it in on the record; the next right export heals it."""
+    settings = export_of(copy_store(built_real_store), market_data, tmp_path, "none", "close")
+    before = Published(settings)
+    prices = tmp_path / "export" / "prices.csv"
+    duckdb.sql(
+        f"""copy (select * replace (case when date = '2025-03-07' and symbol = '1810.HK' then close * 2 else close end as close,
+        null as open, null as high, null as low) from read_csv('{prices}')) to '{tmp_path}/wrong.csv'"""
+    )
+    (tmp_path / "wrong.csv").rename(prices)
+    assert run_without_airflow(settings).outcome == "success"
+    (unit,) = quarantined_units(settings)
+    assert unit["symbol"] == "1810.HK"
+    assert "no_jump_without_action" in unit["reasons"][0]
+    assert ask(settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'") == [
+        (pytest.approx(54.35, abs=1e-4),)
+    ]
+    assert "1810.HK" in dict(status_lines(settings, run_records(settings)[-1].ended_at))["Quarantine"]
+    del before
+
+    release_units(settings, unit["batch_id"], "1810.HK", "looked at it, and meant to")
+    assert quarantined_units(settings) == []
+    build_all(settings)
+    assert ask(settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'") == [
+        (pytest.approx(108.7, abs=1e-3),)
+    ]
+    assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [("released", "looked at it, and meant to")]
+
+
+def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_copy: Path) -> None:
+    """The published folder on a file system with room for half a generation."""
+    small = tmp_path / "small"
+    small.mkdir()
+    used = sum(path.stat().st_size for path in store.published_dir.iterdir() if not path.is_symlink())
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        for path in store.published_dir.iterdir():
+            subprocess.run(["cp", "-a", str(path), str(small)], check=True)
+        moved = store.published_dir.rename(tmp_path / "moved")
+        store.published_dir.symlink_to(small)
+        assert moved.exists()
+        before = Published(store)
+        settings = store.model_copy(update={"dbt_project_dir": project_copy})
+        with (project_copy / "seeds" / "market_events.csv").open("a") as seed:
+            seed.write("new_year,the new year,2024-12-31,The last close of 2024\n")
+        with pytest.raises(TitansError, match=r"could not be written .*untouched.*Free space"):
+            build_all(settings)
+        before.assert_untouched()
+        assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_as_of_is_recorded(store: Settings) -> None:
+    assert generations.last_of_source(store).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built

@@ -1,0 +1,53 @@
+"""A basket of one's own: rows in two seeds in, every mart filled; rows out, and it is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.settings import Settings
+from tests.conftest import CopyStore
+from tests.pipeline import ask, build_all
+
+BASKET_MARTS = [
+    "dim_baskets", "dim_basket_members", "fct_basket_daily", "fct_basket_comparison_daily", "fct_basket_market_value_daily",
+    "fct_basket_valuation_daily",
+]  # fmt: skip
+
+
+def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+    settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
+    baskets, members = project_copy / "seeds" / "baskets.csv", project_copy / "seeds" / "basket_members.csv"
+    original = baskets.read_text(), members.read_text()
+
+    baskets.write_text(original[0] + "chips,Chips of two worlds,equal,annual,,magnificent_seven\n")
+    members.write_text(original[1] + "chips,0981.HK,,\nchips,NVDA,,\n")
+    assert build_all(settings).outcome == "success"
+    for mart in BASKET_MARTS:
+        assert ask(settings, f"select count(*) > 0 from marts.{mart} where basket_id = 'chips'") == [(True,)], mart
+    headlines = {
+        row[0] for row in ask(settings, "select measure from marts.fct_headlines where subject like 'chips%' and as_of = '2025-03-07'")
+    }
+    assert headlines == {
+        "return_ytd", "market_value_change_ytd_usd", "forward_pe", "return_since_deepseek_moment", "excess_return_ytd", "forward_pe_discount",
+    }  # fmt: skip
+    # Half in each since the last common session of 2024: SMIC 31.8 to 54.6, Nvidia 134.29 to 112.69.
+    ((ytd,),) = ask(
+        settings,
+        "select return_ytd from marts.fct_basket_daily where basket_id = 'chips' and date = '2025-03-07' and currency_basis = 'local' and return_type = 'price'",
+    )
+    assert ytd == pytest.approx((54.6 / 31.8 + 112.69 / 134.29) / 2 - 1, rel=1e-9)
+    # 17 February 2025: New York is closed, Hong Kong is not; the basket has a day and Nvidia's close is carried.
+    ((day_return,),) = ask(
+        settings,
+        "select return_1d from marts.fct_basket_daily where basket_id = 'chips' and date = '2025-02-17' and currency_basis = 'local' and return_type = 'price'",
+    )
+    assert day_return is not None
+
+    baskets.write_text(original[0])
+    members.write_text(original[1])
+    assert build_all(settings).outcome == "success"
+    for mart in BASKET_MARTS:
+        assert ask(settings, f"select count(*) from marts.{mart} where basket_id = 'chips'") == [(0,)], mart
+    assert ask(settings, "select count(*) from marts.dim_baskets") == [(2,)]

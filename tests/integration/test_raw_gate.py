@@ -1,0 +1,219 @@
+"""Gate 1, check by check: Great Expectations on a real warehouse, fed with a series that has one fault each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from include import build
+from include.calendars import load_calendars
+from include.errors import TitansError
+from include.landing.batches import FetchWindow, land
+from include.quality import raw_checks
+from include.quality.suite import Check
+from include.reference import load_reference
+from include.settings import Settings, load_settings
+from include.sources.base import SCHEMAS, Dataset, Extract
+from tests.pipeline import ask_warehouse, new_run
+
+_runs = count(1)
+LAST = date(2025, 3, 7)
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=str(tmp_path))
+
+
+def sessions(first: date = date(2024, 9, 2), last: date = LAST) -> list[date]:
+    calendar = load_calendars(load_reference(load_settings().seeds_dir), 2025)["XHKG"]
+    return [session.date for session in calendar.between(first, last)]
+
+
+def series(symbol: str = "0700.HK", start: float = 400.0, days: Sequence[date] | None = None) -> list[Row]:
+    """A healthy series: small moves, another for each symbol, with volume."""
+    rows, close = [], start
+    for number, day in enumerate(days or sessions()):
+        close *= 1 + ((number * 7 + len(symbol) + int(start)) % 11 - 5) / 1000
+        rows.append({
+            "symbol": symbol, "date": day, "open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": 1000 + number,
+            "currency": "HKD", "basis_date": LAST,
+        })  # fmt: skip
+    return rows
+
+
+def judge(
+    settings: Settings, rows: list[Row], dataset: Dataset = Dataset.PRICES, end: date = LAST
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Load the rows as one batch and run gate 1.
+
+    Returns:
+        Reasons of the quarantined by symbol, and the status of each check.
+    """
+    by_symbol: dict[str, list[Row]] = {}
+    for row in rows:
+        by_symbol.setdefault(row.get("symbol") or row["base_currency"] + row["quote_currency"], []).append(row)
+    windows = [
+        FetchWindow(symbol=symbol, start=None, end=end, rows=len(own), first=date(2024, 9, 2), last=end)
+        for symbol, own in by_symbol.items()
+    ]
+    fetched_at = datetime(2025, 3, 8, next(_runs) % 24, tzinfo=UTC)
+    table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
+    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+    run = new_run(settings)
+    if dataset is not Dataset.PRICES:
+        land_prices(settings, series("1810.HK", 50.0))  # a build without any price does not begin
+    build.load(settings, run)
+    try:
+        build.check_raw(settings, run)
+    except TitansError as error:
+        assert "is quarantined" in str(error) or "are quarantined" in str(error)  # noqa: PT017  # whether it stops is another test's question
+    (step,) = [step for step in run.steps() if step.step == "check_raw"]
+    return {unit["symbol"]: unit["reasons"] for unit in step.facts["quarantined"]}, {check.name: check.status for check in step.checks}
+
+
+def test_healthy_series_pass_every_check(settings: Settings) -> None:
+    quarantined, statuses = judge(settings, series() + series("9988.HK", 80.0))
+    assert quarantined == {}
+    # The days are real; half-days have volume here, so nothing warns.
+    assert set(statuses.values()) == {"passed"}
+
+
+def test_last_session_missing(settings: Settings) -> None:
+    quarantined, _ = judge(settings, series()[:-1])
+    assert quarantined == {"0700.HK": ["last_session_present: no price for the last session, 2025-03-07"]}
+
+
+def test_three_percent_of_the_sessions_missing(settings: Settings) -> None:
+    rows = series()
+    quarantined, _ = judge(settings, [row for number, row in enumerate(rows) if number not in (20, 40, 60, 80)])
+    assert quarantined["0700.HK"][0].startswith("sessions_complete: 4 of ")
+
+
+def test_one_missing_session_warns_only(settings: Settings) -> None:
+    rows = series()
+    quarantined, statuses = judge(settings, rows[:50] + rows[51:])
+    assert quarantined == {}
+    assert statuses["no_missing_session"] == "warning"
+
+
+def test_price_in_minor_units(settings: Settings) -> None:
+    rows = series()
+    rows[-1] = {**rows[-1], **{field: rows[-1][field] / 100 for field in ("open", "high", "low", "close")}}
+    quarantined, _ = judge(settings, rows)
+    assert quarantined["0700.HK"][0].startswith("no_jump_without_action: close ")
+
+
+def test_split_in_events_and_not_in_prices(settings: Settings) -> None:
+    rows = series()
+    for row in rows[60:]:
+        row.update({field: row[field] / 4 for field in ("open", "high", "low", "close")})
+    rows[60]["split_ratio"] = 4.0
+    quarantined, _ = judge(settings, rows)
+    assert any(
+        reason.startswith(f"prices_on_one_basis: the price moves with the split of {rows[60]['date']}") for reason in quarantined["0700.HK"]
+    )
+
+
+def test_split_in_events_and_prices_passes(settings: Settings) -> None:
+    rows = series()
+    rows[60]["split_ratio"] = 4.0
+    assert judge(settings, rows)[0] == {}
+
+
+def test_one_series_under_two_names(settings: Settings) -> None:
+    quarantined, _ = judge(settings, series() + [{**row, "symbol": "9988.HK"} for row in series()] + series("1810.HK", 50.0))
+    assert set(quarantined) == {"0700.HK", "9988.HK"}
+    assert quarantined["9988.HK"][0].startswith("series_is_its_own: same closes as 0700.HK on ")
+
+
+def test_flat_tail_without_volume(settings: Settings) -> None:
+    rows = series()
+    flat = rows[-7]["close"]
+    for row in rows[-6:]:
+        row.update(open=flat, high=flat, low=flat, close=flat, volume=0)
+    assert judge(settings, rows)[0]["0700.HK"][0].startswith("not_stale: ")
+
+
+def test_flat_half_day_warns_only(settings: Settings) -> None:
+    rows = series()
+    (half_day,) = [row for row in rows if row["date"] == date(2024, 12, 31)]
+    half_day.update(open=half_day["close"], high=half_day["close"], low=half_day["close"], volume=0)
+    quarantined, statuses = judge(settings, rows)
+    assert quarantined == {}
+    assert statuses["no_flat_half_day"] == "warning"
+
+
+def test_many_rejected_rows(settings: Settings) -> None:
+    rows = series()
+    for row in rows[10:16]:
+        row["currency"] = "CNY"
+    quarantined, _ = judge(settings, rows)
+    assert any(reason.startswith("rejected_rows_few: 6 of ") for reason in quarantined["0700.HK"])
+
+
+def test_no_usable_row(settings: Settings) -> None:
+    quarantined, _ = judge(settings, [{**row, "close": None} for row in series()] + series("9988.HK", 80.0))
+    assert any(reason.startswith("prices_not_empty: no usable row among ") for reason in quarantined["0700.HK"])
+
+
+def rates(last: float = 7.77, until: date = LAST) -> list[Row]:
+    return [
+        {"base_currency": "USD", "quote_currency": "HKD", "date": day, "rate": last if day == LAST else 7.77}
+        for day in sessions()
+        if day <= until
+    ]
+
+
+def test_exchange_rate_that_jumps(settings: Settings) -> None:
+    assert judge(settings, rates(last=0.777), Dataset.FX_RATES)[0]["USDHKD"][0].startswith("fx_no_jump: rate 7.77 to 0.777")
+
+
+def test_exchange_rate_that_stopped(settings: Settings) -> None:
+    assert judge(settings, rates(until=date(2025, 2, 20)), Dataset.FX_RATES)[0]["USDHKD"][0].startswith("fx_present: last rate 2025-02-20")
+
+
+def test_share_count_of_one_class_only(settings: Settings) -> None:
+    rows = [
+        {"symbol": "GOOGL", "as_of": day, "shares_outstanding": shares, "basis_date": LAST}
+        for day, shares in ((date(2024, 12, 31), 12.128e9), (LAST, 5.497e9))
+    ]
+    assert judge(settings, rows, Dataset.SHARES)[0]["GOOGL"][0].startswith("shares_no_jump: ")
+
+
+def test_a_good_delivery_heals_a_quarantined_unit(settings: Settings) -> None:
+    rows = series()
+    assert set(judge(settings, rows[:-1])[0]) == {"0700.HK"}
+    judge(settings, rows)
+    usable = ask_warehouse(
+        settings,
+        "select count(*) from raw.prices where (batch_id, symbol) in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'accepted')",
+    )
+    assert usable == [(len(rows),)], "rows of a quarantined unit are stored again with the unit that heals it"
+
+
+def test_a_check_that_cannot_run_stops_the_build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Check("broken", "quality.pending_units", "warning", "to see it fail", "select no_such_column from {batch}")
+    monkeypatch.setattr(raw_checks, "CHECKS", (*raw_checks.CHECKS, broken))
+    with pytest.raises(TitansError, match=r"broken \(could not run: .*no_such_column"):
+        judge_raising(settings, series())
+
+
+def judge_raising(settings: Settings, rows: list[Row]) -> None:
+    land_prices(settings, rows)
+    run = new_run(settings)
+    build.load(settings, run)
+    build.check_raw(settings, run)
+
+
+def land_prices(settings: Settings, rows: list[Row]) -> None:
+    window = FetchWindow(symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST)
+    extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
+    land(settings, Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1, extract, [window])

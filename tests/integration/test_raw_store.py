@@ -1,0 +1,181 @@
+"""Landing to raw: versions, unchanged rows, rejected rows, in whatever order files come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from include.landing.batches import FetchWindow, land
+from include.reference import load_reference
+from include.settings import Settings, load_settings
+from include.sources.base import SCHEMAS, Dataset, Extract
+from include.warehouse.load import LoadedBatch, load_landing
+from include.warehouse.store import open_warehouse
+
+_runs = count(1)
+MONDAY, TUESDAY = date(2025, 3, 3), date(2025, 3, 4)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=str(tmp_path))
+
+
+def price(day: date = MONDAY, close: float | None = 500.0, **values: Any) -> dict[str, Any]:
+    return {"symbol": "0700.HK", "date": day, "close": close, "currency": "HKD", "basis_date": day, **values}
+
+
+def land_rows(settings: Settings, dataset: Dataset, rows: list[dict[str, Any]], fetched_at: datetime) -> None:
+    symbols = sorted({str(row.get("symbol") or "USDHKD") for row in rows})
+    windows = [FetchWindow(symbol=symbol, start=MONDAY, end=TUESDAY, rows=len(rows), first=MONDAY, last=TUESDAY) for symbol in symbols]
+    table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
+    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+
+
+def at(day: int, hour: int = 12) -> datetime:
+    return datetime(2025, 3, day, hour, tzinfo=UTC)
+
+
+@contextmanager
+def loaded(settings: Settings) -> Iterable[tuple[duckdb.DuckDBPyConnection, list[LoadedBatch]]]:  # type: ignore[misc]  # a context manager yields once
+    with open_warehouse(settings) as connection:
+        yield connection, load_landing(connection, settings, load_reference(settings.seeds_dir))
+
+
+def load(settings: Settings) -> list[LoadedBatch]:
+    with loaded(settings) as (_, batches):
+        return batches
+
+
+def rows_of(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_loading_twice_changes_nothing(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY)], at(5))
+    assert [batch.rows_new for batch in load(settings)] == [2]
+    before = rows_of(settings, "from raw.prices order by all")
+    assert load(settings) == []
+    assert rows_of(settings, "from raw.prices order by all") == before
+
+
+def test_an_unchanged_row_is_not_stored_again_and_a_changed_one_is_a_version(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY)], at(5))
+    land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY, 510.0)], at(6))
+    assert [(batch.rows_new, batch.rows_unchanged) for batch in load(settings)] == [(2, 0), (1, 1)]
+    versions = rows_of(settings, "select date, close, fetched_at, known_from from raw.prices order by date, fetched_at")
+    closed = datetime(2025, 3, 3, 8), datetime(2025, 3, 4, 8)  # noqa: DTZ001  # DuckDB timestamps are naive and in UTC
+    assert versions == [
+        (MONDAY, 500.0, at(5).replace(tzinfo=None), closed[0]),
+        (TUESDAY, 500.0, at(5).replace(tzinfo=None), closed[1]),
+        (TUESDAY, 510.0, at(6).replace(tzinfo=None), at(6).replace(tzinfo=None)),
+    ]
+    assert rows_of(settings, "select count(*) from raw.fetch_windows") == [(2,)]
+
+
+def test_an_older_fetch_that_is_loaded_later_does_not_win(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(close=510.0)], at(6))
+    load(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=500.0)], at(5))
+    load(settings)
+    newest = rows_of(settings, "select close from raw.prices order by fetched_at desc limit 1")
+    assert newest == [(510.0,)]
+    assert rows_of(settings, "select count(*) from raw.prices") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (price(close=None), "no close"),
+        (price(close=float("nan")), "no close"),
+        (price(close=0.0), "close is not above zero"),
+        (price(close=-1.0), "close is not above zero"),
+        (price(high=499.0, low=500.0, open=499.5), "high is below low"),
+        (price(close=600.0, high=510.0, low=490.0), "close is outside of low and high"),
+        (price(date(2025, 3, 10)), "future date"),
+        (price(date(2025, 3, 1)), "no session on that day"),
+        (price(symbol="0770.HK"), "unknown symbol"),
+        (price(currency="CNY"), "another currency than the security has"),
+        (price(currency=None), "no currency"),
+        (price(volume=-5), "negative volume"),
+        (price(split_ratio=-2.0), "split ratio is negative"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(settings: Settings, row: dict[str, Any], reason: str) -> None:
+    land_rows(settings, Dataset.PRICES, [row, price(TUESDAY)], at(5))
+    (batch,) = load(settings)
+    assert (batch.rows_new, batch.rows_rejected) == (1, 1)
+    ((reasons, values),) = rows_of(settings, "select reasons, row_values from raw.rejected_rows")
+    assert reason in reasons
+    assert '"close"' in values
+
+
+def test_identical_twins_count_once_and_differing_ones_are_both_refused(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(), price(), price(TUESDAY), price(TUESDAY, 501.0)], at(5))
+    (batch,) = load(settings)
+    assert (batch.rows_new, batch.rows_rejected) == (1, 2)
+    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [(["duplicate key with different values"],)]
+
+
+def test_a_rejected_row_is_recorded_once_however_often_it_comes(settings: Settings) -> None:
+    for day in (5, 6, 7):
+        land_rows(settings, Dataset.PRICES, [price(close=0.0)], at(day))
+        load(settings)
+    assert rows_of(settings, "select count(*) from raw.rejected_rows") == [(1,)]
+
+
+def test_corporate_actions_are_versions_of_their_own(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(dividend=4.5)], at(5))
+    land_rows(settings, Dataset.PRICES, [price(dividend=4.5)], at(6))
+    land_rows(settings, Dataset.PRICES, [price(dividend=3.4, dividend_currency="USD")], at(7))
+    land_rows(settings, Dataset.PRICES, [price()], at(8))
+    load(settings)
+    actions = rows_of(settings, "select action, value, currency, known_from::date from raw.corporate_actions order by fetched_at")
+    assert actions == [("dividend", 4.5, "HKD", MONDAY), ("dividend", 3.4, "USD", MONDAY), ("dividend", 0.0, None, MONDAY)]
+    assert rows_of(settings, "select count(*) from raw.prices") == [(1,)], "a dividend is no restated price"
+
+
+def test_the_same_number_on_another_basis_is_another_statement(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(basis_date=MONDAY)], at(3, 23))
+    land_rows(settings, Dataset.PRICES, [price(TUESDAY, 125.0, split_ratio=4.0, basis_date=TUESDAY)], at(4, 23))
+    land_rows(settings, Dataset.PRICES, [price(basis_date=TUESDAY)], at(5, 23))
+    load(settings)
+    assert rows_of(settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at") == [
+        (500.0, MONDAY),
+        (500.0, TUESDAY),
+    ]
+
+
+def test_estimates_are_keyed_by_period_and_labels_are_attributes(settings: Settings) -> None:
+    row = {
+        "symbol": "0700.HK", "as_of": MONDAY, "metric": "eps", "period_type": "annual", "period_end": date(2025, 12, 31), "period_label": "0y",
+        "mean": 25.0, "currency": "CNY", "basis_date": MONDAY,
+    }  # fmt: skip
+    land_rows(settings, Dataset.ESTIMATES, [row, {**row, "period_end": date(2026, 12, 31), "period_label": "+1y"}], at(5))
+    land_rows(settings, Dataset.ESTIMATES, [{**row, "as_of": TUESDAY, "mean": 26.0}], at(6))
+    load(settings)
+    assert rows_of(settings, "select as_of, period_end, mean, known_from::date from raw.estimates order by all") == [
+        (MONDAY, date(2025, 12, 31), 25.0, MONDAY),
+        (MONDAY, date(2026, 12, 31), 25.0, MONDAY),
+        (TUESDAY, date(2025, 12, 31), 26.0, TUESDAY),
+    ]
+
+
+def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
+    row = {
+        "symbol": "0700.HK", "as_of": date(2025, 3, 9), "metric": "eps", "period_type": "annual", "period_end": date(2025, 12, 31), "mean": 25.0,
+        "currency": "CNY", "basis_date": MONDAY,
+    }  # fmt: skip
+    land_rows(settings, Dataset.ESTIMATES, [row], at(5))
+    load(settings)
+    assert rows_of(settings, "select reasons from raw.rejected_rows") == [(["future date"],)]

@@ -1,0 +1,98 @@
+"""The pipeline's own functions in the order of the DAGs, without Airflow around them: quick, and as real in all else."""
+
+from __future__ import annotations
+
+import stat
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from include import build, ingest
+from include.publishing import generations
+from include.reference import load_reference
+from include.runs import Run, RunRecord
+from include.settings import Settings
+
+AS_OF = date(2025, 3, 7)
+_numbers = count(1)
+
+
+def new_run(settings: Settings, dag_id: str = "build_marts") -> Run:
+    return Run(settings, dag_id, f"test__{next(_numbers):04d}")
+
+
+def ingest_all(settings: Settings, as_of: date = AS_OF, wish: ingest.Wish | None = None) -> None:
+    """Plan and fetch every batch; a partial failure is left in the records, as a DAG leaves it."""
+    run = new_run(settings, "ingest_test")
+    wish = wish or ingest.Wish()
+    markets = dict.fromkeys(exchange.market for exchange in load_reference(settings.seeds_dir).exchanges)
+    batches = [batch for market in markets for batch in ingest.plan_prices(settings, market, as_of, wish)]
+    batches += [*ingest.plan_fx(settings, as_of, wish), *ingest.plan_estimates(settings, as_of, wish)]
+    for batch in batches:
+        try:
+            ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
+        except ingest.PartialFailureError:
+            continue
+    ingest.summarise(settings, run, as_of)
+    run.finish(as_of.isoformat())
+
+
+def build_all(settings: Settings, as_of: date = AS_OF) -> RunRecord:
+    """Every step of a build; the record is written whatever happens, as the DAG's last task does."""
+    run = new_run(settings)
+    try:
+        build.load(settings, run)
+        build.check_raw(settings, run)
+        build.transform(settings, run)
+        build.check_marts(settings, run)
+        build.publish_marts(settings, run, as_of.isoformat())
+    finally:
+        record = run.finish(as_of.isoformat())
+    return record
+
+
+def run_without_airflow(settings: Settings, as_of: date = AS_OF) -> RunRecord:
+    ingest_all(settings, as_of)
+    return build_all(settings, as_of)
+
+
+def ask(settings: Settings, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """Rows of the published file, opened as any client would."""
+    with duckdb.connect(str(settings.published_link), read_only=True) as connection:
+        return connection.execute(sql, parameters or []).fetchall()
+
+
+def ask_warehouse(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+class Published:
+    """What was published before something went wrong, to compare with after it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._linked = generations.linked_generation(settings)
+        self._rows = self._headlines()
+
+    def _headlines(self) -> list[tuple[Any, ...]]:
+        return ask(
+            self._settings, "select as_of, headline_id, value, sentence from marts.fct_headlines where as_of >= '2025-03-01' order by all"
+        )
+
+    def assert_untouched(self) -> None:
+        """The link names the same generation, which opens, is read-only and says the same."""
+        assert generations.linked_generation(self._settings) == self._linked
+        assert self._headlines() == self._rows
+        assert len(self._rows) > 10
+        mode = stat.S_IMODE(self._settings.published_link.stat().st_mode)
+        assert mode == 0o444
+
+
+def write_csv(path: Path, header: str, *rows: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path

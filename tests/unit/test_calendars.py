@@ -1,0 +1,59 @@
+"""Sessions of the exchanges. Expected closures are the exchanges' own announcements."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from include.calendars import SessionCalendar, load_calendars
+from include.reference import CalendarOverride, Reference, load_reference
+from include.settings import load_settings
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    return load_reference(load_settings().seeds_dir)
+
+
+@pytest.fixture(scope="module")
+def calendars(reference: Reference) -> dict[str, SessionCalendar]:
+    return load_calendars(reference, 2025)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "day"),
+    [
+        ("XHKG", date(2023, 9, 1)),  # Typhoon Saola
+        ("XHKG", date(2023, 9, 8)),  # black rainstorm
+        ("XHKG", date(2025, 1, 29)),  # Lunar New Year
+        ("XNYS", date(2025, 1, 9)),  # day of mourning for President Carter
+    ],
+)
+def test_closures(calendars: dict[str, SessionCalendar], exchange: str, day: date) -> None:
+    assert calendars[exchange].between(day, day) == ()
+
+
+@pytest.mark.parametrize(("exchange", "day"), [("XHKG", date(2024, 12, 31)), ("XHKG", date(2025, 1, 28)), ("XNYS", date(2024, 12, 24))])
+def test_half_days(calendars: dict[str, SessionCalendar], exchange: str, day: date) -> None:
+    (session,) = calendars[exchange].between(day, day)
+    assert session.is_half_day
+
+
+def test_last_closed_session_knows_the_exchanges_own_close(calendars: dict[str, SessionCalendar]) -> None:
+    before, after = datetime(2025, 3, 7, 7, 59, tzinfo=UTC), datetime(2025, 3, 7, 8, 0, tzinfo=UTC)
+    hong_kong = calendars["XHKG"]
+    assert [hong_kong.last_closed(moment).date for moment in (before, after)] == [date(2025, 3, 6), date(2025, 3, 7)]  # type: ignore[union-attr]  # inside the calendar
+
+
+def test_sessions_back_skip_holidays(calendars: dict[str, SessionCalendar]) -> None:
+    # 29 to 31 January 2025 and the weekend have no session in Hong Kong.
+    assert calendars["XHKG"].minus(date(2025, 2, 3), 1) == date(2025, 1, 28)
+    assert calendars["XHKG"].minus(date(2025, 2, 2), 0) == date(2025, 1, 28)
+
+
+def test_an_override_can_add_a_session(reference: Reference) -> None:
+    saturday = CalendarOverride(exchange="XHKG", date=date(2025, 3, 8), is_session=True, reason="make-up session")
+    changed = Reference(**{**reference.__dict__, "calendar_overrides": (*reference.calendar_overrides, saturday)})
+    (session,) = load_calendars(changed, 2025)["XHKG"].between(date(2025, 3, 8), date(2025, 3, 8))
+    assert session.closes_at == datetime(2025, 3, 8, 8, 0, tzinfo=UTC)
