@@ -270,8 +270,10 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
         }
         failures = {(failure.dataset, failure.symbol): failure for attempt in attempts for failure in attempt.failures}
         failed = {key: failure for key, failure in failures.items() if key not in landed_symbols}
+        # What was asked for up to: a closed source ends before today, and a weekend has no session.
+        ends = [attempt.facts["end"] for attempt in attempts if "end" in attempt.facts]
         step.facts = {
-            "as_of": as_of.isoformat(),
+            "as_of": max(ends, default=as_of.isoformat()),
             "rows": sum(attempt.facts.get("rows", 0) for attempt in attempts),
             "symbols": len({symbol for _, symbol in landed_symbols}),
             "failed": sorted({symbol for _, symbol in failed}),

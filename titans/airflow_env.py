@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from include.errors import TitansError
 from include.settings import PROJECT_ROOT, Settings
 
 WRITER_POOL = "duckdb_writer"
@@ -29,6 +30,8 @@ def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
+        # dbt leaves its locks to the end of the process, where Python warns of them: it would show as errors in the log of a good task.
+        "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
     }
     for name, value in values.items():
@@ -48,3 +51,27 @@ def prepare_airflow(settings: Settings) -> None:
 
     initdb()
     Pool.create_or_update_pool(WRITER_POOL, 1, "one writer of the warehouse", include_deferred=False)
+
+
+def forget_queued_assets(dag_id: str) -> None:
+    """Drop the asset events that wait to start ``dag_id``: it has just run on all that they tell of."""
+    from airflow.models.asset import AssetDagRunQueue
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.target_dag_id == dag_id))
+
+
+def refuse_beside_scheduler(settings: Settings) -> None:
+    """Stop before two of them run the same tasks: a live scheduler would pick up the runs that this process executes.
+
+    Raises:
+        TitansError: a scheduler is running on this data folder.
+    """
+    from airflow.jobs.job import most_recent_job
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+    job = most_recent_job(SchedulerJobRunner.job_type)
+    if job and job.is_alive():
+        raise TitansError(f"Airflow is running on {settings.data_dir}: trigger the DAGs there, or stop make airflow first.")

@@ -9,7 +9,10 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
+from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]  # its types are no dependency
 from rich.console import Console
 
 from include.errors import TitansError
@@ -18,16 +21,62 @@ from include.settings import Settings
 from titans.airflow_env import prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
-_STOP_SECONDS = 30
+# `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
+_COMPONENTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
+# A closed terminal stops it too, unless nohup says otherwise.
+_STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+"""A task that runs may end: the scheduler waits for it."""
+
+
+class _Stopped(Exception):  # noqa: N818  # a wish, not an error
+    """Somebody wants the server to stop."""
 
 
 def serve(console: Console, settings: Settings, port: int) -> None:
-    """Run ``airflow standalone`` until it is interrupted.
+    """Run Airflow's components until Ctrl-C, a hangup or a SIGTERM, then stop all of them.
 
     Raises:
-        TitansError: the port is taken, or Airflow ended by itself.
+        TitansError: the port is taken, or a component ended by itself.
     """
     load_reference(settings.seeds_dir)
+    _check_port(port)
+    set_airflow_environment(settings, port)
+    logs = settings.airflow_home / "logs"
+    with quiet_libraries(logs / "make-airflow.log"):
+        prepare_airflow(settings)
+        from airflow.configuration import write_default_airflow_configuration_if_needed
+
+        # Holds the keys that the components share: each would make its own otherwise.
+        write_default_airflow_configuration_if_needed()
+    password = _password(settings)
+    console.print(f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True)
+    components: dict[str, subprocess.Popen[bytes]] = {}
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        for command in _COMPONENTS:
+            components[command[0]] = _start(command, logs)
+        _wait_for_port(components, port, logs)
+        console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
+        console.print("Stop       Ctrl-C")
+        while True:
+            _check_alive(components, logs)
+            time.sleep(0.5)
+    except _Stopped:
+        console.print("Stopping   a task that runs may end")
+    finally:
+        _stop_all(components)
+
+
+def _stop(*_: object) -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stopped
+
+
+def _check_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -36,19 +85,45 @@ def serve(console: Console, settings: Settings, port: int) -> None:
             raise TitansError(
                 f"Port {port} of 127.0.0.1 is taken: stop what listens there, or give another, make airflow PORT=8090."
             ) from error
-    set_airflow_environment(settings, port)
-    log = settings.airflow_home / "logs" / "standalone.log"
-    with quiet_libraries(log):
-        prepare_airflow(settings)
-    password = _password(settings)
-    console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
-    console.print(f"Log        {log}", soft_wrap=True)
-    console.print(f"Source     {settings.source}; the schedules are on. Ctrl-C stops everything.")
-    with log.open("a") as output:
-        server = subprocess.Popen(["airflow", "standalone"], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        code = _wait(server)
-    if code not in (0, None):
-        raise TitansError(f"Airflow ended by itself with code {code}: its log is {log}.")
+
+
+def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
+    """A component in a session of its own, so that Ctrl-C reaches this process alone and the whole family can be ended."""
+    with (logs / f"{command[0]}.log").open("w") as output:
+        return subprocess.Popen(["airflow", *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def _check_alive(components: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    for name, process in components.items():
+        if process.poll() is not None:
+            raise TitansError(f"Airflow's {name} ended by itself with code {process.returncode}: its log is {logs / f'{name}.log'}.")
+
+
+def _wait_for_port(components: dict[str, subprocess.Popen[bytes]], port: int, logs: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        _check_alive(components, logs)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.2)
+    raise TitansError(f"Airflow did not answer on port {port} within {_START_SECONDS} s: the log is {logs / 'api-server.log'}.")
+
+
+def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:
+    """SIGTERM to each component, and after a while SIGKILL to what is left in their sessions: a task has a process group of its own."""
+    for process in components.values():
+        process.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for process in components.values():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, deadline - time.monotonic()))
+    families = {process.pid for process in components.values()}
+    for member in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(member.pid) in families:
+                os.kill(member.pid, signal.SIGKILL)
+    for process in components.values():
+        process.wait()
 
 
 def _password(settings: Settings) -> str:
@@ -58,25 +133,3 @@ def _password(settings: Settings) -> str:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"admin": secrets.token_urlsafe(16)}, file)
     return str(json.loads(path.read_text())["admin"])
-
-
-def _wait(server: subprocess.Popen[bytes]) -> int | None:
-    """Wait for the end; on an interrupt stop the whole family. None if it was stopped on purpose.
-
-    The parent gets SIGINT, which it hands on; SIGTERM to it would leave its children behind.
-    """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-        return None

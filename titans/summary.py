@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -99,7 +100,7 @@ def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
 def _print_gates(console: Console, build: RunRecord) -> None:
     passed = sum(check.status == "passed" for check in build.checks)
     warned = [check for check in build.checks if check.status == "warning"]
-    quarantined = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
+    quarantined: list[dict[str, Any]] = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
     console.print(f"Gates      {passed} checks passed, {len(warned)} warned, 0 failed")
     for check in warned:
         console.print(f"           warned: {check.name}, {check.failing_rows} rows. {check.why}")

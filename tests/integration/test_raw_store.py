@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
@@ -44,15 +42,9 @@ def at(day: int, hour: int = 12) -> datetime:
     return datetime(2025, 3, day, hour, tzinfo=UTC)
 
 
-@contextmanager
-def loaded(settings: Settings) -> Iterable[tuple[duckdb.DuckDBPyConnection, list[LoadedBatch]]]:  # type: ignore[misc]  # a context manager yields once
-    with open_warehouse(settings) as connection:
-        yield connection, load_landing(connection, settings, load_reference(settings.seeds_dir))
-
-
 def load(settings: Settings) -> list[LoadedBatch]:
-    with loaded(settings) as (_, batches):
-        return batches
+    with open_warehouse(settings) as connection:
+        return load_landing(connection, settings, load_reference(settings.seeds_dir))
 
 
 def rows_of(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from include.settings import Settings
+from tests.conftest import CopyStore
 from tests.pipeline import ask, run_without_airflow
 
 HUNDREDTH_OF_A_POINT = 0.0001
@@ -114,7 +116,7 @@ def test_corrected_closes_stand_beside_the_vendors(built_real_store: Settings) -
     ]
 
 
-def test_without_corrections_the_vendors_figures_come_out(built_real_store: Settings, copy_store, project_copy) -> None:
+def test_without_corrections_the_vendors_figures_come_out(built_real_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
     seed = project_copy / "seeds" / "vendor_corrections.csv"
     seed.write_text(seed.read_text().splitlines()[0] + "\n")
     settings = copy_store(built_real_store, dbt_project_dir=project_copy)
