@@ -7,7 +7,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, AssetAny, task
 from airflow.sdk.exceptions import AirflowFailException
-from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, prices_asset, run_as_of
+from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, finish_run, prices_asset, run_as_of
 
 from include.reference import load_reference
 from include.settings import load_settings
@@ -48,7 +48,10 @@ with DAG(
         from include import build
 
         settings = load_settings()
-        return build.load(settings, current_run(settings))
+        run = current_run(settings)
+        with run.step("as_of"):
+            run_as_of()
+        return build.load(settings, run)
 
     @task(pool=WRITER_POOL)
     def check_raw() -> dict[str, Any]:
@@ -82,7 +85,7 @@ with DAG(
     def record() -> str:
         """Write the run record, and end as the run did."""
         settings = load_settings()
-        finished = current_run(settings).finish(run_as_of().isoformat())
+        finished = finish_run(settings)
         if finished.outcome == "failed":
             raise AirflowFailException(next(step.message for step in finished.steps if step.outcome == "failed"))
         return finished.outcome

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import TYPE_CHECKING
+
 import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks
 
-from include.ingest import plan_estimates
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.ingest import BatchRequest, Wish
 
 DOC = """
 ### Estimates and share counts
@@ -19,6 +25,13 @@ Takes a snapshot of the earnings estimates and the share count of every equity i
 **When it is red**, nothing landed; `land` says why. A backfill of a live vendor is refused with a sentence; sources with a history take one.
 """
 
+
+def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
+    from include.ingest import plan_estimates
+
+    return plan_estimates(settings, as_of, wish)
+
+
 with DAG(
     dag_id="ingest_estimates",
     schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
@@ -29,4 +42,4 @@ with DAG(
     doc_md=DOC,
     tags=["titans", "ingest"],
 ) as dag:
-    ingest_tasks(dag, ESTIMATES_ASSET, plan_estimates, "UTC")
+    ingest_tasks(dag, ESTIMATES_ASSET, plan, "UTC")

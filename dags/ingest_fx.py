@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import TYPE_CHECKING
+
 import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 from wiring import FX_ASSET, ingest_params, ingest_tasks
 
-from include.ingest import plan_fx
+from include.settings import Settings
+
+if TYPE_CHECKING:
+    from include.ingest import BatchRequest, Wish
 
 DOC = """
 ### FX rates
@@ -19,6 +25,13 @@ Fetches US dollars against each currency that a security of `securities.csv` tra
 **When it is red**, no pair landed; `land` says why. Trigger again; for a gap, with `start` and `end`.
 """
 
+
+def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
+    from include.ingest import plan_fx
+
+    return plan_fx(settings, as_of, wish)
+
+
 with DAG(
     dag_id="ingest_fx",
     schedule=CronTriggerTimetable("30 17 * * 1-5", timezone="Europe/Berlin"),
@@ -29,4 +42,4 @@ with DAG(
     doc_md=DOC,
     tags=["titans", "ingest"],
 ) as dag:
-    ingest_tasks(dag, FX_ASSET, plan_fx, "Europe/Berlin")
+    ingest_tasks(dag, FX_ASSET, plan, "Europe/Berlin")

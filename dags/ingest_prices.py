@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import TYPE_CHECKING
+
 import pendulum
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 from wiring import ingest_params, ingest_tasks, prices_asset
 
-from include.ingest import BatchRequest, Wish, plan_prices
 from include.reference import Exchange, load_reference
 from include.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from include.ingest import BatchRequest, Wish
 
 DOC = """
 ### Prices of {name}
@@ -37,7 +42,9 @@ def make_dag(exchange: Exchange) -> DAG:
         tags=["titans", "ingest"],
     )
 
-    def plan(settings: Settings, as_of: pendulum.Date, wish: Wish) -> list[BatchRequest]:
+    def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
+        from include.ingest import plan_prices
+
         return plan_prices(settings, exchange.market, as_of, wish)
 
     ingest_tasks(dag, prices_asset(exchange.market), plan, exchange.timezone, only_on_sessions_of=exchange.market)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Asset, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include import ingest
-from include.as_of import RunFacts, resolve_as_of
-from include.errors import NetworkUnavailableError
-from include.runs import Run
+from include.errors import NetworkUnavailableError, TitansError
+from include.runs import Run, RunRecord
 from include.settings import Settings, load_settings
 
+# Every parse of a DAG file starts a process: what brings pandas or pyarrow along is imported by the tasks.
+if TYPE_CHECKING:
+    from include.ingest import BatchRequest, Wish
+
 WRITER_POOL = "duckdb_writer"
-Plan = Callable[[Settings, date, ingest.Wish], list[ingest.BatchRequest]]
+Plan = Callable[[Settings, date, "Wish"], "list[BatchRequest]"]
 
 PRICES_ASSET_PREFIX = "titans://landing/prices/"
 FX_ASSET = Asset(name="fx_rates", uri="titans://landing/fx_rates")
@@ -42,12 +44,16 @@ def ingest_params() -> dict[str, Param]:
             None, **day, title="Start", description="First day to fetch; empty: from the last stored session minus 10, or everything."
         ),
         "end": Param(None, **day, title="End", description="Last day to fetch; empty: the as-of date."),
-        "symbols": Param([], type="array", items={"type": "string"}, title="Symbols", description="One a line; empty: all of the seeds."),
+        "symbols": Param(
+            None, type=["null", "array"], items={"type": "string"}, title="Symbols", description="One a line; empty: all of the seeds."
+        ),
     }
 
 
 def run_as_of(zone: str = "UTC") -> date:
     """The as-of date of the current run, of whatever kind."""
+    from include.as_of import RunFacts, resolve_as_of
+
     context = get_current_context()
     events = [event for asset_events in (context.get("triggering_asset_events") or {}).values() for event in asset_events]
     return resolve_as_of(
@@ -67,23 +73,34 @@ def current_run(settings: Settings) -> Run:
     return Run(settings, dag_run.dag_id, dag_run.run_id)
 
 
+def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
+    """Write the record of the current run, also of one whose as-of date was refused."""
+    try:
+        as_of = run_as_of(zone).isoformat()
+    except TitansError:
+        as_of = None
+    return current_run(settings).finish(as_of)
+
+
 def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions_of: str | None = None) -> None:
     """Plan the batches, fetch each in a mapped task of its own, and tell the asset what landed.
 
     Args:
         zone: time zone in which a run's moment is read as a date.
-        only_on_sessions_of: market without whose session a scheduled run has nothing to do.
+        only_on_sessions_of: market without whose session a scheduled or backfill run has nothing to do.
     """
 
     @task(dag=dag)
     def plan_batches() -> list[dict[str, Any]]:
+        from include import ingest
+
         settings, context = load_settings(), get_current_context()
         with current_run(settings).step("plan") as step:
             as_of = run_as_of(zone)
-            is_scheduled = str(context["dag_run"].run_type) == "scheduled"
-            if only_on_sessions_of and is_scheduled and not ingest.is_session(settings, only_on_sessions_of, as_of):
+            is_of_timetable = context["dag_run"].run_type in ("scheduled", "backfill")
+            if only_on_sessions_of and is_of_timetable and not ingest.is_session(settings, only_on_sessions_of, as_of):
                 step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
-                batches: list[ingest.BatchRequest] = []
+                batches: list[BatchRequest] = []
             else:
                 batches = plan(settings, as_of, ingest.Wish.from_params(context["params"]))
             step.facts = {"batches": [batch.name for batch in batches]}
@@ -98,6 +115,8 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         map_index_template="{{ batch_name }}",
     )
     def fetch_batch(batch: dict[str, Any]) -> dict[str, int]:
+        from include import ingest
+
         settings, context = load_settings(), get_current_context()
         context["batch_name"] = batch["name"]
         instance = context["ti"]
@@ -113,12 +132,14 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
 
     @task(dag=dag, trigger_rule="all_done", outlets=[asset])
     def land() -> dict[str, Any]:
+        from include import ingest
+
         settings, context = load_settings(), get_current_context()
-        run, as_of = current_run(settings), run_as_of(zone)
         try:
-            facts = ingest.summarise(settings, run, as_of)
+            as_of = run_as_of(zone)
+            facts = ingest.summarise(settings, current_run(settings), as_of)
         finally:
-            run.finish(as_of.isoformat())
+            finish_run(settings, zone)
         if not facts["symbols"]:
             raise AirflowSkipException(f"Nothing to land up to {as_of}.")
         context["outlet_events"][asset].extra = {"as_of": facts["as_of"]}

@@ -217,7 +217,7 @@ def _refuse(checks: list[CheckResult]) -> None:
 
 def _rows_of(check: CheckResult) -> str:
     first = ", ".join(f"{key}={value}" for key, value in check.examples[0].items()) if check.examples else ""
-    return f"{check.failing_rows} rows, first {first}" if first else f"{check.failing_rows} rows"
+    return f"{check.rows_text}, first {first}" if first else check.rows_text
 
 
 def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:

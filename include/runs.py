@@ -45,6 +45,11 @@ class CheckResult(BaseModel):
     examples: list[dict[str, Any]] = Field(default_factory=list)
     message: str = ""
 
+    @property
+    def rows_text(self) -> str:
+        """How many rows failed, in words."""
+        return f"{self.failing_rows} row" if self.failing_rows == 1 else f"{self.failing_rows} rows"
+
 
 class StepRecord(BaseModel):
     """One task of a run."""

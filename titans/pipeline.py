@@ -58,6 +58,8 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             with _timed(result, dag_id, console) as line:
                 record = _execute(settings, bag, dag_id, conf)
                 result.ingests.append(record)
+                finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
+                result.notes += [f"{symbol} failed in {dag_id}: {reason}" for symbol, reason in finals.items()]
                 line.text = _ingest_line(record)
                 line.is_good = record.outcome in ("success", "skipped")
         if all(record.outcome in ("failed", "skipped") for record in result.ingests):

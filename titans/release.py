@@ -5,10 +5,11 @@ from __future__ import annotations
 from include.errors import TitansError
 from include.runs import quarantined_units, record_release
 from include.settings import Settings
+from titans.status import stores
 
 
 def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> list[str]:
-    """Release one unit, or every quarantined unit of a batch.
+    """Release one unit, or every quarantined unit of a batch, of whatever source.
 
     Raises:
         TitansError: the batch or the reason is missing, or nothing of that name is quarantined.
@@ -17,11 +18,11 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
         raise TitansError(
             'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". make status lists them.'
         )
-    quarantined = quarantined_units(settings)
-    chosen = [unit for unit in quarantined if unit["batch_id"] == batch and symbol in ("", unit["symbol"])]
+    quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store)]
+    chosen = [(store, unit) for store, unit in quarantined if unit["batch_id"] == batch and symbol in ("", unit["symbol"])]
     if not chosen:
-        known = ", ".join(f"{unit['symbol']} of {unit['batch_id']}" for unit in quarantined) or "none"
+        known = ", ".join(f"{unit['symbol']} of {unit['batch_id']}" for _, unit in quarantined) or "none"
         raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")
-    for unit in chosen:
-        record_release(settings, unit["batch_id"], unit["symbol"], reason.strip())
-    return [f"{unit['symbol']} of {unit['batch_id']}" for unit in chosen]
+    for store, unit in chosen:
+        record_release(store, unit["batch_id"], unit["symbol"], reason.strip())
+    return [f"{unit['symbol']} of {unit['batch_id']}" for _, unit in chosen]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from include.publishing import generations
 from include.runs import RunRecord, quarantined_units, run_records, unfinished_runs
-from include.settings import Settings
+from include.settings import SOURCE_NAMES, Settings
 
 
 def print_status(console: Console, settings: Settings, now: datetime | None = None) -> None:
@@ -18,15 +18,27 @@ def print_status(console: Console, settings: Settings, now: datetime | None = No
 
 
 def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
-    """Label and text of each line."""
+    """Label and text of each line: the link, then the runs of every source that has a store."""
     lines = [_published(settings, now)]
     if (held := generations.hold(settings)) is not None:
         lines.append(("Held", f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link"))
+    for store in stores(settings):
+        lines += _store_lines(store, now)
+    return lines
+
+
+def stores(settings: Settings) -> list[Settings]:
+    """Settings of each source that has run records; those given if none has."""
+    found = [settings.model_copy(update={"source": name}) for name in SOURCE_NAMES]
+    return [each for each in found if each.runs_dir.is_dir()] or [settings]
+
+
+def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     builds = run_records(settings, "build_marts")
-    if not builds:
-        lines.append(("Build", f"source {settings.source} has not been built yet: make run SOURCE={settings.source}"))
+    if builds:
+        lines = _build(builds[-1], now)
     else:
-        lines += _build(builds[-1], now)
+        lines = [("Build", f"{settings.source} has not been built yet: make run SOURCE={settings.source}")]
     lines += _ingests(settings, now)
     for unit in quarantined_units(settings)[:5]:
         lines.append(("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"))
@@ -48,13 +60,11 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
 def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     age = _ago(now - record.ended_at)
     failed = next((step for step in record.steps if step.outcome == "failed"), None)
-    lines = [("Build", f"{record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
+    lines = [("Build", f"{record.source} {record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
     for check in record.checks:
         if check.status in ("failed", "error"):
             rows = "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in check.examples[:3])
-            lines.append(
-                ("Red gate", f"{check.gate}, {check.name}: {check.message or f'{check.failing_rows} rows'}. {check.why} {rows}".rstrip())
-            )
+            lines.append(("Red gate", f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {rows}".rstrip()))
     warned = [check for check in record.checks if check.status == "warning"]
     if warned:
         lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows})" for check in warned)))

@@ -101,9 +101,10 @@ def _print_gates(console: Console, build: RunRecord) -> None:
     passed = sum(check.status == "passed" for check in build.checks)
     warned = [check for check in build.checks if check.status == "warning"]
     quarantined: list[dict[str, Any]] = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
-    console.print(f"Gates      {passed} checks passed, {len(warned)} warned, 0 failed")
+    failed = sum(check.status == "failed" for check in build.checks)
+    console.print(f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
-        console.print(f"           warned: {check.name}, {check.failing_rows} rows. {check.why}")
+        console.print(f"           warned: {check.name}, {check.rows_text}. {check.why}")
     for unit in quarantined:
         console.print(f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
 

@@ -77,6 +77,12 @@ CHECKS: tuple[Check, ...] = (
         "select symbol, date, close from {batch} where close_usd is null",
     ),
     _rows(
+        "dividends_convertible",
+        "marts.fct_corporate_actions",
+        "A dividend without an exchange rate to the price's currency would be missing from total return; vendor_corrections can give it in that currency.",
+        "select symbol, date, value, currency from {batch} where action = 'dividend' and value_in_price_currency is null",
+    ),
+    _rows(
         "returns_in_range",
         "marts.fct_security_daily",
         "A return is above -100%, and no default security has moved tenfold in a day.",

@@ -19,6 +19,11 @@ complete as (
     group by members.basket_id
 ),
 
+dates as (
+    select distinct date
+    from {{ ref("stg_exchange_sessions") }}
+),
+
 days as (
     select
         base_dates.basket_id,
@@ -27,7 +32,7 @@ days as (
         complete.complete_until
     from {{ ref("int_basket_base_dates") }} as base_dates
     inner join complete on base_dates.basket_id = complete.basket_id
-    inner join (select distinct date from {{ ref("stg_exchange_sessions") }}) as dates on base_dates.base_date <= dates.date
+    inner join dates on base_dates.base_date <= dates.date
 ),
 
 exchanges as (

@@ -1,4 +1,4 @@
--- Headlines of one basket: year to date, market value gained, forward P/E, and since each event.
+-- Headlines of what a basket returned: year to date, and since each event.
 with days as (
     select
         days.as_of,
@@ -32,61 +32,7 @@ year_to_date as (
         || {{ long_date("levels.date") }} || ', in local currency without dividends.' as sentence
     from days
     asof inner join levels on days.basket_id = levels.basket_id and days.as_of >= levels.date
-),
-
-value_gained as (
-    select
-        days.as_of,
-        days.basket_id || '_market_value_change_ytd_usd' as headline_id,
-        days.basket_id as subject,
-        'market_value_change_ytd_usd' as measure,
-        'usd' as unit,
-        mv.change_ytd_usd as value,
-        {{ billions("mv.change_ytd_usd") }} as value_text,
-        mv.date as value_date,
-        case
-            when mv.change_ytd_usd is null and mv.members_valued < mv.members_priced
-                then
-                    'The market value that ' || days.name || ' gained in ' || year(mv.date) || ' cannot be computed: share counts are known for '
-                    || mv.members_valued || ' of ' || mv.members_priced || ' members.'
-            else
-                days.name || ' ' || case when mv.change_ytd_usd >= 0 then 'gained ' else 'lost ' end
-                || {{ billions("abs(mv.change_ytd_usd)") }} || ' in market value in ' || year(mv.date) || ' to '
-                || {{ long_date("mv.date") }} || case when mv.is_shares_backcast then ', with share counts carried back.' else '.' end
-        end as sentence
-    from days
-    asof inner join {{ ref("fct_basket_market_value_daily") }} as mv on days.basket_id = mv.basket_id and days.as_of >= mv.date
-),
-
-forward_pe as (
-    select
-        days.as_of,
-        days.basket_id || '_forward_pe' as headline_id,
-        days.basket_id as subject,
-        'forward_pe' as measure,
-        'times' as unit,
-        case when pe.coverage_ratio >= {{ minimum_coverage() }} then pe.forward_pe_aggregate end as value,
-        case
-            when pe.coverage_ratio >= {{ minimum_coverage() }} and pe.forward_pe_aggregate is not null
-                then printf('%.1f times', pe.forward_pe_aggregate)
-            else 'not computable'
-        end as value_text,
-        pe.date as value_date,
-        case
-            when coalesce(pe.coverage_ratio, 0) < {{ minimum_coverage() }}
-                then
-                    'The forward P/E of ' || days.name || ' cannot be computed for ' || {{ long_date("pe.date") }} || ': ' || pe.members_covered || ' of '
-                    || pe.members || ' members have estimates'
-                    || coalesce(', ' || {{ percent("pe.coverage_ratio") }} || ' of market value, and ', ' or a member lacks its share count; ')
-                    || {{ percent(minimum_coverage()) }} || ' of market value is needed.'
-            when pe.forward_pe_aggregate is null
-                then 'The forward P/E of ' || days.name || ' cannot be computed for ' || {{ long_date("pe.date") }} || ': its members together are expected to lose money.'
-            else
-                days.name || ' traded at ' || printf('%.1f', pe.forward_pe_aggregate) || ' times next-twelve-months earnings on '
-                || {{ long_date("pe.date") }} || '.'
-        end as sentence
-    from days
-    asof inner join {{ ref("fct_basket_valuation_daily") }} as pe on days.basket_id = pe.basket_id and days.as_of >= pe.date
+    where levels.return_ytd is not null
 ),
 
 -- The return between two closes is a ratio of levels.
@@ -121,10 +67,6 @@ since_event as (
     where levels.date > event_levels.event_date
 )
 
-select * from year_to_date where value is not null
-union all
-select * from value_gained where value is not null or sentence is not null
-union all
-select * from forward_pe
+select * from year_to_date
 union all
 select * from since_event

@@ -3,6 +3,7 @@
 with by_basis as (
     select
         basket_id,
+        symbol,
         date,
         rebalance_number,
         'local' as currency_basis,
@@ -13,6 +14,7 @@ with by_basis as (
     union all
     select
         basket_id,
+        symbol,
         date,
         rebalance_number,
         'usd' as currency_basis,
@@ -22,15 +24,16 @@ with by_basis as (
     from {{ ref("int_basket_member_values") }}
 ),
 
--- Relatives to the last rebalance. A member without a value leaves none for the basket: a partial sum would be a wrong level.
+-- Relatives to the last rebalance, added up in one order, so that every build ends in the same digits.
+-- A member without a value leaves none for the basket: a partial sum would be a wrong level.
 relatives as (
     select
         basket_id,
         date,
         rebalance_number,
         currency_basis,
-        case when count(value) = count(*) then sum(value) end as relative,
-        sum(dividend_value) as dividend_relative,
+        case when count(value) = count(*) then sum(value order by symbol) end as relative,
+        sum(dividend_value order by symbol) as dividend_relative,
         count(*) as members,
         count(*) filter (where is_priced) as members_priced
     from by_basis
@@ -71,9 +74,10 @@ price_levels as (
         relatives.members_priced,
         starting_levels.starting_level * relatives.relative as level,
         starting_levels.starting_level * relatives.dividend_relative as dividend,
-        lag(starting_levels.starting_level * relatives.relative) over (
+        last_value(starting_levels.starting_level * relatives.relative ignore nulls) over (
             partition by relatives.basket_id, relatives.currency_basis
             order by relatives.date
+            rows between unbounded preceding and 1 preceding
         ) as previous_level
     from relatives
     inner join starting_levels
@@ -99,11 +103,15 @@ final as (
         date,
         currency_basis,
         'total' as return_type,
-        100 * product(coalesce((level + dividend) / previous_level, 1)) over (
-            partition by basket_id, currency_basis
-            order by date
-            rows between unbounded preceding and current row
-        ) as level,
+        case
+            when level is not null
+                then
+                    100 * product(coalesce((level + dividend) / previous_level, 1)) over (
+                        partition by basket_id, currency_basis
+                        order by date
+                        rows between unbounded preceding and current row
+                    )
+        end as level,
         members,
         members_priced
     from price_levels

@@ -56,8 +56,7 @@ chosen as (
         coalesce(adjusted_corrections.value, adjusted.value) as value,
         coalesce(adjusted_corrections.currency, adjusted.currency) as currency,
         nullif(adjusted.value, 0) as value_vendor,
-        adjusted_corrections.value is not null
-        and adjusted_corrections.value is distinct from adjusted.value as is_corrected,
+        coalesce(adjusted_corrections.value <> adjusted.value, adjusted_corrections.value is not null) as is_corrected,
         coalesce(adjusted.source, adjusted_corrections.source) as source
     from adjusted
     full outer join adjusted_corrections

@@ -4,7 +4,7 @@ with snapshots as (
     select
         symbol,
         as_of,
-        list({'period_end': period_end, 'mean': mean, 'currency': currency} order by period_end) as years
+        list({ 'period_end': period_end, 'mean': mean, 'currency': currency } order by period_end) as years
     from {{ ref("int_estimates_split_adjusted") }}
     where metric = 'eps' and period_type = 'annual'
     group by symbol, as_of
@@ -18,10 +18,17 @@ matched as (
         prices.close,
         prices.units_per_usd,
         case when snapshots.as_of >= prices.date - 100 then snapshots.as_of end as estimate_as_of,
-        list_filter(snapshots.years, lambda year: year.period_end >= prices.date) as years_ahead
+        snapshots.years
     from {{ ref("int_security_values") }} as prices
     asof left join snapshots
         on prices.symbol = snapshots.symbol and prices.date >= snapshots.as_of
+),
+
+running as (
+    select
+        *,
+        list_filter(years, lambda year: struct_extract(year, 'period_end') >= date) as years_ahead
+    from matched
 ),
 
 -- A first year that ends more than 380 days ahead is not the running one: the snapshot lacks it.
@@ -37,7 +44,7 @@ chosen as (
         case
             when estimate_as_of is not null and years_ahead[2].period_end - years_ahead[1].period_end between 350 and 380 then years_ahead[2]
         end as fy2
-    from matched
+    from running
 ),
 
 final as (
@@ -50,7 +57,7 @@ final as (
         chosen.fy1.period_end as fy1_period_end,
         chosen.fy1.mean / fx1.units_per_usd * chosen.units_per_usd as eps_fy1,
         case when chosen.fy1 is not null then chosen.fy2.mean / fx2.units_per_usd * chosen.units_per_usd end as eps_fy2,
-        least(1.0, (chosen.fy1.period_end - chosen.date) / 365) as fy1_weight
+        case when chosen.fy1 is not null then least(1.0, (chosen.fy1.period_end - chosen.date) / 365) end as fy1_weight
     from chosen
     left join {{ ref("int_fx_daily") }} as fx1 on chosen.fy1.currency = fx1.currency and chosen.date = fx1.date
     left join {{ ref("int_fx_daily") }} as fx2 on chosen.fy2.currency = fx2.currency and chosen.date = fx2.date

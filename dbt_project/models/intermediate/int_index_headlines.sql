@@ -13,7 +13,7 @@ peaks as (
     select
         symbol,
         date,
-        arg_max({'date': date, 'level': level, 'since': highest_since}, level) over (
+        arg_max({ 'date': date, 'level': level, 'since': highest_since }, level) over (
             partition by symbol
             order by date
             rows between 4 preceding and current row
@@ -64,7 +64,10 @@ select
     case measure
         when 'return_1d' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' on ' || {{ long_date("date") }} || '.'
         when 'return_wtd' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in the week to ' || {{ long_date("date") }} || '.'
-        when 'return_ytd' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in ' || year(date) || ' at the close of ' || {{ long_date("date") }} || '.'
+        when 'return_ytd'
+            then
+                'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in ' || year(date) || ' at the close of '
+                || {{ long_date("date") }} || '.'
         when 'drawdown'
             then
                 case

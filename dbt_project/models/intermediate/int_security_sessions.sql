@@ -24,6 +24,13 @@ sessions as (
             and sessions.date between first_prices.first_date and progress.last_date
 ),
 
+numbered as (
+    select
+        *,
+        row_number() over (partition by symbol order by date) as session_number
+    from sessions
+),
+
 final as (
     select
         sessions.symbol,
@@ -46,15 +53,8 @@ final as (
         last_value(prices.close ignore nulls) over carried as close,
         last_value(prices.close_vendor ignore nulls) over carried as close_vendor,
         last_value(prices.source ignore nulls) over carried as source,
-        row_number() over carried - last_value(
-            case when prices.close is not null then row_number_of_session end ignore nulls
-        ) over carried as sessions_missed
-    from (
-        select
-            *,
-            row_number() over (partition by symbol order by date) as row_number_of_session
-        from sessions
-    ) as sessions
+        sessions.session_number - max(case when prices.close is not null then sessions.session_number end) over carried as sessions_missed
+    from numbered as sessions
     left join {{ ref("int_prices_split_adjusted") }} as prices
         on sessions.symbol = prices.symbol and sessions.date = prices.date
     window carried as (

@@ -29,7 +29,7 @@ final as (
         coalesce(corrections.ex_date, vendor.ex_date) as ex_date,
         coalesce(corrections.ratio, vendor.ratio_vendor) as ratio,
         nullif(vendor.ratio_vendor, 0) as ratio_vendor,
-        corrections.ratio is not null and corrections.ratio is distinct from vendor.ratio_vendor as is_corrected,
+        coalesce(corrections.ratio <> vendor.ratio_vendor, corrections.ratio is not null) as is_corrected,
         coalesce(vendor.source, corrections.source) as source
     from vendor
     full outer join corrections

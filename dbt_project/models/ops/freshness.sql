@@ -13,6 +13,7 @@ select
     securities.exchange,
     last_prices.last_date,
     progress.last_date as exchange_last_date,
+    progress.complete_until as exchange_complete_until,
     count(sessions.date)::integer as sessions_behind
 from {{ ref("securities") }} as securities
 inner join last_prices on securities.symbol = last_prices.symbol

@@ -25,11 +25,11 @@ select
     s.date,
     s.currency_basis,
     s.return_type,
-    {% for period in periods() -%}
-    s.return_{{ period }} - s.comparator_return_{{ period }} as excess_return_{{ period }},
-    {% endfor -%}
+    {% for period in periods() %}
+        s.return_{{ period }} - s.comparator_return_{{ period }} as excess_return_{{ period }},
+    {% endfor %}
     100 * s.ratio / first_value(s.ratio) over (
-        partition by {% for key in keys %}s.{{ key }}{% if not loop.last %}, {% endif %}{% endfor %}
+        partition by s.{{ keys | join(", s.") }}
         order by s.date
     ) as relative_level,
     case

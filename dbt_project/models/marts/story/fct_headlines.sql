@@ -1,6 +1,8 @@
 with headlines as (
     select * from {{ ref("int_basket_headlines") }}
     union all
+    select * from {{ ref("int_basket_value_headlines") }}
+    union all
     select * from {{ ref("int_comparison_headlines") }}
     union all
     select * from {{ ref("int_index_headlines") }}

@@ -5,7 +5,7 @@ with by_day as (
         date,
         count(*) filter (where is_priced)::integer as members_priced,
         count(market_value_usd) filter (where is_priced)::integer as members_valued,
-        sum(market_value_usd) filter (where is_priced) as market_value_usd,
+        sum(market_value_usd order by symbol) filter (where is_priced) as market_value_usd,
         min(shares_as_of) filter (where is_priced) as shares_as_of,
         bool_or(is_shares_backcast) filter (where is_priced) as is_shares_backcast
     from {{ ref("int_basket_member_values") }}

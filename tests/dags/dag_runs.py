@@ -1,0 +1,133 @@
+"""Real DAG runs in a process of their own: Airflow keeps one home and one logging set-up a process, which no test may leave behind.
+
+``execute`` is for tests; ``python -m tests.dags.dag_runs`` is the process that it starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from include.runs import Run, RunRecord
+from include.settings import PROJECT_ROOT, Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run to execute. ``run_type`` as Airflow names it; a scheduled or backfill run needs ``logical_date``, the moment of its slot."""
+
+    dag_id: str
+    conf: dict[str, Any] = field(default_factory=dict)
+    run_type: str = "manual"
+    logical_date: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    state: str
+    tries: int
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended. ``tasks`` by task id, a mapped one by ``task_id[index]``; ``logs`` is the text of their log files."""
+
+    state: str
+    run_type: str
+    record: RunRecord
+    tasks: dict[str, TaskResult]
+    logs: dict[str, str]
+
+
+def execute(settings: Settings, *requests: Request) -> list[Result]:
+    """Run the DAGs one after the other, on the store of ``settings``."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.dags.dag_runs"],
+        input=json.dumps([asdict(request) for request in requests]),
+        cwd=PROJECT_ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TITANS_SOURCE": settings.source,
+            "TITANS_DATA_DIR": str(settings.data_dir),
+            "TITANS_DBT_PROJECT_DIR": str(settings.dbt_project_dir),
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return [
+        Result(
+            state=row["state"],
+            run_type=row["run_type"],
+            record=RunRecord.model_validate(row["record"]),
+            tasks={name: TaskResult(**task) for name, task in row["tasks"].items()},
+            logs=row["logs"],
+        )
+        for row in json.loads(process.stdout.splitlines()[-1])
+    ]
+
+
+def _main() -> None:
+    from titans.airflow_env import prepare_airflow, set_airflow_environment
+    from titans.output import quiet_libraries
+    from titans.task_logs import keep_task_logs
+
+    settings = load_settings()
+    log = settings.airflow_home / "logs" / "runs.log"
+    requests = [Request(**values) for values in json.load(sys.stdin)]
+    with quiet_libraries(log):
+        set_airflow_environment(settings)
+        prepare_airflow(settings)
+        keep_task_logs(log)
+        from airflow.dag_processing.dagbag import BundleDagBag
+
+        folder = PROJECT_ROOT / "dags"
+        bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+        rows = [_run(settings, bag, request) for request in requests]
+    print(json.dumps(rows))
+
+
+def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.utils.types import DagRunType
+
+    create = SerializedDAG.create_dagrun
+
+    def create_of_type(self: Any, **values: Any) -> Any:
+        """``dag.test`` knows manual runs only."""
+        return create(self, **{**values, "run_type": DagRunType(request.run_type)})
+
+    moment = datetime.fromisoformat(request.logical_date) if request.logical_date else None
+    with patch.object(SerializedDAG, "create_dagrun", create_of_type):
+        run = bag.get_dag(request.dag_id).test(logical_date=moment, run_conf=request.conf)
+    record = settings.runs_dir / f"{Run(settings, request.dag_id, run.run_id).name}.json"
+    folder = settings.airflow_home / "logs" / f"dag_id={request.dag_id}" / f"run_id={run.run_id}"
+    return {
+        "state": str(run.state.value),
+        "run_type": run.run_type,
+        "record": json.loads(record.read_text()),
+        "tasks": {
+            f"{task.task_id}[{task.map_index}]" if task.map_index >= 0 else task.task_id: {
+                "state": str(task.state),
+                "tries": task.try_number,
+                "label": task.rendered_map_index,
+            }
+            for task in run.get_task_instances()
+        },
+        "logs": {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.log")},
+    }
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,113 @@
+"""The DAGs under the real scheduler, with the command that a user starts; and a batch with a symbol that nobody has."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psutil  # type: ignore[import-untyped]  # its types are no dependency
+import pytest
+
+from include.landing.batches import landed
+from include.landing.batches import BatchManifest
+from include.runs import RunRecord, run_records
+from include.settings import Settings, load_settings
+from tests.dags.dag_runs import Request, execute
+from tests.end_to_end.airflow_server import AirflowServer, airflow_server, stop
+from tests.pipeline import AS_OF, ask, ingest_all
+
+WINDOW = {"start": "2025-02-03", "end": "2025-02-14", "symbols": ["0700.HK", "9988.HK"]}
+
+
+def test_assets_start_a_build_that_publishes_and_a_backfill_is_one_trigger(tmp_path: Path) -> None:
+    """Airflow's home is fresh; the store already has what the four ingest DAGs bring, so that the first landing completes nothing."""
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    ingest_all(settings)
+    with airflow_server(settings, tmp_path) as server:
+        _refuses_strangers(server)
+        server.log_in()
+        _listens_on_loopback_only(server)
+        ingest = server.trigger("ingest_prices_us", {"as_of": AS_OF.isoformat()})
+        backfill = server.trigger("ingest_prices_hk", {"as_of": AS_OF.isoformat(), **WINDOW})
+        for dag_id, run_id in (("ingest_prices_us", ingest), ("ingest_prices_hk", backfill)):
+            server.wait_for(f"end of {dag_id}", lambda dag_id=dag_id, run_id=run_id: _has_ended(server, dag_id, run_id), 60)  # type: ignore[misc]
+            assert server.run(dag_id, run_id)["state"] == "success"
+
+        build = server.wait_for("build of the backfill", lambda: _build_that_took(server, backfill), 90)
+
+        assert (build["state"], build["run_type"]) == ("success", "asset_triggered")
+        carried = [event["extra"]["as_of"] for event in _events_of(server, build)]
+        assert _record_of(settings, build).as_of == max(carried)
+        assert {window.symbol: (window.start, window.end) for window in _batch_of(settings, backfill).windows} == dict.fromkeys(
+            WINDOW["symbols"], (date(2025, 2, 3), date(2025, 2, 14))
+        )
+        _the_timetable_resolved_its_own_days(server, settings)
+        left = stop(server, signal.SIGINT)
+    assert [process.name() for process in left] == []
+    _published_file_says_the_right_thing(settings)
+
+
+def _refuses_strangers(server: AirflowServer) -> None:
+    assert server.status_of("GET", "/api/v2/dags") in (401, 403)
+    assert server.status_of("POST", "/auth/token", {"username": "admin", "password": "admin"}) in (401, 403)
+
+
+def _listens_on_loopback_only(server: AirflowServer) -> None:
+    open_to = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in server.family
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert open_to == {("127.0.0.1", server.port)}
+
+
+def _has_ended(server: AirflowServer, dag_id: str, run_id: str) -> bool:
+    return server.run(dag_id, run_id)["state"] in ("success", "failed")
+
+
+def _events_of(server: AirflowServer, build: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(server.call("GET", f"/api/v2/dags/build_marts/dagRuns/{build['dag_run_id'].replace('+', '%2B')}/upstreamAssetEvents")["asset_events"])
+
+
+def _build_that_took(server: AirflowServer, run_id: str) -> dict[str, Any] | None:
+    """The build that an event of this ingest run started, once it has ended."""
+    for build in server.runs("build_marts"):
+        if build["state"] in ("success", "failed") and any(event["source_run_id"] == run_id for event in _events_of(server, build)):
+            return build
+    return None
+
+
+def _record_of(settings: Settings, run: dict[str, Any]) -> RunRecord:
+    return next(record for record in run_records(settings, run["dag_id"]) if record.run_id == run["dag_run_id"])
+
+
+def _batch_of(settings: Settings, run_id: str) -> BatchManifest:
+    name = run_id.replace(":", "-").replace("+", "-")
+    (manifest,) = [manifest for _, manifest in landed(settings) if manifest.run_id.endswith(name)]
+    return manifest
+
+
+def _the_timetable_resolved_its_own_days(server: AirflowServer, settings: Settings) -> None:
+    """On a fresh home each schedule catches up with its last slot."""
+    scheduled = [run for run in server.runs() if run["run_type"] == "scheduled" and run["state"] == "success"]
+    assert scheduled, "no schedule has started anything"
+    for run in scheduled:
+        slot = date.fromisoformat(run["logical_date"][:10])
+        assert abs((date.fromisoformat(str(_record_of(settings, run).as_of)) - slot).days) <= 1
+
+
+def _published_file_says_the_right_thing(settings: Settings) -> None:
+    assert ask(settings, "select count(*), max(date) from marts.fct_security_daily where symbol = '0700.HK' and close = 533.5 and date = '2025-03-07'") == [
+        (1, AS_OF)
+    ]
+    assert ask(settings, "select round(value, 3) from marts.fct_headlines where as_of = '2025-03-07' and subject = 'China''s seven tech titans' limit 0") == []
+
+
+@pytest.fixture(scope="module")
+def with_unknown_symbol(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    raise NotImplementedError
