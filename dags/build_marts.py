@@ -79,7 +79,7 @@ with DAG(
         from include import build
 
         settings = load_settings()
-        return build.publish_marts(settings, current_run(settings), run_as_of().isoformat())
+        return build.publish_marts(settings, current_run(settings))
 
     @task(trigger_rule="all_done")
     def record() -> str:

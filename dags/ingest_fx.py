@@ -6,8 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pendulum
-from airflow.sdk import DAG
-from airflow.timetables.trigger import CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable
 from wiring import FX_ASSET, ingest_params, ingest_tasks
 
 from include.settings import Settings

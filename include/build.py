@@ -135,7 +135,7 @@ def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
         return step.facts
 
 
-def publish_marts(settings: Settings, run: Run, as_of: str | None) -> dict[str, Any]:
+def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
     """Publish what gate 2 of this run passed.
 
     Raises:
@@ -145,7 +145,7 @@ def publish_marts(settings: Settings, run: Run, as_of: str | None) -> dict[str, 
         checks = [check for recorded in run.steps() for check in recorded.checks]
         with open_warehouse(settings) as connection:
             _own_build(connection, run, is_passed=True)
-            step.facts = publish(connection, settings, run.run_id, as_of, checks)
+            step.facts = publish(connection, settings, run.run_id, checks)
         return step.facts
 
 

@@ -46,7 +46,7 @@ class BatchRequest:
 
     @property
     def name(self) -> str:
-        return f"{self.dataset} {self.group} {self.index}: {len(self.symbols)} from {self.start or 'the beginning'}"
+        return f"{self.dataset} {self.group} {self.index}: {len(self.symbols)} symbols from {self.start or 'the beginning'}"
 
     def as_dict(self) -> dict[str, Any]:
         """For XCom; ``name`` labels the mapped task."""
@@ -187,7 +187,13 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
             if (manifest.run_id, manifest.group) == (run.name, request.group)
             for window in manifest.windows
         }
-        todo = [symbol for symbol in request.symbols if symbol not in done]
+        given_up = {
+            failure.symbol
+            for earlier in run.steps()
+            for failure in earlier.failures
+            if failure.dataset == dataset and not failure.is_retryable
+        }
+        todo = [symbol for symbol in request.symbols if symbol not in done | given_up]
         window = Window(date.fromisoformat(request.start) if request.start else None, date.fromisoformat(request.end))
         extract = _extract(settings, open_source(settings), dataset, todo, window)
         failed = {failure.symbol for failure in extract.failures}
@@ -199,8 +205,8 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
             # A failed symbol is data for the step, not the step's failure: the run is red only if nothing landed.
             step.failures = _failure_rows(dataset, extract.failures, attempt, is_last_attempt)
             step.outcome = "partial"
-    if extract.failures:
-        raise _partial_failure(extract.failures, len(todo))
+    if extract.failures or given_up & set(request.symbols):
+        raise _partial_failure(extract.failures, sorted(given_up & set(request.symbols)), len(request.symbols))
     return {"rows": extract.table.num_rows, "symbols": len(windows)}
 
 
@@ -235,18 +241,26 @@ def _windows(extract: Extract, dataset: Dataset, symbols: Sequence[str], window:
 
 
 def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int, is_last_attempt: bool) -> list[FailureRow]:
-    will_retry = not is_last_attempt and any(failure.is_retryable for failure in failures)
     return [
-        FailureRow(dataset=dataset, symbol=failure.symbol, reason=failure.reason, attempt=attempt, is_final=not will_retry)
+        FailureRow(
+            dataset=dataset,
+            symbol=failure.symbol,
+            reason=failure.reason,
+            attempt=attempt,
+            is_retryable=failure.is_retryable,
+            is_final=is_last_attempt or not failure.is_retryable,
+        )
         for failure in failures
     ]
 
 
-def _partial_failure(failures: list[SymbolFailure], asked: int) -> PartialFailureError:
-    shown = "; ".join(f"{failure.symbol}: {failure.reason}" for failure in failures[:5])
-    more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""
+def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: int) -> PartialFailureError:
+    reasons = [f"{failure.symbol}: {failure.reason}" for failure in failures] + [
+        f"{symbol}: given up by an earlier attempt" for symbol in given_up
+    ]
+    more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return PartialFailureError(
-        f"{len(failures)} of {asked} symbols failed ({shown}{more}). The others have landed.",
+        f"{len(reasons)} of {asked} symbols failed ({'; '.join(reasons[:5])}{more}). The others have landed.",
         is_retryable=any(failure.is_retryable for failure in failures),
     )
 

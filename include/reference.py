@@ -126,6 +126,9 @@ class Reference:
 def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
     path = folder / f"{name}.csv"
     try:
+        content = path.read_bytes()
+        if b"\r\n" in content and content.count(b"\r\n") != content.count(b"\n"):
+            raise TitansError(f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them.")
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]

@@ -25,6 +25,7 @@ class FailureRow(BaseModel):
     symbol: str
     reason: str
     attempt: int
+    is_retryable: bool = True
     is_final: bool
 
 

@@ -48,7 +48,7 @@ def build_all(settings: Settings, as_of: date = AS_OF) -> RunRecord:
         build.check_raw(settings, run)
         build.transform(settings, run)
         build.check_marts(settings, run)
-        build.publish_marts(settings, run, as_of.isoformat())
+        build.publish_marts(settings, run)
     finally:
         record = run.finish(as_of.isoformat())
     return record

@@ -15,8 +15,9 @@ from include.reference import load_reference
 from include.runs import Run, RunRecord
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
-from titans.airflow_env import prepare_airflow, set_airflow_environment
+from titans.airflow_env import forget_queued_assets, prepare_airflow, refuse_beside_scheduler, set_airflow_environment
 from titans.output import quiet_libraries
+from titans.task_logs import keep_task_logs
 
 BUILD_DAG = "build_marts"
 
@@ -44,6 +45,8 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(settings)
             prepare_airflow(settings)
+            refuse_beside_scheduler(settings)
+            keep_task_logs(log)
             from airflow.dag_processing.dagbag import BundleDagBag
 
             folder = PROJECT_ROOT / "dags"
@@ -71,6 +74,8 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
+        if record.outcome == "success":
+            forget_queued_assets(BUILD_DAG)
     if record.outcome == "failed":
         failed = next(step for step in record.steps if step.outcome == "failed")
         raise TitansError(f"{BUILD_DAG} stopped at {failed.step}. {failed.message}")

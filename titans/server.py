@@ -110,13 +110,19 @@ def _wait_for_port(components: dict[str, subprocess.Popen[bytes]], port: int, lo
 
 
 def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:
-    """SIGTERM to each component, and after a while SIGKILL to what is left in their sessions: a task has a process group of its own."""
-    for process in components.values():
-        process.terminate()
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in components.values():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, deadline - time.monotonic()))
+    """SIGTERM to the scheduler, whose tasks may end while the API server still takes their results, then to the others.
+
+    What is left in their sessions after a while gets SIGKILL; a task has a process group of its own.
+    """
+    first = [process for name, process in components.items() if name == "scheduler"]
+    others = [process for name, process in components.items() if name != "scheduler"]
+    for processes, seconds in ((first, _STOP_SECONDS), (others, _STOP_SECONDS / 3)):
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + seconds
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
     families = {process.pid for process in components.values()}
     for member in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from include.errors import TitansError
 from include.publishing import generations
+from include.publishing.publish import last_complete_session
 from include.runs import RunRecord
 from include.settings import Settings
 
@@ -29,24 +30,14 @@ _MEASURES = (
 )
 
 
-def default_as_of(connection: duckdb.DuckDBPyConnection) -> date:
-    """The last session that all exchanges in the data have closed: the earliest of their last ones."""
-    row = connection.execute(
-        "select min(last_date) from (select max(exchange_last_date) as last_date from ops.freshness group by exchange)"
-    ).fetchone()
-    assert row is not None
-    return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
-
-
 def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) -> tuple[date, str | None]:
     """The day whose headlines are shown, and a line where it is not the one that was asked for.
 
     Raises:
         TitansError: the day lies before the first headline.
     """
-    last = default_as_of(connection)
     if wanted is None:
-        return last, None
+        return last_complete_session(connection), None
     row = connection.execute("select max(as_of) filter (where as_of <= ?), min(as_of) from marts.fct_headlines", [wanted]).fetchone()
     assert row is not None
     session, first = row
@@ -78,18 +69,18 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     console.print(table)
     console.print()
     for line in [*notes, *([note] if note else [])]:
-        console.print(f"Note       {line}")
+        say(console, f"Note       {line}")
     if settings.is_simulated:
-        console.print("Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
+        say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
     if published["changed_source_from"]:
-        console.print(f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
+        say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
     state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
-    console.print(f"Published  {_relative(path)} ({published['generation']}: {state})")
+    say(console, f"Published  {_relative(path)} ({published['generation']}: {state})")
     if published["is_held"]:
         held = generations.linked_generation(settings)
-        console.print(f"Held       the link stays on {held} after a rollback; make publish moves it again")
-    console.print('Next       make query SQL="from marts.fct_headlines limit 5" | make status | make airflow')
+        say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
+    say(console, 'Next       make query SQL="from marts.fct_headlines limit 5" | make status | make airflow')
 
 
 def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
@@ -102,11 +93,16 @@ def _print_gates(console: Console, build: RunRecord) -> None:
     warned = [check for check in build.checks if check.status == "warning"]
     quarantined: list[dict[str, Any]] = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
     failed = sum(check.status == "failed" for check in build.checks)
-    console.print(f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
+    say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
-        console.print(f"           warned: {check.name}, {check.rows_text}. {check.why}")
+        say(console, f"           warned: {check.name}, {check.rows_text}. {check.why}")
     for unit in quarantined:
-        console.print(f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
+        say(console, f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
+
+
+def say(console: Console, line: str) -> None:
+    """A line that the terminal may break, and a pipe gets whole; nothing in it is markup."""
+    console.print(line, markup=False, soft_wrap=True)
 
 
 def _relative(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -29,7 +29,7 @@ _OPS_TABLES = {
             "source": ("varchar", "The store that it was built from."),
             "is_simulated": ("boolean", "Whether its numbers are simulated."),
             "published_at": ("timestamp", "When it was published (UTC)."),
-            "as_of": ("date", "The as-of date of the run that built it."),
+            "as_of": ("date", "Last session up to which the data of all exchanges are complete."),
             "run_id": ("varchar", "The build that made it."),
             "checks_passed": ("integer", "Expectations of both gates that passed."),
             "checks_warned": ("integer", "Expectations that failed with severity warning."),
@@ -55,9 +55,16 @@ _OPS_TABLES = {
 _KEPT_BUILDS = 20
 
 
-def publish(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, as_of: str | None, checks: Sequence[CheckResult]
-) -> dict[str, object]:
+def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
+    """The last session of any exchange up to which the data of all are complete; a holiday of one does not hold it back."""
+    row = connection.execute(
+        "select max(as_of) from marts.fct_headlines where as_of <= (select min(exchange_complete_until) from ops.freshness)"
+    ).fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
+
+
+def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, checks: Sequence[CheckResult]) -> dict[str, object]:
     """Publish the marts of an open warehouse, if any row of them changed.
 
     Args:
@@ -84,7 +91,7 @@ def publish(
             source=settings.source,
             is_simulated=settings.is_simulated,
             published_at=now,
-            as_of=as_of,
+            as_of=str(last_complete_session(connection)),
             run_id=run_id,
             row_counts=_row_counts(connection, "warehouse", ("marts",)),
             checks_passed=sum(check.status == "passed" for check in checks),

@@ -22,7 +22,7 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 from include.settings import PROJECT_ROOT, Settings
 
 START_SECONDS = 90
-STOP_SECONDS = 75
+STOP_SECONDS = 100
 T = TypeVar("T")
 
 
@@ -82,10 +82,13 @@ class AirflowServer:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"the server ended:\n{self.output}"
-            with suppress(OSError):
-                answer = question()
-                if answer:
+            try:
+                if answer := question():
                     return answer
+            except urllib.error.HTTPError:
+                raise
+            except OSError:
+                pass  # not listening yet
             time.sleep(0.3)
         raise AssertionError(f"no {what} within {seconds} s; the terminal says:\n{self.output}")
 

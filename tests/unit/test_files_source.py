@@ -1,0 +1,93 @@
+"""A folder of files, in both formats, with what may be left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from include.reference import load_reference
+from include.settings import Settings, load_settings
+from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
+from include.sources.files import FilesSource
+from tests.pipeline import write_csv
+
+WINDOW = Window(None, date(2025, 3, 7))
+PRICES = ("symbol,date,close,currency", "0700.HK,2025-03-06,544,HKD", "0700.HK,2025-03-07,533.5,HKD", "XYZ,2025-03-07,1,USD")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_csv(tmp_path / "prices.csv", *PRICES)
+    write_csv(tmp_path / "fx_rates.csv", "base_currency,quote_currency,date,rate", "USD,HKD,2025-03-07,7.77")
+    return tmp_path
+
+
+def open_folder(folder: Path, **overrides: object) -> FilesSource:
+    return FilesSource(load_settings(source="files", files_dir=str(folder), **overrides))
+
+
+def security(symbol: str, settings: Settings | None = None):  # type: ignore[no-untyped-def]  # a test's shorthand
+    return next(row for row in load_reference((settings or load_settings()).seeds_dir).securities if row.symbol == symbol)
+
+
+def test_columns_that_are_left_out_are_null(folder: Path) -> None:
+    extract = open_folder(folder).prices([security("0700.HK")], WINDOW)
+    assert extract.table.schema.equals(SCHEMAS[Dataset.PRICES])
+    assert extract.table.num_rows == 2
+    assert extract.table["volume"].null_count == 2
+
+
+def test_export_time_defaults_to_the_end_of_the_last_price_date(folder: Path) -> None:
+    assert open_folder(folder).fetched_at == datetime(2025, 3, 7, 23, 59, 59, tzinfo=UTC)
+    later = open_folder(folder, exported_at="2025-03-09T06:00:00+00:00")
+    assert later.fetched_at == datetime(2025, 3, 9, 6, tzinfo=UTC)
+    assert later.prices([security("0700.HK")], WINDOW).table["basis_date"][0].as_py() == date(2025, 3, 9)
+
+
+def test_parquet_is_read_like_csv(folder: Path) -> None:
+    as_csv = open_folder(folder).prices([security("0700.HK")], WINDOW).table
+    pq.write_table(pyarrow.csv.read_csv(folder / "prices.csv"), folder / "prices.parquet")
+    (folder / "prices.csv").unlink()
+    assert open_folder(folder).prices([security("0700.HK")], WINDOW).table.equals(as_csv)
+
+
+def test_a_symbol_without_rows_fails_and_costs_nobody_else(folder: Path) -> None:
+    extract = open_folder(folder).prices([security("0700.HK"), security("1810.HK")], WINDOW)
+    assert [(failure.symbol, failure.is_retryable) for failure in extract.failures] == [("1810.HK", False)]
+    assert extract.table.num_rows == 2
+
+
+def test_symbols_that_no_seed_knows_are_delivered_once_to_be_rejected(folder: Path) -> None:
+    source = open_folder(folder)
+    first, *others = load_reference(load_settings().seeds_dir).securities
+    assert "XYZ" in source.prices([first], WINDOW).table["symbol"].to_pylist()
+    assert "XYZ" not in source.prices(others, WINDOW).table["symbol"].to_pylist()
+
+
+def test_estimates_take_their_period_type_from_the_label(folder: Path) -> None:
+    write_csv(
+        folder / "estimates.csv",
+        "symbol,as_of,metric,period,period_end,mean,currency",
+        "0700.HK,2025-03-01,eps,0y,2025-12-31,25,CNY",
+        "0700.HK,2025-03-01,eps,+1q,2025-06-30,6,CNY",
+    )
+    table = open_folder(folder).estimates([security("0700.HK")], WINDOW).table
+    assert table.select(["period_type", "period_label"]).to_pylist() == [
+        {"period_type": "annual", "period_label": "0y"},
+        {"period_type": "quarter", "period_label": "+1q"},
+    ]
+
+
+def test_a_pair_without_rates_fails(folder: Path) -> None:
+    extract = open_folder(folder).fx_rates([CurrencyPair("USD", "HKD"), CurrencyPair("USD", "CNY")], WINDOW)
+    assert [failure.symbol for failure in extract.failures] == ["USDCNY"]
+    assert extract.table.num_rows == 1
+
+
+def test_window_bounds_what_is_delivered(folder: Path) -> None:
+    table = open_folder(folder).prices([security("0700.HK")], Window(date(2025, 3, 7), date(2025, 3, 7))).table
+    assert table["date"].to_pylist() == [date(2025, 3, 7)]
