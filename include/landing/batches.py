@@ -101,11 +101,20 @@ def read_manifest(path: Path) -> BatchManifest:
 def landed(settings: Settings, dataset: Dataset | None = None) -> Iterator[tuple[Path, BatchManifest]]:
     """All landing files of the source (or of one dataset), oldest fetch first."""
     found = [
-        (path, read_manifest(path))
+        (path, _own(settings, path))
         for folder in ([dataset] if dataset else Dataset)
         for path in (settings.landing_dir / folder).glob("*.parquet")
     ]
     yield from sorted(found, key=lambda item: (item[1].fetched_at, item[1].batch_id))
+
+
+def _own(settings: Settings, path: Path) -> BatchManifest:
+    manifest = read_manifest(path)
+    if manifest.source != settings.source:
+        raise TitansError(
+            f"Landing file {path} is of source {manifest.source}, in the store of {settings.source}: simulated and real rows never meet. Move it away."
+        )
+    return manifest
 
 
 def last_dates(settings: Settings, dataset: Dataset, excluded: Iterable[tuple[str, str]] = ()) -> dict[str, date]:

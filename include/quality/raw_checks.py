@@ -149,12 +149,13 @@ CHECKS: tuple[Check, ...] = (
         "no_jump_without_action",
         "critical",
         "A jump of this size without a corporate action is a wrong unit, a wrong symbol or a missed split.",
-        f"""select case when is_pending then batch_id else previous_batch_id end as batch_id, symbol,
+        # Whichever of the two rows is wrong: every unit still to be judged that takes part in the step is kept out.
+        f"""select involved.batch_id, symbol,
             'close ' || round(previous_close, 4) || ' of ' || previous_date || ' to ' || round(close, 4) || ' of ' || date as detail
-        from quality.price_steps
-        where (is_pending or previous_is_pending) and abs(ln(close / previous_close)) > {JUMP_LOG_RETURN}
-            and (select count(*) from {{batch}}) > 0
-        qualify row_number() over (partition by symbol order by abs(ln(close / previous_close)) desc) = 1""",
+        from quality.price_steps,
+            unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
+        where involved.batch_id is not null and abs(ln(close / previous_close)) > {JUMP_LOG_RETURN} and (select count(*) from {{batch}}) > 0
+        qualify row_number() over (partition by involved.batch_id, symbol order by abs(ln(close / previous_close)) desc, date) = 1""",
     ),
     _unit_check(
         "series_is_its_own",
@@ -162,7 +163,7 @@ CHECKS: tuple[Check, ...] = (
         "Vendors have answered with one symbol's series under another's name.",
         f"""with pairs as (
             select a.symbol, b.symbol as other, count(*) as shared, count(*) filter (where a.close_as_told = b.close_as_told) as equal,
-                arg_max(a.batch_id, a.date) as batch_id
+                unnest(list_distinct(list(a.batch_id))) as batch_id
             from quality.candidate_prices as a inner join quality.candidate_prices as b on a.date = b.date and a.symbol <> b.symbol
             where a.is_pending and (select count(*) from {{batch}}) > 0
             group by a.symbol, b.symbol)
@@ -177,7 +178,8 @@ CHECKS: tuple[Check, ...] = (
             select prices.*, row_number() over (partition by prices.symbol order by prices.date desc) as age
             from quality.candidate_prices as prices inner join quality.unit_kinds as kinds on prices.symbol = kinds.symbol
             where kinds.kind = 'equity' and (select count(*) from {{batch}}) > 0)
-        select arg_max(batch_id, date) as batch_id, symbol, 'close ' || min(close) || ' without volume since ' || min(date) as detail from recent
+        select unnest(list_distinct(list(batch_id) filter (where is_pending))) as batch_id, symbol,
+            'close ' || min(close) || ' without volume since ' || min(date) as detail from recent
         where age <= {STALE_SESSIONS} group by symbol
         having count(*) = {STALE_SESSIONS} and min(close) = max(close) and coalesce(sum(volume), 0) = 0 and bool_or(is_pending)""",
     ),
@@ -220,21 +222,26 @@ CHECKS: tuple[Check, ...] = (
         "fx_no_jump",
         "critical",
         "A move of this size in a managed or major currency is a wrong rate.",
-        f"""select batch_id, symbol, 'rate ' || previous_rate || ' to ' || rate || ' on ' || date as detail from (
-            select *, lag(rate) over (partition by symbol order by date) as previous_rate from quality.candidate_fx)
-        where is_pending and abs(ln(rate / previous_rate)) > {FX_JUMP_LOG_RETURN} and (select count(*) from {{batch}}) > 0
-        qualify row_number() over (partition by symbol order by date) = 1""",
+        f"""select involved.batch_id, symbol, 'rate ' || previous_rate || ' to ' || rate || ' on ' || date as detail from (
+            select *, lag(rate) over w as previous_rate, lag(batch_id) over w as previous_batch_id, lag(is_pending) over w as previous_is_pending
+            from quality.candidate_fx window w as (partition by symbol order by date)),
+            unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
+        where involved.batch_id is not null and abs(ln(rate / previous_rate)) > {FX_JUMP_LOG_RETURN} and (select count(*) from {{batch}}) > 0
+        qualify row_number() over (partition by involved.batch_id, symbol order by date) = 1""",
     ),
     _unit_check(
         "shares_no_jump",
         "critical",
         "A share count that moves this much without a split is another share class or another unit.",
-        f"""select batch_id, symbol, 'shares ' || previous || ' to ' || shares_outstanding || ' on ' || as_of as detail from (
-            select *, lag(shares_outstanding) over (partition by symbol order by as_of) as previous, lag(basis_date) over (partition by symbol order by as_of) as previous_basis
-            from quality.candidate_shares) as counts
-        where is_pending and abs(ln(shares_outstanding / previous)) > {SHARES_JUMP_LOG_RATIO} and (select count(*) from {{batch}}) > 0
+        f"""select involved.batch_id, symbol, 'shares ' || previous || ' to ' || shares_outstanding || ' on ' || as_of as detail from (
+            select *, lag(shares_outstanding) over w as previous, lag(basis_date) over w as previous_basis, lag(batch_id) over w as previous_batch_id,
+                lag(is_pending) over w as previous_is_pending
+            from quality.candidate_shares window w as (partition by symbol order by as_of)) as counts,
+            unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
+        where involved.batch_id is not null and abs(ln(shares_outstanding / previous)) > {SHARES_JUMP_LOG_RATIO}
+            and (select count(*) from {{batch}}) > 0
             and not exists (select 1 from quality.splits as splits where splits.symbol = counts.symbol
                 and splits.ex_date > least(counts.previous_basis, counts.basis_date) and splits.ex_date <= greatest(counts.previous_basis, counts.basis_date))
-        qualify row_number() over (partition by symbol order by as_of) = 1""",
+        qualify row_number() over (partition by involved.batch_id, symbol order by as_of) = 1""",
     ),
 )

@@ -59,7 +59,8 @@ def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, 
     windows = [window for manifest in manifests for window in manifest.windows]
     if not windows:
         return
-    last_year = max(window.end for window in windows).year
+    # Not the ends alone: a window may be asked for far ahead, where no calendar reaches.
+    last_year = max(manifest.fetched_at for manifest in manifests).year
     first_year = min((window.first or window.start or window.end).year for window in windows) - 1
     calendars = load_calendars(reference, last_year)
     markets = {exchange.exchange: exchange.market for exchange in reference.exchanges}
@@ -99,6 +100,8 @@ def _load_file(connection: duckdb.DuckDBPyConnection, path: Path, manifest: Batc
         rows_new = _count(connection, f"raw.{manifest.dataset}") - before
         if manifest.dataset is Dataset.PRICES:
             _execute(connection, load_sql.APPEND_CORPORATE_ACTIONS, parameters)
+            _execute(connection, load_sql.reassert_corporate_actions(), parameters)
+        _execute(connection, load_sql.reassert(manifest.dataset, rules), parameters)
         loaded = LoadedBatch(manifest.batch_id, manifest.dataset, rows_read, rows_new, rows_read - rows_rejected - rows_new, rows_rejected)
         rejected = dict(connection.execute(f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all").fetchall())
         connection.executemany(

@@ -141,13 +141,13 @@ RULES: dict[Dataset, TableRules] = {
 
 def reject(dataset: Dataset, rules: TableRules) -> str:
     """Insert the refused rows of ``judged``, each once however often the vendor repeats it."""
-    columns = ", ".join((*rules.key, *rules.values))
-    row = "{" + ", ".join(f"'{name}': {name}" for name in (*rules.key, *rules.values)) + "}"
+    told = (*rules.key, *rules.values, *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()))
+    row = "{" + ", ".join(f"'{name}': {name}" for name in told) + "}"
     return f"""
         insert into raw.rejected_rows
         select '{dataset}', {rules.symbol}, {rules.date}, refused.reasons, to_json({row}),
             $batch_id, $fetched_at, $loaded_at
-        from (select distinct {columns}, reasons from judged where len(reasons) > 0) as refused
+        from (select distinct {", ".join(told)}, reasons from judged where len(reasons) > 0) as refused
         where not exists (
             select 1 from raw.rejected_rows as r
             where r.dataset = '{dataset}' and r.row_values = to_json({row}) and r.reasons = refused.reasons)
@@ -157,7 +157,8 @@ def reject(dataset: Dataset, rules: TableRules) -> str:
 def append(dataset: Dataset, rules: TableRules) -> str:
     """Insert the accepted rows that differ from the version before them.
 
-    The version before is the latest one fetched up to the same moment and not in quarantine. A row is unchanged if its values are, and no
+    The version before is the latest one fetched up to the same moment and not in quarantine. A row that equals one of a unit still to be judged is
+    stored with its own unit too, or it would be lost with the other. Else a row is unchanged if its values are, and no
     split known by now lies between the two bases: the same number on another basis is another statement.
     """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
@@ -183,7 +184,8 @@ def append(dataset: Dataset, rules: TableRules) -> str:
             where (r.batch_id, {_prefixed(rules.symbol)}) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
         ),
         previous as (
-            select r.* from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
+            select r.*, {_is_good(rules.symbol)} as is_good
+            from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
             qualify row_number() over (partition by {", ".join(f"r.{name}" for name in rules.key)} order by r.fetched_at desc, r.loaded_at desc) = 1
         )
         select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at,
@@ -193,27 +195,48 @@ def append(dataset: Dataset, rules: TableRules) -> str:
         from accepted as j
         where not exists (
             select 1 from previous as p
-            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and {same_values}{split_between})
+            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and p.is_good and {same_values}{split_between})
     """
 
 
-def _prefixed(symbol: str) -> str:
-    return " || ".join(f"r.{part.strip()}" for part in symbol.split("||"))
+def _is_good(symbol: str) -> str:
+    return f"(r.batch_id, {_prefixed(symbol)}) in (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))"
 
 
-# A dividend or split stands on the price row of its ex-date. A row that no longer carries one withdraws it: version with value 0.
-APPEND_CORPORATE_ACTIONS = """
+def _prefixed(symbol: str, alias: str = "r") -> str:
+    return " || ".join(f"{alias}.{part.strip()}" for part in symbol.split("||"))
+
+
+_PRICE_REASONS = (
+    "no close",
+    "close is not above zero",
+    "open, high or low is not above zero",
+    "high is below low",
+    "close is outside of low and high",
+    "negative volume",
+    "no session on that day",
+)
+"""What can be wrong with a price row while its dividend or split is still the vendor's word."""
+
+# A dividend or split stands on the price row of its ex-date. A good row that no longer carries one withdraws it: version with value 0.
+APPEND_CORPORATE_ACTIONS = f"""
     insert into raw.corporate_actions (symbol, date, action, value, currency, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
-    with accepted as (select * from judged where len(reasons) = 0),
+    with rows_with_actions as (
+        select *, len(reasons) > 0 as is_rejected from judged
+        where len(list_filter(reasons, lambda reason: reason not in {_PRICE_REASONS})) = 0
+    ),
     told as (
-        select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value, coalesce(dividend_currency, currency) as currency, basis_date
-        from accepted
+        select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value, coalesce(dividend_currency, currency) as currency, basis_date,
+            is_rejected
+        from rows_with_actions
         union all
-        select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end, null, basis_date
-        from accepted
+        select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end, null, basis_date, is_rejected
+        from rows_with_actions
     ),
     previous as (
-        select r.* from raw.corporate_actions as r
+        select r.*, (r.batch_id, r.symbol) in (
+            select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released')) as is_good
+        from raw.corporate_actions as r
         where (r.batch_id, r.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             and r.fetched_at <= $fetched_at
         qualify row_number() over (partition by r.symbol, r.date, r.action order by r.fetched_at desc, r.loaded_at desc) = 1
@@ -222,10 +245,66 @@ APPEND_CORPORATE_ACTIONS = """
         t.date::timestamp, t.basis_date, $batch_id, $source, $loaded_at
     from told as t
     left join previous as p on p.symbol = t.symbol and p.date = t.date and p.action = t.action
-    where t.value is distinct from coalesce(p.value, 0)
-        or (t.value > 0 and t.currency is distinct from p.currency)
-        or (t.action = 'dividend' and t.value > 0 and exists (
-            select 1 from raw.corporate_actions as a
-            where a.symbol = t.symbol and a.action = 'split'
-                and a.date > least(p.basis_date, t.basis_date) and a.date <= greatest(p.basis_date, t.basis_date)))
+    where not (t.is_rejected and t.value = 0)
+        and (t.value is distinct from coalesce(p.value, 0)
+            or not p.is_good
+            or (t.value > 0 and t.currency is distinct from p.currency)
+            or (t.action = 'dividend' and t.value > 0 and exists (
+                select 1 from raw.corporate_actions as a
+                where a.symbol = t.symbol and a.action = 'split'
+                    and a.date > least(p.basis_date, t.basis_date) and a.date <= greatest(p.basis_date, t.basis_date))))
 """
+
+
+def reassert(dataset: Dataset, rules: TableRules) -> str:
+    """Say again what a later fetch had said without being stored, where this batch, fetched before it, is loaded after it.
+
+    A, then A again (unchanged, so not stored), then a file fetched in between that says B: the newest word is A, and the store must say so. The
+    version before B is stored once more under the later fetch, whose window tells that it covered the row.
+    """
+    columns = (*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else []))
+    return _reassert(str(dataset), str(dataset), columns, rules.key, rules.symbol, rules.date)
+
+
+def reassert_corporate_actions() -> str:
+    """The same for dividends and splits; where nothing was known before, the later fetch had said that there is none."""
+    return _reassert(
+        "corporate_actions", "prices", ("symbol", "date", "action", "value", "currency"), ("symbol", "date", "action"), "symbol", "date"
+    )
+
+
+def _reassert(table: str, dataset: str, columns: tuple[str, ...], key: tuple[str, ...], symbol: str, day: str) -> str:
+    same = " and ".join(f"{{one}}.{name} = {{two}}.{name}" for name in key)
+    is_action = table == "corporate_actions"
+    values = ", ".join(
+        "coalesce(before.value, 0)"
+        if is_action and name == "value"
+        else f"coalesce(before.{name}, now.{name})"
+        if name in key
+        else f"before.{name}"
+        for name in columns
+    )
+    return f"""
+        insert into raw.{table} ({", ".join(columns)}, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+        with now as (select * from raw.{table} where batch_id = $batch_id),
+        later as (
+            select now.*, windows.batch_id as later_batch_id, windows.fetched_at as later_fetched_at
+            from now inner join raw.fetch_windows as windows
+                on windows.dataset = '{dataset}' and windows.symbol = {_prefixed(symbol, "now")} and windows.fetched_at > $fetched_at
+                and now.{day} between coalesce(windows.start_date, now.{day}) and windows.end_date and windows.row_count > 0
+                and (windows.batch_id, windows.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            qualify row_number() over (partition by {", ".join(f"now.{name}" for name in key)} order by windows.fetched_at) = 1
+        ),
+        before as (
+            select r.*
+            from raw.{table} as r inner join now on {same.format(one="r", two="now")} and r.fetched_at <= $fetched_at and r.batch_id <> $batch_id
+            where (r.batch_id, {_prefixed(symbol)}) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            qualify row_number() over (partition by {", ".join(f"r.{name}" for name in key)} order by r.fetched_at desc, r.loaded_at desc) = 1
+        )
+        select {values}, now.later_fetched_at, greatest(coalesce(before.known_from, now.known_from), now.later_fetched_at),
+            coalesce(before.basis_date, now.basis_date), now.later_batch_id, $source, $loaded_at
+        from later as now {"left" if is_action else "inner"} join before on {same.format(one="before", two="now")}
+        where not exists (
+            select 1 from raw.{table} as r
+            where {same.format(one="r", two="now")} and r.fetched_at > $fetched_at and r.fetched_at <= now.later_fetched_at)
+    """

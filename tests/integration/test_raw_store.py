@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from include.errors import TitansError
 from include.landing.batches import FetchWindow, land
 from include.reference import load_reference
 from include.settings import Settings, load_settings
@@ -47,6 +48,15 @@ def load(settings: Settings) -> list[LoadedBatch]:
         return load_landing(connection, settings, load_reference(settings.seeds_dir))
 
 
+def accept_all(settings: Settings) -> None:
+    """What gate 1 does with good units."""
+    with open_warehouse(settings) as connection:
+        connection.execute(
+            "insert into raw.unit_verdicts select batch_id, dataset, symbol, 'accepted', [], now()::timestamp from raw.fetch_windows "
+            "where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts)"
+        )
+
+
 def rows_of(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         return connection.execute(sql).fetchall()
@@ -62,8 +72,10 @@ def test_loading_twice_changes_nothing(settings: Settings) -> None:
 
 def test_an_unchanged_row_is_not_stored_again_and_a_changed_one_is_a_version(settings: Settings) -> None:
     land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY)], at(5))
+    load(settings)
+    accept_all(settings)
     land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY, 510.0)], at(6))
-    assert [(batch.rows_new, batch.rows_unchanged) for batch in load(settings)] == [(2, 0), (1, 1)]
+    assert [(batch.rows_new, batch.rows_unchanged) for batch in load(settings)] == [(1, 1)]
     versions = rows_of(settings, "select date, close, fetched_at, known_from from raw.prices order by date, fetched_at")
     closed = datetime(2025, 3, 3, 8), datetime(2025, 3, 4, 8)  # noqa: DTZ001  # DuckDB timestamps are naive and in UTC
     assert versions == [
@@ -127,11 +139,10 @@ def test_a_rejected_row_is_recorded_once_however_often_it_comes(settings: Settin
 
 
 def test_corporate_actions_are_versions_of_their_own(settings: Settings) -> None:
-    land_rows(settings, Dataset.PRICES, [price(dividend=4.5)], at(5))
-    land_rows(settings, Dataset.PRICES, [price(dividend=4.5)], at(6))
-    land_rows(settings, Dataset.PRICES, [price(dividend=3.4, dividend_currency="USD")], at(7))
-    land_rows(settings, Dataset.PRICES, [price()], at(8))
-    load(settings)
+    for number, values in enumerate(({"dividend": 4.5}, {"dividend": 4.5}, {"dividend": 3.4, "dividend_currency": "USD"}, {})):
+        land_rows(settings, Dataset.PRICES, [price(**values)], at(5 + number))
+        load(settings)
+        accept_all(settings)
     actions = rows_of(settings, "select action, value, currency, known_from::date from raw.corporate_actions order by fetched_at")
     assert actions == [("dividend", 4.5, "HKD", MONDAY), ("dividend", 3.4, "USD", MONDAY), ("dividend", 0.0, None, MONDAY)]
     assert rows_of(settings, "select count(*) from raw.prices") == [(1,)], "a dividend is no restated price"
@@ -146,6 +157,42 @@ def test_the_same_number_on_another_basis_is_another_statement(settings: Setting
         (500.0, MONDAY),
         (500.0, TUESDAY),
     ]
+
+
+def test_a_file_from_in_between_does_not_outrank_a_later_fetch_that_changed_nothing(settings: Settings) -> None:
+    """A on the 5th, A again on the 7th (not stored), then the file of the 6th that said B, with a dividend: the newest word is A, without one."""
+    for day in (5, 7):
+        land_rows(settings, Dataset.PRICES, [price(close=500.0)], at(day))
+        load(settings)
+        accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=50.0, dividend=4.5)], at(6))
+    load(settings)
+    accept_all(settings)
+    assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,), (500.0,)]
+    assert rows_of(settings, "select value from raw.corporate_actions order by fetched_at") == [(4.5,), (0.0,)]
+
+
+def test_rows_of_a_unit_survive_the_quarantine_of_the_unit_before(settings: Settings) -> None:
+    """Two batches are loaded before one gate run: what the second repeats is stored with it, and not lost with the first."""
+    land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY)], at(5))
+    land_rows(settings, Dataset.PRICES, [price(), price(TUESDAY)], at(6))
+    load(settings)
+    assert rows_of(settings, "select count(*) from raw.prices group by batch_id") == [(2,), (2,)]
+
+
+def test_a_split_on_a_row_without_a_close_is_not_lost(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price(close=None, dividend=4.5, split_ratio=2.0), price(TUESDAY)], at(5))
+    load(settings)
+    assert rows_of(settings, "select action, value from raw.corporate_actions order by 1") == [("dividend", 4.5), ("split", 2.0)]
+    ((values,),) = rows_of(settings, "select row_values from raw.rejected_rows")
+    assert '"split_ratio":2.0' in values
+
+
+def test_landing_files_of_another_source_are_refused(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price()], at(5))
+    settings.store_dir.rename(settings.data_dir / "yahoo")
+    with pytest.raises(TitansError, match=r"is of source sample, in the store of yahoo"):
+        load(settings.model_copy(update={"source": "yahoo"}))
 
 
 def test_estimates_are_keyed_by_period_and_labels_are_attributes(settings: Settings) -> None:

@@ -16,7 +16,7 @@ value_gained as (
         'market_value_change_ytd_usd' as measure,
         'usd' as unit,
         mv.change_ytd_usd as value,
-        {{ billions("mv.change_ytd_usd") }} as value_text,
+        coalesce({{ billions("mv.change_ytd_usd") }}, 'not computable') as value_text,
         mv.date as value_date,
         case
             when mv.change_ytd_usd is null and mv.members_valued < mv.members_priced
