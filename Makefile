@@ -68,13 +68,13 @@ airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedul
 	@$(PY) -m titans airflow --port $(PORT)
 
 query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
-	@$(PY) -m titans query "$$SQL"
+	@$(PY) -m titans query -- "$$SQL"
 
 status: $(VENV)/run.stamp ## what is published and how old, what failed and why, what is quarantined, late or held
 	@$(PY) -m titans status
 
 rollback: $(VENV)/run.stamp ## an earlier generation back, and held; TO=GENERATION
-	@$(PY) -m titans rollback "$$TO"
+	@$(PY) -m titans rollback -- "$$TO"
 
 publish: $(VENV)/run.stamp ## let builds move the link again
 	@$(PY) -m titans publish
@@ -86,7 +86,7 @@ backup: $(VENV)/run.stamp ## estimate snapshots and seeds into backups/
 	@$(PY) -m titans backup
 
 restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
-	@$(PY) -m titans restore "$$FROM"
+	@$(PY) -m titans restore -- "$$FROM"
 
 reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
 	@$(PY) -m titans reset --confirm "$$CONFIRM"

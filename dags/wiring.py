@@ -96,6 +96,8 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
 
         settings, context = load_settings(), get_current_context()
         with current_run(settings).step("plan") as step:
+            if unknown := sorted(set(context["dag_run"].conf or {}) - set(ingest_params())):
+                raise TitansError(f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(ingest_params())}.")
             as_of = run_as_of(zone)
             is_of_timetable = context["dag_run"].run_type in ("scheduled", "backfill")
             if only_on_sessions_of and is_of_timetable and not ingest.is_session(settings, only_on_sessions_of, as_of):

@@ -8,15 +8,16 @@ from typing import Any
 import duckdb
 
 from include.errors import TitansError
+from include.ingest import currency_pairs
 from include.publishing import generations
-from include.publishing.publish import publish
+from include.publishing.publish import SCHEMAS, publish
 from include.quality import mart_checks, raw_checks
 from include.quality.suite import run_checks
 from include.reference import Reference, load_reference
 from include.runs import CheckResult, Run, releases
 from include.settings import Settings
 from include.sources import open_source
-from include.warehouse.load import load_landing, register_securities
+from include.warehouse.load import LoadedBatch, load_landing, register_securities
 from include.warehouse.lock import writer_lock
 from include.warehouse.store import open_warehouse
 from include.warehouse.transform import dbt_build
@@ -36,8 +37,10 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
     with run.step("load") as step:
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
-            batches = load_landing(connection, settings, reference)
+            # Before loading: a row that equals a released one is then nothing new to judge.
             _apply_releases(connection, settings)
+            batches = load_landing(connection, settings, reference)
+            rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
                 raise TitansError(f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.")
         step.facts = {
@@ -45,6 +48,7 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
             "rows_new": sum(batch.rows_new for batch in batches),
             "rows_unchanged": sum(batch.rows_unchanged for batch in batches),
             "rows_rejected": sum(batch.rows_rejected for batch in batches),
+            "rejected": rejected,
         }
         return step.facts
 
@@ -66,35 +70,35 @@ def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
             _refuse_errors(step.checks)
             failed = _failed_units(step.checks)
             with open_warehouse(settings) as connection:
-                now = datetime.now(UTC).replace(tzinfo=None)
-                if pending:
-                    connection.executemany(
-                        "insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)",
-                        [
-                            [
-                                batch,
-                                dataset,
-                                symbol,
-                                "quarantined" if (batch, symbol) in failed else "accepted",
-                                failed.get((batch, symbol), []),
-                                now,
-                            ]
-                            for batch, dataset, symbol in pending
-                        ],
-                    )
-                quarantined = connection.execute(
-                    "select batch_id, dataset, symbol, reasons from raw.current_verdicts where verdict = 'quarantined' order by all"
-                ).fetchall()
+                _record_verdicts(connection, pending, failed)
+                quarantined = connection.execute("select batch_id, dataset, symbol, reasons from raw.unhealed_units").fetchall()
         step.facts = {
             "units": len(pending),
             "quarantined": [
                 {"batch_id": batch, "dataset": dataset, "symbol": symbol, "reasons": reasons}
                 for batch, dataset, symbol, reasons in quarantined
             ],
-            "quarantined_now": sorted({symbol for _, symbol in failed}),
         }
-        _stop_if_too_many(settings, reference, pending, failed)
-        return {"units": len(pending), "quarantined_now": len(failed)}
+        _stop_if_too_many(settings, reference, step.facts["quarantined"])
+        return {"units": len(pending), "quarantined": len(quarantined)}
+
+
+def _record_verdicts(
+    connection: duckdb.DuckDBPyConnection, pending: list[tuple[str, str, str]], failed: dict[tuple[str, str], list[str]]
+) -> None:
+    """All verdicts of a gate in one transaction: half of them would let the next build go on where this one stops."""
+    if not pending:
+        return
+    now = datetime.now(UTC).replace(tzinfo=None)
+    connection.execute("begin")
+    connection.executemany(
+        "insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)",
+        [
+            [batch, dataset, symbol, "quarantined" if (batch, symbol) in failed else "accepted", failed.get((batch, symbol), []), now]
+            for batch, dataset, symbol in pending
+        ],
+    )
+    connection.execute("commit")
 
 
 def transform(settings: Settings, run: Run) -> dict[str, Any]:
@@ -102,6 +106,9 @@ def transform(settings: Settings, run: Run) -> dict[str, Any]:
     with run.step("transform") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
         with open_warehouse(settings) as connection:
             connection.execute("delete from meta.builds")
+            # dbt leaves tables behind whose models are gone, and they would be published for good.
+            for schema in SCHEMAS:
+                connection.execute(f"drop schema if exists {schema} cascade")
         step.facts = dbt_build(settings)
         with open_warehouse(settings) as connection:
             connection.execute("insert into meta.builds values (?, now()::timestamp, null)", [run.name])
@@ -168,6 +175,16 @@ def _apply_releases(connection: duckdb.DuckDBPyConnection, settings: Settings) -
         )
 
 
+def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBatch]) -> list[str]:
+    """Why rows of these batches were rejected, in words, the most frequent reason first."""
+    rows = connection.execute(
+        """select array_to_string(reasons, ', ') as reason, count(*) as rows, max(symbol) as symbol, max(date) as day
+        from raw.rejected_rows where list_contains(?, batch_id) group by reason order by rows desc, reason limit 5""",
+        [[batch.batch_id for batch in batches]],
+    ).fetchall()
+    return [f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows]
+
+
 def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]:
     """Reasons by unit, of the critical checks that failed."""
     failed: dict[tuple[str, str], list[str]] = {}
@@ -182,22 +199,26 @@ def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]
     return failed
 
 
-def _stop_if_too_many(
-    settings: Settings, reference: Reference, pending: list[tuple[str, str, str]], failed: dict[tuple[str, str], list[str]]
-) -> None:
-    kinds = {(batch, symbol): dataset for batch, dataset, symbol in pending}
-    lost_prices = sorted({symbol for batch, symbol in failed if kinds.get((batch, symbol)) == "prices"})
-    lost_pairs = sorted({symbol for batch, symbol in failed if kinds.get((batch, symbol)) == "fx_rates"})
-    expected = [row.symbol for row in reference.securities if row.symbol not in open_source(settings).omitted]
-    reasons = "; ".join(f"{symbol}: {texts[0]}" for (_, symbol), texts in sorted(failed.items())[:5])
+def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: list[dict[str, Any]]) -> None:
+    """Stop while the quarantine, of this gate or an earlier one, holds too much of what is expected."""
+    omitted = open_source(settings).omitted
+    expected = [row.symbol for row in reference.securities if row.symbol not in omitted]
+    pairs = {pair.name for pair in currency_pairs(reference)}
+    lost_prices = sorted({unit["symbol"] for unit in quarantined if unit["dataset"] == "prices"} & set(expected))
+    lost_pairs = sorted({unit["symbol"] for unit in quarantined if unit["dataset"] == "fx_rates"} & pairs)
+
+    def reasons_of(symbols: list[str]) -> str:
+        reasons = {unit["symbol"]: unit["reasons"] for unit in reversed(quarantined)}
+        return "; ".join(f"{symbol}: {reasons[symbol][0]}" for symbol in symbols[:5])
+
     if lost_pairs:
         raise TitansError(
-            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons}), and every price in that currency needs it. Nothing was published. "
-            "Repair the rate at the source, or let it in with make release."
+            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons_of(lost_pairs)}), and every price in that currency needs it. "
+            "Nothing was published. Repair the rate at the source, or let it in with make release."
         )
     if len(lost_prices) > MAX_QUARANTINED_SHARE * len(expected):
         raise TitansError(
-            f"{len(lost_prices)} of {len(expected)} symbols are quarantined ({reasons}), more than {MAX_QUARANTINED_SHARE:.0%}. "
+            f"{len(lost_prices)} of {len(expected)} symbols are quarantined ({reasons_of(lost_prices)}), more than {MAX_QUARANTINED_SHARE:.0%}. "
             "Nothing was published. make status lists them; make release lets one in."
         )
 

@@ -70,11 +70,14 @@ class Wish:
         """From the trigger form's values.
 
         Raises:
-            TitansError: start after end.
+            TitansError: start after end, or one of them after today.
         """
         start, end = (date.fromisoformat(params[name]) if params.get(name) else None for name in ("start", "end"))
         if start and end and start > end:
             raise TitansError(f"start={start} is after end={end}: swap them.")
+        for name, day in (("start", start), ("end", end)):
+            if day and day > datetime.now(UTC).date() + timedelta(days=1):
+                raise TitansError(f"{name}={day} is in the future: give a date up to today.")
         return cls(start, end, tuple(params.get("symbols") or ()))
 
 

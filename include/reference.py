@@ -20,7 +20,8 @@ def _strict_date(value: object) -> object:
     return date.fromisoformat(value) if isinstance(value, str) else value
 
 
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+# Spaces at an end are refused and not stripped: dbt would load them, and nothing would match.
+Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -129,13 +130,15 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
         content = path.read_bytes()
         if b"\r\n" in content and content.count(b"\r\n") != content.count(b"\n"):
             raise TitansError(f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them.")
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
             if missing:
                 raise TitansError(f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}.")
             rows = []
             for row in reader:
+                if None in row:
+                    raise TitansError(f"Seed {path}, line {reader.line_num} has more values than the header has columns. Correct the row.")
                 try:
                     rows.append(model.model_validate({key: value or None for key, value in row.items()}))
                 except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -98,6 +99,7 @@ class Run:
         self.run_id = run_id
         self.name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{dag_id}.{run_id}")
         self._parts = settings.runs_dir / f"{self.name}.parts"
+        self._record_path = settings.runs_dir / f"{self.name}.json"
 
     @contextmanager
     def step(self, name: str) -> Iterator[StepRecord]:
@@ -115,11 +117,14 @@ class Run:
             write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1))
 
     def steps(self) -> list[StepRecord]:
-        """Steps recorded so far, in the order of their start."""
-        if not self._parts.is_dir():
-            return []
-        records = [StepRecord.model_validate_json(path.read_text()) for path in self._parts.glob("*.json")]
-        return sorted(records, key=lambda record: record.started_at)
+        """Steps recorded so far, in the order of their start; of a run whose tasks were cleared, also those that did not run again."""
+        records: dict[str, StepRecord] = {}
+        with contextlib.suppress(OSError, ValidationError):
+            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_text()).steps}
+        for path in self._parts.glob("*.json"):
+            step = StepRecord.model_validate_json(path.read_text())
+            records[step.step] = step
+        return sorted(records.values(), key=lambda step: step.started_at)
 
     def finish(self, as_of: str | None) -> RunRecord:
         """Write ``<run>.json`` out of the parts, in one step, and return it."""
@@ -143,7 +148,7 @@ class Run:
             ended_at=now,
             steps=steps,
         )
-        write_whole(self._settings.runs_dir / f"{self.name}.json", record.model_dump_json(indent=1))
+        write_whole(self._record_path, record.model_dump_json(indent=1))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
 
@@ -162,6 +167,12 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
 def unfinished_runs(settings: Settings) -> list[str]:
     """Names of runs that recorded a step and never ended: running now, or killed."""
     return sorted(path.name.removesuffix(".parts") for path in settings.runs_dir.glob("*.parts"))
+
+
+def forget_killed_runs(settings: Settings) -> None:
+    """Remove what killed runs left half recorded. Only for a caller who knows that no run is under way."""
+    for name in unfinished_runs(settings):
+        shutil.rmtree(settings.runs_dir / f"{name}.parts", ignore_errors=True)
 
 
 def quarantined_units(settings: Settings) -> list[dict[str, Any]]:

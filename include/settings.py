@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
@@ -32,11 +32,11 @@ class Settings(BaseSettings):
     accept_loss: str | None = None
     yahoo_base_url: str | None = None
     """Where the Yahoo client connects to instead of *.yahoo.com: a proxy or, in tests, a stand-in on loopback."""
-    batch_size: int = 25
+    batch_size: int = Field(default=25, ge=1)
     """Symbols in one mapped ingest task."""
-    overlap_sessions: int = 10
+    overlap_sessions: int = Field(default=10, ge=0)
     """Sessions before the last stored one that every price extraction reads again."""
-    keep_generations: int = 3
+    keep_generations: int = Field(default=3, ge=1)
     """Published generations kept of each source."""
 
     @field_validator("files_dir", "data_dir", "dbt_project_dir")
@@ -102,9 +102,9 @@ _EXPECTED = {
     "source": "one of " + ", ".join(SOURCE_NAMES),
     "as_of": "a date such as 2025-03-07",
     "exported_at": "a date such as 2025-03-08, or a time such as 2025-03-08T06:00:00+00:00",
-    "batch_size": "a whole number",
-    "overlap_sessions": "a whole number",
-    "keep_generations": "a whole number",
+    "batch_size": "a whole number from 1 on",
+    "overlap_sessions": "a whole number from 0 on",
+    "keep_generations": "a whole number from 1 on",
 }
 
 
@@ -132,8 +132,12 @@ def load_settings(**overrides: object) -> Settings:
         name = str(problem["loc"][0])
         expected = _EXPECTED.get(name, problem["msg"])
         raise TitansError(f"{name.upper()}={problem['input']} is not usable: TITANS_{name.upper()} must be {expected}.") from error
-    if settings.source == "files" and settings.files_dir is None:
-        raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
-    if settings.as_of and settings.as_of > datetime.now(UTC).date():
+    # Today is the day of whichever zone is ahead: an export of this evening in Hong Kong is no export of the future.
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    if settings.as_of and settings.as_of > tomorrow:
         raise TitansError(f"AS_OF={settings.as_of} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
+    if settings.exported_at and settings.exported_at.date() > tomorrow:
+        raise TitansError(
+            f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: say when it was made."
+        )
     return settings

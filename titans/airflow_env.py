@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from include.errors import TitansError
+from include.exclusive import exclusive
 from include.settings import PROJECT_ROOT, Settings
 
 WRITER_POOL = "duckdb_writer"
@@ -37,7 +38,7 @@ def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
     }
     for name, value in values.items():
-        os.environ.setdefault(name, value)
+        os.environ[name] = value
     os.environ["PYTHONPATH"] = values["PYTHONPATH"]
     # Airflow starts itself by the name `airflow`.
     binaries = str(Path(sys.executable).parent)
@@ -65,15 +66,11 @@ def forget_queued_assets(dag_id: str) -> None:
         session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.target_dag_id == dag_id))
 
 
-def refuse_beside_scheduler(settings: Settings) -> None:
-    """Stop before two of them run the same tasks: a live scheduler would pick up the runs that this process executes.
+def airflow_lock(settings: Settings, holder: str) -> AbstractContextManager[None]:
+    """The only right to execute DAG runs on a data folder: a live scheduler would pick up the runs of ``make run``, and run tasks twice.
 
     Raises:
-        TitansError: a scheduler is running on this data folder.
+        TitansError: ``make run`` or ``make airflow`` is running on the folder.
     """
-    from airflow.jobs.job import most_recent_job
-    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-
-    job = most_recent_job(SchedulerJobRunner.job_type)
-    if job and job.is_alive():
-        raise TitansError(f"Airflow is running on {settings.data_dir}: trigger the DAGs there, or stop make airflow first.")
+    refusal = f"Airflow is at work on {settings.data_dir}: {{who}}. Wait for it to end, or stop it; with make airflow running, trigger the DAGs there."
+    return exclusive(settings.airflow_home / "titans.lock", holder, refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tarfile
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from include.settings import PROJECT_ROOT, SOURCE_NAMES, Settings
 from include.sources.base import Dataset
 
 _KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
+_MARKS = ("landing", "runs", "warehouse.duckdb", "titans.duckdb", "logs/make-run.log", "logs/standalone.log", "passwords.json")
+"""What a folder of a store, of generations or of this project's Airflow holds."""
 
 
 def back_up(settings: Settings) -> Path:
@@ -61,7 +64,7 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
                 assert content is not None
                 data = content.read()
                 top, *rest = Path(member.name).parts
-                if top == "seeds" and len(rest) == 1:
+                if top == "seeds" and len(rest) == 1 and rest[0].endswith(".csv"):
                     target = settings.seeds_dir / rest[0]
                     if not target.exists():
                         target.write_bytes(data)
@@ -86,16 +89,22 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
     """
     if not settings.data_dir.exists():
         return [f"{settings.data_dir} does not exist: nothing to remove."]
-    listing = [f"{entry.name}: {_size(entry) / 1e6:.1f} MB" for entry in sorted(settings.data_dir.iterdir())]
+    own = [settings.data_dir / name for name in (*SOURCE_NAMES, "published", "airflow")]
+    # Only what looks like Titans inside, whatever its name: ~/airflow is Airflow's own default home.
+    own = [path for path in own if any((path / mark).exists() for mark in _MARKS)]
+    listing = [f"{entry.name}: {_size(entry) / 1e6:.1f} MB" for entry in own]
+    if not own:
+        raise TitansError(f"{settings.data_dir} holds nothing of Titans: nothing was removed. Check DATA.")
     if confirm != "yes":
         raise TitansError(
-            f"This would remove {settings.data_dir} ({'; '.join(listing)}). Nothing was removed. To do it: make reset CONFIRM=yes"
+            f"This would remove from {settings.data_dir}: {'; '.join(listing)}. Nothing was removed. To do it: make reset CONFIRM=yes"
         )
-    if not any((settings.data_dir / name).exists() for name in (*SOURCE_NAMES, "published", "airflow")) and listing:
-        raise TitansError(f"{settings.data_dir} holds nothing of Titans ({'; '.join(listing)}): nothing was removed. Check DATA.")
     saved = back_up(settings)
-    shutil.rmtree(settings.data_dir)
-    return [*listing, f"Removed {settings.data_dir}. Estimate snapshots and seeds are in {saved}."]
+    for path in own:
+        shutil.rmtree(path)
+    with contextlib.suppress(OSError):  # something else lies in it
+        settings.data_dir.rmdir()
+    return [*listing, f"Removed from {settings.data_dir}. Estimate snapshots and seeds are in {saved}."]
 
 
 def _snapshots(settings: Settings) -> list[Path]:

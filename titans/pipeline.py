@@ -12,10 +12,10 @@ from rich.console import Console
 from include.as_of import bound_to_coverage, parse_as_of
 from include.errors import TitansError
 from include.reference import load_reference
-from include.runs import Run, RunRecord
+from include.runs import Run, RunRecord, forget_killed_runs
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
-from titans.airflow_env import forget_queued_assets, prepare_airflow, refuse_beside_scheduler, set_airflow_environment
+from titans.airflow_env import airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 from titans.task_logs import keep_task_logs
 
@@ -41,11 +41,11 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     result = PipelineResult()
     as_of = _check_beforehand(settings, result)
     log = settings.airflow_home / "logs" / "make-run.log"
-    with quiet_libraries(log) as console:
+    with airflow_lock(settings, "make run"), quiet_libraries(log) as console:
+        forget_killed_runs(settings)
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(settings)
             prepare_airflow(settings)
-            refuse_beside_scheduler(settings)
             keep_task_logs(log)
             from airflow.dag_processing.dagbag import BundleDagBag
 
@@ -57,13 +57,16 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
                 )
         conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
         ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
+        said = ""
         for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
             with _timed(result, dag_id, console) as line:
                 record = _execute(settings, bag, dag_id, conf)
                 result.ingests.append(record)
                 finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
                 result.notes += [f"{symbol} failed in {dag_id}: {reason}" for symbol, reason in finals.items()]
-                line.text = _ingest_line(record)
+                text = _ingest_line(record)
+                line.text = "as above" if text == said else text
+                said = text
                 line.is_good = record.outcome in ("success", "skipped")
         if all(record.outcome in ("failed", "skipped") for record in result.ingests):
             raise TitansError(

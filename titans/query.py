@@ -44,29 +44,43 @@ def show(console: Console, settings: Settings, sql: str) -> None:
 
 
 def prompt(console: Console, settings: Settings) -> None:
-    """Read statements from the terminal until an empty line or the end of input."""
+    """Read statements, each to its semicolon, until ``exit`` or the end of input."""
     import readline  # noqa: F401  # gives input() its line editing
 
-    console.print("Titans, read-only. Tables are in marts and ops; an empty line ends.")
+    console.print("Titans, read-only. Tables are in marts and ops: show all tables; A statement ends with a semicolon; exit ends.")
     with open_published(settings) as connection:
-        while True:
+        for statement in _statements():
             try:
-                line = input("titans> ").strip()
-            except (EOFError, KeyboardInterrupt):
-                return
-            if not line:
-                return
-            try:
-                _print_result(console, connection, line)
+                _print_result(console, connection, statement)
             except TitansError as error:
                 console.print(f"Error: {error}", style="red", markup=False)
+
+
+def _statements() -> Iterator[str]:
+    """Statements from standard input; one may take several lines, and the last needs no semicolon."""
+    lines: list[str] = []
+    while True:
+        try:
+            line = input("   ...> " if lines else "titans> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            if lines:
+                yield "\n".join(lines)
+            return
+        if not lines and line.lower() in ("exit", "quit", ".exit", ".quit"):
+            return
+        if line:
+            lines.append(line)
+        if line.endswith(";"):
+            yield "\n".join(lines)
+            lines = []
 
 
 def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
         result = connection.execute(sql)
-        rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1)
-        names = [column[0] for column in result.description or []]
+        # A lone semicolon or comment is no statement and has no result.
+        names = [column[0] for column in (result.description if result else None) or []]
+        rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1) if names else []
     except duckdb.Error as error:
         raise TitansError(f"The query failed: {error}") from error
     table = Table(*names, box=None, header_style="bold")

@@ -18,7 +18,7 @@ from rich.console import Console
 from include.errors import TitansError
 from include.reference import load_reference
 from include.settings import Settings
-from titans.airflow_env import prepare_airflow, set_airflow_environment
+from titans.airflow_env import airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
@@ -38,10 +38,15 @@ def serve(console: Console, settings: Settings, port: int) -> None:
     """Run Airflow's components until Ctrl-C, a hangup or a SIGTERM, then stop all of them.
 
     Raises:
-        TitansError: the port is taken, or a component ended by itself.
+        TitansError: the port is taken, another Airflow is at work on the data folder, or a component ended by itself.
     """
     load_reference(settings.seeds_dir)
     _check_port(port)
+    with airflow_lock(settings, "make airflow"):
+        _serve(console, settings, port)
+
+
+def _serve(console: Console, settings: Settings, port: int) -> None:
     set_airflow_environment(settings, port)
     logs = settings.airflow_home / "logs"
     with quiet_libraries(logs / "make-airflow.log"):

@@ -22,6 +22,9 @@ def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     lines = [_published(settings, now)]
     if (held := generations.hold(settings)) is not None:
         lines.append(("Held", f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link"))
+    earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(settings))]
+    if len(earlier) > 1:
+        lines.append(("Kept", ", ".join(earlier)))
     for store in stores(settings):
         lines += _store_lines(store, now)
     return lines
@@ -40,11 +43,17 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     else:
         lines = [("Build", f"{settings.source} has not been built yet: make run SOURCE={settings.source}")]
     lines += _ingests(settings, now)
-    for unit in quarantined_units(settings)[:5]:
+    quarantined = quarantined_units(settings)
+    for unit in quarantined[:_MAX_UNITS]:
         lines.append(("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"))
+    if len(quarantined) > _MAX_UNITS:
+        lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
     if unfinished := unfinished_runs(settings):
         lines.append(("Unfinished", f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left)"))
     return lines
+
+
+_MAX_UNITS = 5
 
 
 def _published(settings: Settings, now: datetime) -> tuple[str, str]:
@@ -73,7 +82,10 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
         lines.append(("Late", ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)))
     load = record.step("load")
     if load and load.facts.get("rows_rejected"):
-        lines.append(("Rejected", f"{load.facts['rows_rejected']} rows by the last build: select * from ops.rejected_rows"))
+        reasons = "; ".join(load.facts.get("rejected", []))
+        lines.append(
+            ("Rejected", f"{load.facts['rows_rejected']} rows by the last build" + (f": {reasons}" if reasons else ", all known before"))
+        )
     return lines
 
 
@@ -86,7 +98,7 @@ def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(finals.items())[:3])
             message = next((step.message for step in record.steps if step.outcome == "failed"), "")
-            lines.append(("Ingest", f"{dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
+            lines.append(("Ingest", f"{record.source} {dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
     return lines
 
 

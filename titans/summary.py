@@ -76,11 +76,11 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     if published["changed_source_from"]:
         say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
     state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
-    say(console, f"Published  {_relative(path)} ({published['generation']}: {state})")
+    say(console, f"{'Built' if published['is_held'] else 'Published':<10} {_relative(path)} ({published['generation']}: {state})")
     if published["is_held"]:
         held = generations.linked_generation(settings)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
-    say(console, 'Next       make query SQL="from marts.fct_headlines limit 5" | make status | make airflow')
+    say(console, f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" | make status | make airflow")
 
 
 def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -92,6 +95,15 @@ def hold(settings: Settings) -> Hold | None:
         return None
 
 
+@contextmanager
+def link_lock(settings: Settings) -> Iterator[None]:
+    """The only right to move the link, hold it or prune: builds of several sources and people share the folder."""
+    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.published_dir / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
     """Move the link to an earlier generation and hold it there.
 
@@ -119,8 +131,9 @@ def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
         to = earlier[-1]
     if to not in names:
         raise TitansError(f"There is no generation {to}: nothing was moved. Known are {', '.join(names)}.")
-    write_whole(_hold_path(settings), Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
-    move_link(settings, to)
+    with link_lock(settings):
+        write_whole(_hold_path(settings), Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
+        move_link(settings, to)
     return current, to
 
 
@@ -136,13 +149,17 @@ def release_hold(settings: Settings) -> str:
     current = linked_generation(settings)
     source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
     newest = [manifest.generation for manifest in known if manifest.source == source][-1]
-    _hold_path(settings).unlink(missing_ok=True)
-    move_link(settings, newest)
+    with link_lock(settings):
+        _hold_path(settings).unlink(missing_ok=True)
+        move_link(settings, newest)
     return newest
 
 
 def move_link(settings: Settings, generation: str) -> None:
-    """Point ``titans.duckdb`` at a generation in one atomic step; readers see the old file before it and the new one after."""
+    """Point ``titans.duckdb`` at a generation in one atomic step; readers see the old file before it and the new one after.
+
+    The caller holds the link lock.
+    """
     temporary = settings.published_dir / ".titans.link"
     temporary.unlink(missing_ok=True)
     # The target is a bare name, so that the folder can be mounted anywhere.
@@ -166,7 +183,13 @@ def prune(settings: Settings, now: datetime | None = None) -> list[str]:
             generation_path(settings, manifest.generation).unlink()
             manifest_path(settings, manifest.generation).unlink()
             removed.append(manifest.generation)
-    for leftover in settings.published_dir.glob(".titans-*"):
+    # What a killed build left: a half-written file, or one of the pair of file and manifest without the other.
+    whole = {manifest.generation for manifest in manifests(settings)}
+    pairs = [path for ending in ("duckdb", "json") for path in settings.published_dir.glob(f"titans-*.{ending}")]
+    for leftover in [
+        *settings.published_dir.glob(".titans-*"),
+        *(path for path in pairs if path.stem.removeprefix("titans-") not in whole),
+    ]:
         if now.timestamp() - leftover.lstat().st_mtime > _YOUNG.total_seconds():
             leftover.unlink(missing_ok=True)
     return removed

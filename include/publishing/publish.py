@@ -80,7 +80,6 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     settings.published_dir.mkdir(parents=True, exist_ok=True)
     last = generations.last_of_source(settings)
     changed = ["marts"] if last is None else changed_tables(connection, generations.generation_path(settings, last.generation))
-    held = generations.hold(settings)
     linked = _linked_manifest(settings)
     generation = last.generation if last else ""
     is_new = bool(changed)
@@ -96,13 +95,17 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
             row_counts=_row_counts(connection, "warehouse", ("marts",)),
             checks_passed=sum(check.status == "passed" for check in checks),
             checks_warned=sum(check.status == "warning" for check in checks),
-            accepted_loss=settings.accept_loss,
+            accepted_loss=next(
+                (settings.accept_loss for check in checks if check.name == "nothing_lost" and check.status == "warning"), None
+            ),
         )
         _write_generation(connection, settings, manifest, checks)
         generation = manifest.generation
-    if held is None and generations.linked_generation(settings) != generation:
-        generations.move_link(settings, generation)
-    generations.prune(settings)
+    with generations.link_lock(settings):
+        held = generations.hold(settings)
+        if held is None and generations.linked_generation(settings) != generation:
+            generations.move_link(settings, generation)
+        generations.prune(settings)
     return {
         "generation": generation,
         "is_new": is_new,
@@ -125,11 +128,12 @@ def _write_generation(connection: duckdb.DuckDBPyConnection, settings: Settings,
         _verify(temporary, manifest)
         sync_file(temporary)
         temporary.chmod(0o444)
-        temporary.replace(target)
+        # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
         write_whole(generations.manifest_path(settings, manifest.generation), manifest.model_dump_json(indent=1))
+        temporary.replace(target)
         sync_folder(settings.published_dir)
     except (OSError, duckdb.Error) as error:
-        target.unlink(missing_ok=True)
+        generations.manifest_path(settings, manifest.generation).unlink(missing_ok=True)
         temporary.unlink(missing_ok=True)
         Path(f"{temporary}.wal").unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]

@@ -175,13 +175,14 @@ CHECKS: tuple[Check, ...] = (
     _rows(
         "nothing_lost",
         "quality.lost_rows",
-        'Rows of the last generation that are not there any more; ACCEPT_LOSS="reason" lets one build pass.',
+        "Rows of the last generation are gone. Look for a changed calendar_overrides.csv, a quarantined unit or a withdrawn file and undo it; "
+        'only if they are meant to go, ACCEPT_LOSS="reason" lets one build pass.',
         "select table_name, symbol, month, rows_before, rows_now from {batch}",
     ),
     _rows(
         "symbols_not_behind",
         "ops.freshness",
-        "A symbol without a close in its exchange's last session shows an old one.",
+        "A symbol without a close in the last closed session of its exchange shows an old one.",
         "select symbol, last_date, sessions_behind from {batch} where sessions_behind > 0",
         "warning",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class FilesSource:
 
     def __init__(self, settings: Settings) -> None:
         if settings.files_dir is None:
-            raise TitansError("SOURCE=files needs FILES=<folder> (TITANS_FILES_DIR).")
+            raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
         self._folder = settings.files_dir
         self._exported_at = settings.exported_at
         self._reference = load_reference(settings.seeds_dir)
@@ -78,6 +78,10 @@ class FilesSource:
         ]
         if not dates and wanted is None:
             raise TitansError(f"{self._paths[Dataset.PRICES]} has no row: export prices into it.")
+        if dates and self._exported_at and max(dates) > self._exported_at.date() + timedelta(days=1):
+            raise TitansError(
+                f"EXPORTED_AT={self._exported_at.date()} is before the last date of {self._paths[Dataset.PRICES].name}, {max(dates)}: say when the export was made."
+            )
         return Coverage(min(dates), max(dates)) if dates else None
 
     @cached_property

@@ -63,11 +63,25 @@ create or replace view raw.current_verdicts as
 select batch_id, dataset, symbol, verdict, reasons, decided_at
 from raw.unit_verdicts
 qualify row_number() over (partition by batch_id, symbol order by decided_at desc, verdict desc) = 1;
+
+-- Units in quarantine that no later good delivery of the same symbol has healed; newest first.
+create or replace view raw.unhealed_units as
+select verdicts.batch_id, verdicts.dataset, verdicts.symbol, verdicts.reasons, windows.fetched_at
+from raw.current_verdicts as verdicts
+inner join raw.fetch_windows as windows on verdicts.batch_id = windows.batch_id and verdicts.symbol = windows.symbol
+where verdicts.verdict = 'quarantined'
+    and not exists (
+        select 1
+        from raw.current_verdicts as later
+        inner join raw.fetch_windows as fetches on later.batch_id = fetches.batch_id and later.symbol = fetches.symbol
+        where later.dataset = verdicts.dataset and later.symbol = verdicts.symbol and later.verdict in ('accepted', 'released')
+            and fetches.row_count > 0 and (fetches.fetched_at, later.decided_at) > (windows.fetched_at, verdicts.decided_at))
+order by windows.fetched_at desc, verdicts.symbol;
 """
 
 
 @contextmanager
-def open_warehouse(settings: Settings, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the source's warehouse, made and described on first use. The caller holds the writer lock.
 
     Raises:
@@ -76,18 +90,17 @@ def open_warehouse(settings: Settings, read_only: bool = False) -> Iterator[duck
     path = settings.warehouse_path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        connection = duckdb.connect(str(path), read_only=read_only)
+        connection = duckdb.connect(str(path))
     except duckdb.Error as error:
         raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
     try:
         connection.execute("set timezone = 'UTC'")
-        if not read_only:
-            try:
-                connection.execute(_DDL)
-            except duckdb.Error as error:
-                raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
-            if connection.execute("select count(*) from meta.store").fetchone() == (0,):
-                connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+        try:
+            connection.execute(_DDL)
+        except duckdb.Error as error:
+            raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+        if connection.execute("select count(*) from meta.store").fetchone() == (0,):
+            connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
         _check_owner(connection, settings)
         yield connection
     finally:

@@ -216,4 +216,4 @@ def test_logs_of_tasks_are_where_the_ui_looks(runs: Runs) -> None:
 
 
 def test_mapped_tasks_have_names(runs: Runs) -> None:
-    assert result_of(runs, WINDOW).tasks["fetch_batch[0]"].label == "prices hk 1: 2 from 2025-02-03"
+    assert result_of(runs, WINDOW).tasks["fetch_batch[0]"].label == "prices hk 1: 2 symbols from 2025-02-03"

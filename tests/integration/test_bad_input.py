@@ -15,6 +15,7 @@ import pytest
 from include.settings import PROJECT_ROOT, Settings
 from tests.conftest import CopyStore
 from tests.pipeline import Published
+from titans.airflow_env import airflow_lock
 
 
 @pytest.fixture
@@ -66,6 +67,8 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         ({"TITANS_SOURCE": "files"}, ["FILES="]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "/no/such/folder"}, ["/no/such/folder", "cannot be read"]),
         ({"TITANS_EXPORTED_AT": "yesterday"}, ["EXPORTED_AT=yesterday", "2025-03-08"]),
+        ({"TITANS_EXPORTED_AT": "2999-01-01"}, ["EXPORTED_AT=2999-01-01", "future"]),
+        ({"TITANS_BATCH_SIZE": "0"}, ["BATCH_SIZE=0", "whole number from 1 on"]),
         ({"TITANS_SUORCE": "files"}, ["TITANS_SUORCE", "TITANS_SOURCE"]),
     ],
     ids=[
@@ -77,6 +80,8 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         "no folder",
         "missing folder",
         "bad export time",
+        "future export",
+        "no batch",
         "misspelt",
     ],
 )
@@ -103,6 +108,35 @@ def test_files_are_refused(published: tuple[Settings, Published], tmp_path: Path
     result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder))
     assert_refused(result, *words)
     before.assert_untouched()
+
+
+def test_export_from_before_its_own_data_is_refused(published: tuple[Settings, Published], tmp_path: Path) -> None:
+    settings, before = published
+    folder = write_export(tmp_path / "export")
+    environment = {"TITANS_SOURCE": "files", "TITANS_FILES_DIR": str(folder), "TITANS_EXPORTED_AT": "2024-01-01"}
+    assert_refused(
+        titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), "EXPORTED_AT=2024-01-01", "prices.csv", "2025-03-07"
+    )
+    before.assert_untouched()
+
+
+def test_a_second_run_at_the_same_moment_is_told_at_once(published: tuple[Settings, Published]) -> None:
+    settings, before = published
+    with airflow_lock(settings, "make run"):
+        assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process", "since 20")
+        assert_refused(
+            titans("airflow", "--port", "18999", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process"
+        )
+    before.assert_untouched()
+
+
+def test_reset_removes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
+    """~/airflow is Airflow's own default home, and a home folder is no data folder."""
+    for name in ("airflow/airflow.cfg", "published/novel.txt", "thesis.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("precious")
+    assert_refused(titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(tmp_path)), "nothing of Titans", "nothing was removed")
+    assert len(list(tmp_path.rglob("*.*"))) == 3
 
 
 def test_empty_folder_is_refused(published: tuple[Settings, Published], tmp_path: Path) -> None:
@@ -156,9 +190,12 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("baskets.csv", "lonely,Lonely,equal,annual,,"), ["lonely", "no member"]),
         (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty"]),
         (append("securities.csv", "0700.HK,Tencent again,equity,XHKG,HKD,CNY"), ["0700.HK", "twice"]),
+        (append("securities.csv", "TSM,Taiwan Semiconductor,equity,XNYS ,USD,"), ["securities.csv, line 20", "exchange='XNYS '"]),
+        (append("baskets.csv", "odd,Odd,equal,annual,,,,"), ["baskets.csv, line 4", "more values"]),
+        (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

@@ -160,6 +160,12 @@ def test_too_many_quarantined_symbols_stop_the_run(
     (tmp_path / "doubled.csv").rename(prices)
     with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined .*more than 20%"):
         run_without_airflow(settings)
+    with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined"):
+        build_all(settings)  # nothing new to judge, and still not fit to build on
+    before.assert_untouched()
+    healed = settings.model_copy(update={"files_dir": market_data, "exported_at": settings.exported_at.replace(day=10)})  # type: ignore[union-attr]  # set by the fixture
+    assert run_without_airflow(healed).outcome == "success"
+    assert quarantined_units(healed) == [], "the next good delivery heals"
     before.assert_untouched()
 
 
@@ -190,6 +196,8 @@ def test_quarantine_and_release(built_real_store: Settings, copy_store: CopyStor
         (pytest.approx(108.7, abs=1e-3),)
     ]
     assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [("released", "looked at it, and meant to")]
+    assert run_without_airflow(settings).outcome == "success"
+    assert quarantined_units(settings) == [], "the same rows delivered again are released rows"
 
 
 def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_copy: Path) -> None:
@@ -218,6 +226,27 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
         assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_without_share_counts_and_estimates_the_rest_is_published(market_data: Path, tmp_path: Path) -> None:
+    """Only prices and fx_rates are required of an export."""
+    folder = tmp_path / "export"
+    folder.mkdir()
+    for name in ("prices.csv", "fx_rates.csv"):
+        (folder / name).write_bytes((market_data / name).read_bytes())
+    settings = load_settings(source="files", files_dir=str(folder), exported_at="2025-03-08", data_dir=str(tmp_path / "data"))
+    assert run_without_airflow(settings).outcome == "success"
+    rows = ask(
+        settings,
+        "select value, value_text, sentence from marts.fct_headlines where as_of = '2025-03-07' and headline_id = 'china_titans_market_value_change_ytd_usd'",
+    )
+    assert rows == [
+        (
+            None,
+            "not computable",
+            "The market value that China's seven tech titans gained in 2025 cannot be computed: share counts are known for 0 of 7 members.",
+        )
+    ]
 
 
 def test_as_of_is_recorded(store: Settings) -> None:

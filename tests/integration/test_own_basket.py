@@ -21,8 +21,10 @@ def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings
     baskets, members = project_copy / "seeds" / "baskets.csv", project_copy / "seeds" / "basket_members.csv"
     original = baskets.read_text(), members.read_text()
 
-    baskets.write_text(original[0] + "chips,Chips of two worlds,equal,annual,,magnificent_seven\n")
-    members.write_text(original[1] + "chips,0981.HK,,\nchips,NVDA,,\n")
+    baskets.write_text(
+        original[0] + "chips,Chips of two worlds,equal,annual,,magnificent_seven\nlarge,Two large ones,market_value,annual,,\n"
+    )
+    members.write_text(original[1] + "chips,0981.HK,,\nchips,NVDA,,\nlarge,AAPL,,\nlarge,TSLA,,\n")
     assert build_all(settings).outcome == "success"
     for mart in BASKET_MARTS:
         assert ask(settings, f"select count(*) > 0 from marts.{mart} where basket_id = 'chips'") == [(True,)], mart
@@ -38,6 +40,24 @@ def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings
         "select return_ytd from marts.fct_basket_daily where basket_id = 'chips' and date = '2025-03-07' and currency_basis = 'local' and return_type = 'price'",
     )
     assert ytd == pytest.approx((54.6 / 31.8 + 112.69 / 134.29) / 2 - 1, rel=1e-9)
+    # By market value, Apple is many times Tesla: the basket's year is near Apple's own.
+    ((large, apple),) = ask(
+        settings,
+        "select basket.return_ytd, apple.return_ytd from marts.fct_basket_daily as basket inner join marts.fct_security_daily as apple "
+        "on apple.symbol = 'AAPL' and apple.date = basket.date "
+        "where basket_id = 'large' and basket.date = '2025-03-07' and currency_basis = 'local' and return_type = 'price'",
+    )
+    shares = dict(
+        ask(
+            settings,
+            "select symbol, arg_max(shares_outstanding, as_of) from marts.fct_shares_outstanding where as_of <= '2024-12-31' group by symbol",
+        )
+    )
+    values = {"AAPL": (shares["AAPL"] * 250.42, 239.07 / 250.42), "TSLA": (shares["TSLA"] * 403.84, 262.67 / 403.84)}
+    assert large == pytest.approx(
+        sum(value * growth for value, growth in values.values()) / sum(value for value, _ in values.values()) - 1, rel=1e-9
+    )
+    assert abs(large - apple) < 0.15
     # 17 February 2025: New York is closed, Hong Kong is not; the basket has a day and Nvidia's close is carried.
     ((day_return,),) = ask(
         settings,

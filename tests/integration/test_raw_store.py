@@ -139,7 +139,8 @@ def test_a_rejected_row_is_recorded_once_however_often_it_comes(settings: Settin
 
 
 def test_corporate_actions_are_versions_of_their_own(settings: Settings) -> None:
-    for number, values in enumerate(({"dividend": 4.5}, {"dividend": 4.5}, {"dividend": 3.4, "dividend_currency": "USD"}, {})):
+    told: list[dict[str, Any]] = [{"dividend": 4.5}, {"dividend": 4.5}, {"dividend": 3.4, "dividend_currency": "USD"}, {}]
+    for number, values in enumerate(told):
         land_rows(settings, Dataset.PRICES, [price(**values)], at(5 + number))
         load(settings)
         accept_all(settings)

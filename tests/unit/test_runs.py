@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.runs import FailureRow, Run, record_release, releases, run_records, unfinished_runs
+from include.runs import FailureRow, Run, quarantined_units, record_release, releases, run_records, unfinished_runs
 from include.settings import Settings, load_settings
 
 
@@ -36,6 +36,23 @@ def test_a_symbol_that_failed_for_good_makes_a_run_partial(settings: Settings) -
         with run.step("fetch") as step:
             step.failures = [FailureRow(dataset="prices", symbol="TSM", reason="busy", attempt=1, is_final=is_final)]
         assert run.finish(None).outcome == outcome
+
+
+def test_a_run_whose_last_tasks_were_cleared_keeps_the_steps_before(settings: Settings) -> None:
+    run = Run(settings, "build_marts", "one")
+    for name in ("check_raw", "publish"):
+        with run.step(name) as step:
+            step.facts = (
+                {"quarantined": [{"batch_id": "b", "dataset": "prices", "symbol": "TSM", "reasons": ["why"]}]}
+                if name == "check_raw"
+                else {}
+            )
+    run.finish(None)
+    again = Run(settings, "build_marts", "one")
+    with again.step("publish") as step:
+        step.facts = {"is_new": True}
+    assert [step.step for step in again.finish(None).steps] == ["check_raw", "publish"]
+    assert [unit["symbol"] for unit in quarantined_units(settings)] == ["TSM"]
 
 
 def test_a_damaged_record_does_not_hide_the_others(settings: Settings) -> None:

@@ -1,11 +1,14 @@
 -- Where each basket starts: the first session of any member on which all initial members are priced, not before the seed's own base date.
+-- Weights by market value also need a share count of each: none is carried back for a weight.
 with members as (
     select
         members.basket_id,
         members.symbol,
         securities.exchange,
         coalesce(members.valid_from, '1900-01-01'::date) as valid_from,
-        baskets.base_date as wanted
+        coalesce(members.valid_to, '9999-12-31'::date) as valid_to,
+        baskets.base_date as wanted,
+        baskets.weighting
     from {{ ref("basket_members") }} as members
     inner join {{ ref("baskets") }} as baskets on members.basket_id = baskets.basket_id
     inner join {{ ref("securities") }} as securities on members.symbol = securities.symbol
@@ -14,7 +17,9 @@ with members as (
 initial_members as (
     select *
     from members
-    qualify valid_from <= coalesce(wanted, min(valid_from) over (partition by basket_id))
+    qualify
+        valid_from <= coalesce(wanted, min(valid_from) over (partition by basket_id))
+        and valid_to > coalesce(wanted, min(valid_from) over (partition by basket_id))
 ),
 
 first_prices as (
@@ -25,18 +30,30 @@ first_prices as (
     group by symbol
 ),
 
+first_shares as (
+    select
+        symbol,
+        min(as_of) as first_date
+    from {{ ref("int_shares_split_adjusted") }}
+    group by symbol
+),
+
 earliest as (
     select
         initial_members.basket_id,
         greatest(
             max(first_prices.first_date),
+            max(case when initial_members.weighting = 'market_value' then first_shares.first_date else first_prices.first_date end),
             max(initial_members.valid_from),
             coalesce(any_value(initial_members.wanted), '1900-01-01'::date)
         ) as date
     from initial_members
     left join first_prices on initial_members.symbol = first_prices.symbol
+    left join first_shares on initial_members.symbol = first_shares.symbol
     group by initial_members.basket_id
-    having count(*) = count(first_prices.first_date)
+    having
+        count(*) = count(first_prices.first_date)
+        and (any_value(initial_members.weighting) = 'equal' or count(*) = count(first_shares.first_date))
 )
 
 select

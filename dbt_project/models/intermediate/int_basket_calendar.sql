@@ -10,15 +10,6 @@ with members as (
     inner join {{ ref("securities") }} as securities on members.symbol = securities.symbol
 ),
 
-complete as (
-    select
-        members.basket_id,
-        min(progress.complete_until) as complete_until
-    from members
-    inner join {{ ref("int_exchange_progress") }} as progress on members.exchange = progress.exchange
-    group by members.basket_id
-),
-
 dates as (
     select distinct date
     from {{ ref("stg_exchange_sessions") }}
@@ -31,7 +22,7 @@ days as (
         base_dates.base_date,
         complete.complete_until
     from {{ ref("int_basket_base_dates") }} as base_dates
-    inner join complete on base_dates.basket_id = complete.basket_id
+    inner join {{ ref("int_basket_progress") }} as complete on base_dates.basket_id = complete.basket_id
     inner join dates on base_dates.base_date <= dates.date
 ),
 

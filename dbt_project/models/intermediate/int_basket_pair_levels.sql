@@ -25,24 +25,14 @@ pairs as (
     inner join spans as two on one.basket_id <> two.basket_id
 ),
 
-complete as (
-    select
-        members.basket_id,
-        min(progress.complete_until) as complete_until
-    from {{ ref("basket_members") }} as members
-    inner join {{ ref("securities") }} as securities on members.symbol = securities.symbol
-    inner join {{ ref("int_exchange_progress") }} as progress on securities.exchange = progress.exchange
-    group by members.basket_id
-),
-
 pair_days as (
     select distinct
         pairs.basket_id,
         pairs.comparator_basket_id,
         days.date
     from pairs
-    inner join complete as one on pairs.basket_id = one.basket_id
-    inner join complete as two on pairs.comparator_basket_id = two.basket_id
+    inner join {{ ref("int_basket_progress") }} as one on pairs.basket_id = one.basket_id
+    inner join {{ ref("int_basket_progress") }} as two on pairs.comparator_basket_id = two.basket_id
     inner join days
         on
             (pairs.basket_id = days.basket_id or pairs.comparator_basket_id = days.basket_id)

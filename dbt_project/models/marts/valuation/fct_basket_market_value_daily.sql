@@ -35,7 +35,7 @@ select
     s.members_priced,
     s.members_valued,
     s.shares_as_of,
-    s.is_shares_backcast
+    s.is_shares_backcast or coalesce(base.is_shares_backcast, false) as is_shares_backcast
 from complete as s
 inner join {{ ref("baskets") }} as baskets on s.basket_id = baskets.basket_id
 asof left join complete as base
