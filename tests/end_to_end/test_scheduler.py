@@ -6,6 +6,7 @@ import csv
 import shutil
 import signal
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +35,7 @@ def test_assets_start_a_build_that_publishes_and_a_backfill_is_one_trigger(tmp_p
         ingest = server.trigger("ingest_prices_us", {"as_of": AS_OF.isoformat()})
         backfill = server.trigger("ingest_prices_hk", {"as_of": AS_OF.isoformat(), **WINDOW})
         for dag_id, run_id in (("ingest_prices_us", ingest), ("ingest_prices_hk", backfill)):
-            server.wait_for(f"end of {dag_id}", lambda dag_id=dag_id, run_id=run_id: _has_ended(server, dag_id, run_id), 60)  # type: ignore[misc]
+            server.wait_for(f"end of {dag_id}", partial(_has_ended, server, dag_id, run_id), 60)
             assert server.run(dag_id, run_id)["state"] == "success"
 
         build = server.wait_for("build of the backfill", lambda: _build_after(server, backfill), 90)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis as h
 import pyarrow as pa
 import pytest
+from hypothesis import strategies as st
 
 from include.errors import TitansError
 from include.landing.batches import FetchWindow, land
@@ -219,3 +221,26 @@ def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.ESTIMATES, [row], at(5))
     load(settings)
     assert rows_of(settings, "select reasons from raw.rejected_rows") == [(["future date"],)]
+
+
+@h.settings(max_examples=15, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
+@h.given(
+    told=st.lists(st.sampled_from([(500.0, 0.0), (500.0, 4.5), (50.0, 0.0), (50.0, 4.5)]), min_size=1, max_size=5),
+    order=st.randoms(use_true_random=False),
+)
+def test_the_newest_word_wins_in_whatever_order_files_are_loaded(
+    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[float, float]], order: Any
+) -> None:
+    """Each fetch says a close and a dividend; the files are loaded in any order, each judged good before the next comes."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("order")))
+    fetches = list(enumerate(told))
+    order.shuffle(fetches)
+    for day, (close, dividend) in fetches:
+        land_rows(settings, Dataset.PRICES, [price(close=close, dividend=dividend)], at(5 + day))
+        load(settings)
+        accept_all(settings)
+    newest = rows_of(settings, "select arg_max(close, (fetched_at, loaded_at)) from raw.prices")
+    actions = rows_of(
+        settings, "select coalesce(arg_max(value, (fetched_at, loaded_at)), 0) from raw.corporate_actions where action = 'dividend'"
+    )
+    assert (newest[0][0], actions[0][0]) == told[-1]
