@@ -72,11 +72,11 @@ def test_security_returns(built_real_store: Settings, closes: pd.DataFrame, symb
         "1m": days - pd.DateOffset(months=1),
         "1y": days - pd.DateOffset(years=1),
     }
-    np.testing.assert_allclose(frame["1d"].astype(float), series.pct_change(), rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(frame["1d"].astype(float), series.pct_change(), rtol=TOLERANCE, atol=1e-12)
     np.testing.assert_allclose(frame["drawdown"].astype(float), series / series.cummax() - 1, rtol=TOLERANCE, atol=1e-12)
     for period, target in targets.items():
         expected = series.to_numpy() / series.asof(target).to_numpy() - 1
-        np.testing.assert_allclose(frame[period].astype(float), expected, rtol=1e-7, atol=1e-12, err_msg=period)
+        np.testing.assert_allclose(frame[period].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
 
 
 def test_total_return_of_tencent(built_real_store: Settings, closes: pd.DataFrame, market_data: Path) -> None:
