@@ -103,7 +103,7 @@ env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.y
 lock: $(VENV)/run.stamp
 	@for name in bootstrap run server dev; do \
 	  file=requirements-$$name; test $$name = run && file=requirements; \
-	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
+	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
 	done
 
 clean: ## remove caches and the environment, never data

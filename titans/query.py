@@ -15,6 +15,8 @@ from include.publishing.generations import linked_generation
 from include.settings import Settings
 
 MAX_ROWS = 1000
+_FEW_COLUMNS = 4
+"""So few may be folded; more of them that do not fit beside each other are printed below each other."""
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def prompt(console: Console, settings: Settings) -> None:
     """Read statements, each to its semicolon, until ``exit`` or the end of input."""
     import readline  # noqa: F401  # gives input() its line editing
 
-    console.print("Titans, read-only. Tables are in marts and ops: show all tables; A statement ends with a semicolon; exit ends.")
+    console.print("Titans, read-only. Tables are in marts and ops: show tables; A statement ends with a semicolon; exit ends.")
     with open_published(settings) as connection:
         for statement in _statements():
             try:
@@ -83,9 +85,25 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
         rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1) if names else []
     except duckdb.Error as error:
         raise TitansError(f"The query failed: {error}") from error
-    table = Table(*names, box=None, header_style="bold")
-    for row in rows[:MAX_ROWS]:
-        table.add_row(*["" if value is None else str(value) for value in row])
-    console.print(table, markup=False)
+    texts = [["" if value is None else str(value) for value in row] for row in rows[:MAX_ROWS]]
+    widths = [max(len(text) for text in column) for column in zip(names, *texts, strict=True)]
+    if not names or not texts:
+        console.print("No rows.")
+    elif sum(widths) + 2 * len(widths) <= console.width or len(names) <= _FEW_COLUMNS:
+        table = Table(*names, box=None, header_style="bold")
+        for row in texts:
+            table.add_row(*row)
+        console.print(table, markup=False)
+    else:
+        _print_upright(console, names, texts)
     if len(rows) > MAX_ROWS:
         console.print(f"The first {MAX_ROWS} rows; add a LIMIT or connect a client for more.")
+
+
+def _print_upright(console: Console, names: list[str], rows: list[list[str]]) -> None:
+    """One column a line: a mart of 50 columns would be nothing but dots in a table."""
+    width = max(len(name) for name in names)
+    for number, row in enumerate(rows, 1):
+        console.print(f"row {number}", style="bold")
+        for name, text in zip(names, row, strict=True):
+            console.print(f"  {name:<{width}}  {text}", markup=False, soft_wrap=True)

@@ -78,6 +78,10 @@ def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Pat
     assert len(status.stdout.splitlines()) <= 10
     query = titans(data, "query", "select count(*) as baskets from dim_baskets")
     assert query.stdout.split() == ["baskets", "2"]
+    wide = titans(data, "query", "select * from fct_security_daily where symbol = 'AAPL' and date = '2025-03-07'")
+    assert "…" not in wide.stdout
+    assert ["close", "239.07"] in [line.split() for line in wide.stdout.splitlines()]
+    assert titans(data, "query", "select * from fct_security_daily where symbol = 'NOPE'").stdout.strip() == "No rows."
 
 
 def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], data: Path, tmp_path: Path) -> None:
