@@ -15,7 +15,7 @@ from include.publishing.publish import SCHEMAS, publish, write_known_at
 from include.quality import mart_checks, raw_checks
 from include.quality.suite import run_checks
 from include.reference import Reference, load_reference
-from include.runs import CheckResult, Run, releases
+from include.runs import CheckResult, Run
 from include.settings import Settings
 from include.sources import open_source
 from include.warehouse.load import LoadedBatch, load_landing, register_securities
@@ -41,8 +41,6 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
             return step.facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
-            # Before loading: a row that equals a released one is then nothing new to judge.
-            _apply_releases(connection, settings)
             batches = load_landing(connection, settings, reference)
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
@@ -100,7 +98,7 @@ def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
         with writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
             with open_warehouse(settings) as connection:
                 register_securities(connection, reference)
-                raw_checks.prepare(connection)
+                raw_checks.prepare(connection, reference)
                 pending = connection.execute("select batch_id, dataset, symbol from quality.pending_units").fetchall()
             step.checks = run_checks("check_raw", settings.warehouse_path, raw_checks.CHECKS) if pending else []
             _refuse_errors(step.checks)
@@ -198,19 +196,6 @@ def _own_build(connection: duckdb.DuckDBPyConnection, run: Run, is_passed: bool 
     rows = connection.execute("select build_id, passed_at from meta.builds").fetchall()
     if [row[0] for row in rows] != [run.name] or (is_passed and rows[0][1] is None):
         raise TitansError("Another build has replaced the marts since this one made them: nothing was published by this run. Run again.")
-
-
-def _apply_releases(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Turn the releases on record into verdicts, also in a warehouse that was rebuilt."""
-    for row in releases(settings):
-        connection.execute(
-            """insert into raw.unit_verdicts
-            select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
-            from raw.fetch_windows
-            where batch_id = $batch_id and symbol = $symbol
-                and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')""",
-            row,
-        )
 
 
 def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBatch]) -> list[str]:
