@@ -19,6 +19,9 @@ from include.settings import Settings
 Outcome = Literal["success", "partial", "failed", "skipped"]
 
 
+_SHOWN_ROWS = 3
+
+
 class FailureRow(BaseModel):
     """A symbol that one attempt of a batch could not fetch."""
 
@@ -51,6 +54,12 @@ class CheckResult(BaseModel):
     def rows_text(self) -> str:
         """How many rows failed, in words."""
         return f"{self.failing_rows} row" if self.failing_rows == 1 else f"{self.failing_rows} rows"
+
+    @property
+    def examples_text(self) -> str:
+        """The first rows that failed, in words: ``symbol=0700.HK, date=2024-12-31; ...``."""
+        rows = [", ".join(f"{key}={value}" for key, value in row.items()) for row in self.examples[:_SHOWN_ROWS]]
+        return "; ".join(rows) + ("; ..." if rows and self.failing_rows > len(rows) else "")
 
 
 class StepRecord(BaseModel):

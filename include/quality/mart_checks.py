@@ -189,7 +189,7 @@ CHECKS: tuple[Check, ...] = (
     _rows(
         "corrections_match",
         "quality.unmatched_corrections",
-        "A correction that stands over no row corrects nothing: the symbol, the day or the field is wrong, or the vendor lacks the row.",
+        "A correction that stands over no row of the vendor's corrects nothing: the symbol, the day or the field is wrong, or the vendor lacks the row.",
         "select symbol, date, field from {batch}",
         "warning",
     ),

@@ -64,6 +64,10 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         ({"TITANS_AS_OF": "2025-02-30"}, ["AS_OF=2025-02-30", "2025-03-07"]),
         ({"TITANS_AS_OF": "2999-01-01"}, ["AS_OF=2999-01-01", "future"]),
         ({"TITANS_AS_OF": "2019-06-03"}, ["AS_OF=2019-06-03", "before the data", "2020-12-31"]),
+        ({"TITANS_KNOWN_AT": "31.05.2024"}, ["KNOWN_AT=31.05.2024", "2024-05-31"]),
+        ({"TITANS_KNOWN_AT": "2999-01-01"}, ["KNOWN_AT=2999-01-01", "future"]),
+        ({"TITANS_KNOWN_AT": "2019-06-03"}, ["KNOWN_AT=2019-06-03", "before the data", "2020-12-31"]),
+        ({"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"}, ["nothing to look back on", "without KNOWN_AT"]),
         ({"TITANS_SOURCE": "files"}, ["FILES="]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "/no/such/folder"}, ["/no/such/folder", "cannot be read"]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "README.md"}, ["README.md", "cannot be read", "give a folder"]),
@@ -78,6 +82,10 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         "impossible as_of",
         "future as_of",
         "as_of before the data",
+        "malformed known_at",
+        "future known_at",
+        "known_at before the data",
+        "known_at without a store",
         "no folder",
         "missing folder",
         "file for a folder",
@@ -186,6 +194,7 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
     ("change", "words"),
     [
         (append("vendor_corrections.csv", "0770.HK,2024-12-31,close,417,HKD,2024-12-31,typo,me"), ["vendor_corrections.csv", "0770.HK", "securities.csv"]),
+        (append("vendor_corrections.csv", "0700.HK,2024-12-30,close,53.6,USD,2024-12-31,converted,me"), ["vendor_corrections.csv", "0700.HK on 2024-12-30 in USD", "trades in HKD"]),
         (drop_security("9999.HK"), ["basket_members.csv", "9999.HK", "securities.csv"]),
         (append("basket_members.csv", "china_titans,0700.HK,2024-01-01,"), ["0700.HK", "china_titans", "overlap"]),
         (append("basket_members.csv", "china_titans,^NDX,,"), ["^NDX", "only equities"]),
@@ -197,7 +206,7 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
+    ids=["unknown symbol", "correction in another currency", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

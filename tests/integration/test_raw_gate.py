@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ Row = dict[str, Any]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(data_dir=str(tmp_path))
+def settings(tmp_path: Path, project_copy: Path) -> Settings:
+    """An empty store; no correction stands over its made-up prices."""
+    return with_corrections(load_settings(data_dir=str(tmp_path / "data")), project_copy)
 
 
 def sessions(first: date = date(2024, 9, 2), last: date = LAST) -> list[date]:
@@ -64,7 +65,7 @@ def judge(
         FetchWindow(symbol=symbol, start=None, end=end, rows=len(own), first=date(2024, 9, 2), last=end)
         for symbol, own in by_symbol.items()
     ]
-    fetched_at = datetime(2025, 3, 8, next(_runs) % 24, tzinfo=UTC)
+    fetched_at = datetime(2025, 3, 8, tzinfo=UTC) + timedelta(minutes=next(_runs))
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
     land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
     run = new_run(settings)
@@ -128,6 +129,57 @@ def test_split_in_events_and_prices_passes(settings: Settings) -> None:
     assert judge(settings, rows)[0] == {}
 
 
+def with_corrections(settings: Settings, project: Path, *rows: str) -> Settings:
+    """The store with other corrections in its seeds: ``symbol,date,field,value``."""
+    seed = project / "seeds" / "vendor_corrections.csv"
+    header = seed.read_text().splitlines()[0]
+    seed.write_text("\n".join([header, *(f"{row},,2025-03-07,the vendor has it wrong,me" for row in rows)]) + "\n")
+    return settings.model_copy(update={"dbt_project_dir": project})
+
+
+def test_a_corrected_close_is_judged_and_not_the_vendors(settings: Settings, project_copy: Path) -> None:
+    """The row in minor units is kept out; the same row delivered again, with the close corrected, is let in."""
+    rows = series()
+    right = rows[-1]["close"]
+    rows[-1] = {**rows[-1], **{field: rows[-1][field] / 100 for field in ("open", "high", "low", "close")}}
+    assert set(judge(settings, rows)[0]) == {"0700.HK"}
+    assert judge(with_corrections(settings, project_copy, f"0700.HK,{LAST},close,{right}"), rows)[0] == {}
+
+
+def test_a_correction_is_on_the_basis_of_its_own_day(settings: Settings, project_copy: Path) -> None:
+    """Prices are adjusted for a later split of 4 for 1; the close as it traded on an earlier day is four times as high, and no jump."""
+    rows = series()
+    rows[60]["split_ratio"] = 4.0
+    day, right = rows[30]["date"], 4 * rows[30]["close"]
+    assert judge(with_corrections(settings, project_copy, f"0700.HK,{day},close,{right}"), rows)[0] == {}
+
+
+def test_a_split_that_the_vendor_lacks_is_cured_by_a_correction(settings: Settings, project_copy: Path) -> None:
+    """Two fetches: closes of 400 before the split, of 100 after it, and no word of the split; the first rows stand on the basis of their own fetch."""
+    rows = series()
+    before = [
+        {**row, **{field: 4 * row[field] for field in ("open", "high", "low", "close")}, "basis_date": rows[59]["date"]}
+        for row in rows[:60]
+    ]
+    assert judge(settings, before, end=rows[59]["date"])[0] == {}
+    assert judge(settings, rows[60:])[0]["0700.HK"][0].startswith("no_jump_without_action: close ")
+    corrected = with_corrections(settings, project_copy, f"0700.HK,{rows[60]['date']},split_ratio,4")
+    assert judge(corrected, rows[60:])[0] == {}
+
+
+def test_a_split_that_the_vendor_has_wrong_is_cured_by_a_correction(settings: Settings, project_copy: Path) -> None:
+    """A ratio of 40 for a split of 4: closes of before, on their own basis, would be divided by 40."""
+    rows = series()
+    before = [
+        {**row, **{field: 4 * row[field] for field in ("open", "high", "low", "close")}, "basis_date": rows[59]["date"]}
+        for row in rows[:60]
+    ]
+    assert judge(settings, before, end=rows[59]["date"])[0] == {}
+    rows[60]["split_ratio"] = 40.0
+    assert "0700.HK" in judge(settings, rows[60:])[0]
+    assert judge(with_corrections(settings, project_copy, f"0700.HK,{rows[60]['date']},split_ratio,4"), rows[60:])[0] == {}
+
+
 def test_one_series_under_two_names(settings: Settings) -> None:
     quarantined, _ = judge(settings, series() + [{**row, "symbol": "9988.HK"} for row in series()] + series("1810.HK", 50.0))
     assert set(quarantined) == {"0700.HK", "9988.HK"}
@@ -186,6 +238,22 @@ def test_share_count_of_one_class_only(settings: Settings) -> None:
         for day, shares in ((date(2024, 12, 31), 12.128e9), (LAST, 5.497e9))
     ]
     assert judge(settings, rows, Dataset.SHARES)[0]["GOOGL"][0].startswith("shares_no_jump: ")
+
+
+def test_share_counts_on_both_sides_of_a_split_are_no_jump(settings: Settings) -> None:
+    """400 on the basis of before a split of 4 for 1, 1,600 after it; and 400 after it are too few."""
+    split_day = sessions()[60]
+    prices = series()
+    prices[60]["split_ratio"] = 4.0
+    judge(settings, prices)
+
+    def counts(later: float) -> list[Row]:
+        days = ((sessions()[50], 400e6, sessions()[50]), (LAST, later, LAST))
+        return [{"symbol": "0700.HK", "as_of": day, "shares_outstanding": shares, "basis_date": basis} for day, shares, basis in days]
+
+    assert split_day <= LAST
+    assert judge(settings, counts(1600e6), Dataset.SHARES)[0] == {}
+    assert judge(settings, counts(400e6), Dataset.SHARES)[0]["0700.HK"][0].startswith("shares_no_jump: ")
 
 
 def test_a_good_delivery_heals_a_quarantined_unit(settings: Settings) -> None:
