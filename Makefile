@@ -30,7 +30,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench env lock clean
+.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench soak env lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -96,6 +96,9 @@ docs: $(VENV)/run.stamp ## dbt docs as one HTML file
 
 bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
 	@$(PY) -m titans bench
+
+soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published
+	@$(PY) -m tests.soak --minutes "$(or $(MINUTES),30)"
 
 env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
 	@$(PY) -m titans.server_env

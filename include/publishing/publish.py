@@ -84,7 +84,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     generation = last.generation if last else ""
     is_new = bool(changed)
     if is_new:
-        now = datetime.now(UTC)
+        now = generations.after_all(settings, datetime.now(UTC))
         manifest = Manifest(
             generation=generations.new_generation_name(now),
             source=settings.source,
