@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8080
+# Tests at a time: each may run a build, which takes a processor.
+JOBS ?= 2
 
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -54,8 +56,8 @@ install: $(VENV)/run.stamp ## install the locked packages into .venv
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, DATA=, ACCEPT_LOSS="reason"
 	@$(PY) -m titans run
 
-test: $(VENV)/dev.stamp lint ## lint, then every test
-	@$(PY) -m pytest $(TESTS)
+test: $(VENV)/dev.stamp lint ## lint, then every test; JOBS=2 at a time, TESTS=... for some
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check --quiet .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -133,9 +134,9 @@ def _write_generation(connection: duckdb.DuckDBPyConnection, settings: Settings,
         temporary.replace(target)
         sync_folder(settings.published_dir)
     except (OSError, duckdb.Error) as error:
-        generations.manifest_path(settings, manifest.generation).unlink(missing_ok=True)
-        temporary.unlink(missing_ok=True)
-        Path(f"{temporary}.wal").unlink(missing_ok=True)
+        for half in (generations.manifest_path(settings, manifest.generation), temporary, Path(f"{temporary}.wal")):
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                half.unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]
         raise TitansError(
             f"The new generation could not be written to {settings.published_dir} ({first_line}). What was published before is untouched. "
