@@ -231,6 +231,17 @@ def _check_references(reference: Reference) -> None:
 
 
 def _check_memberships(reference: Reference) -> None:
+    for basket in reference.baskets:
+        day = basket.base_date
+        if day and not any(
+            (member.valid_from or date.min) <= day < (member.valid_to or date.max)
+            for member in reference.basket_members
+            if member.basket_id == basket.basket_id
+        ):
+            raise TitansError(
+                f"Seed baskets.csv starts {basket.basket_id} on {day}, when it has no member: correct that base_date, or valid_from and valid_to "
+                "of its members in basket_members.csv."
+            )
     spans: dict[tuple[str, str], list[BasketMember]] = defaultdict(list)
     for member in reference.basket_members:
         if member.valid_from and member.valid_to and member.valid_to < member.valid_from:

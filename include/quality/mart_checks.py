@@ -18,6 +18,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "marts.fct_security_daily": ("symbol", "date"),
     "marts.fct_index_daily": ("symbol", "date"),
     "marts.fct_basket_daily": ("basket_id", "date", "currency_basis", "return_type"),
+    "marts.fct_basket_member_daily": ("basket_id", "symbol", "date", "currency_basis", "return_type"),
     "marts.fct_basket_comparison_daily": ("basket_id", "comparator_basket_id", "date", "currency_basis", "return_type"),
     "marts.fct_basket_market_value_daily": ("basket_id", "date"),
     "marts.fct_estimate_snapshots": ("symbol", "as_of", "metric", "period_type", "period_end"),
@@ -59,9 +60,63 @@ CHECKS: tuple[Check, ...] = (
     _rows(
         "every_basket_filled",
         "marts.dim_baskets",
-        "A basket starts once all its initial members have a price; until then it has no rows, and the other baskets are published.",
-        """select baskets.basket_id, 'no level yet: an initial member has no price' as detail from (select * from {batch}) as baskets
+        "A basket starts once all its initial members have a price, and for weights by market value a share count; until then it has no rows, "
+        "and the other baskets are published.",
+        """select baskets.basket_id, case
+                when baskets.base_date is not null then 'no level yet: no price of a member on or after its base date ' || baskets.base_date
+                else 'no level yet: no price' || if(baskets.weighting = 'market_value', ' or no share count', '') || ' of ' || coalesce(missing.symbols, 'its members')
+            end as detail
+        from (select * from {batch}) as baskets
+        left join (
+            select members.basket_id, string_agg(members.symbol, ', ' order by members.symbol) as symbols
+            from seeds.basket_members as members
+            inner join seeds.baskets as wanted on members.basket_id = wanted.basket_id
+            where members.symbol not in (select symbol from intermediate.int_security_values)
+                or (wanted.weighting = 'market_value' and members.symbol not in (select symbol from intermediate.int_shares_split_adjusted))
+            group by members.basket_id) as missing on baskets.basket_id = missing.basket_id
         where baskets.basket_id not in (select basket_id from marts.fct_basket_daily)""",
+        "warning",
+    ),
+    _rows(
+        "baskets_start_when_wanted",
+        "marts.dim_baskets",
+        "A base date of the seed lies before a member's first price (or share count, for weights by market value): the basket starts later than it says. "
+        "Give the later date in baskets.csv, or the source older data.",
+        """select baskets.basket_id, wanted.base_date as wanted_date, baskets.base_date
+        from (select * from {batch}) as baskets
+        inner join seeds.baskets as wanted on baskets.basket_id = wanted.basket_id and wanted.base_date is not null
+        where baskets.base_date > (
+            select min(sessions.date)
+            from seeds.basket_members as members
+            inner join seeds.securities as securities on members.symbol = securities.symbol
+            inner join staging.stg_exchange_sessions as sessions on securities.exchange = sessions.exchange
+            where members.basket_id = baskets.basket_id and sessions.date >= wanted.base_date
+                and wanted.base_date between coalesce(members.valid_from, wanted.base_date) and coalesce(members.valid_to, wanted.base_date))""",
+        "warning",
+    ),
+    _rows(
+        "members_bought",
+        "intermediate.int_basket_holdings",
+        "A member that could not be bought at its basket's last rebalance waits for the next one: no price yet or none for more than 5 sessions, or no "
+        "share count of its own time where weights follow market value.",
+        """select last_held.basket_id, members.symbol, last_held.rebalance_date
+        from (select basket_id, max(rebalance_date) as rebalance_date from {batch} group by basket_id) as last_held
+        inner join intermediate.int_basket_rebalances as rebalances
+            on last_held.basket_id = rebalances.basket_id and last_held.rebalance_date = rebalances.rebalance_date
+        inner join seeds.basket_members as members
+            on last_held.basket_id = members.basket_id
+            and coalesce(members.valid_from, rebalances.next_session) <= rebalances.next_session
+            and coalesce(members.valid_to, rebalances.next_session) >= rebalances.next_session
+        where (last_held.basket_id, last_held.rebalance_date, members.symbol) not in (
+            select (basket_id, rebalance_date, symbol) from intermediate.int_basket_holdings)
+        order by all""",
+        "warning",
+    ),
+    _rows(
+        "baskets_priced",
+        "marts.fct_basket_daily",
+        "No member of the basket has a close of its last 5 sessions: the level stands still, and there is no market value and no P/E.",
+        """select basket_id, count(distinct date) as days, max(date) as last_day from {batch} where members_priced = 0 group by basket_id""",
         "warning",
     ),
     _rows(
@@ -122,8 +177,8 @@ CHECKS: tuple[Check, ...] = (
     _rows(
         "members_in_range",
         "marts.fct_basket_daily",
-        "No more members are priced than held, and at least one is.",
-        "select basket_id, date, members, members_priced from {batch} where members_priced > members or members_priced < 1",
+        "No more members are priced than held, and at least one is held.",
+        "select basket_id, date, members, members_priced from {batch} where members_priced > members or members < 1",
     ),
     _rows(
         "weights_sum_to_one",
@@ -131,6 +186,35 @@ CHECKS: tuple[Check, ...] = (
         "Weights that do not add up to 1 scale the whole basket.",
         """select basket_id, rebalance_date, sum(weight) as weights from {batch} group by basket_id, rebalance_date
         having abs(coalesce(sum(weight), 0) - 1) > 1e-9 or count(weight) < count(*)""",
+    ),
+    _rows(
+        "member_weights_sum_to_one",
+        "marts.fct_basket_member_daily",
+        "At the open and at the close of each day the weights of a basket add up to 1; at the open of its base date there are none.",
+        """select basket_id, date, currency_basis, return_type, weights_open, weights_close from (
+            select basket_id, date, currency_basis, return_type, sum(weight_open) as weights_open, sum(weight_close) as weights_close,
+                count(weight_open) = count(*) as is_opened, min(date) over (partition by basket_id) as first_date
+            from {batch} group by basket_id, date, currency_basis, return_type)
+        where abs(coalesce(weights_close, 0) - 1) > 1e-9
+            or (date > first_date and (not is_opened or abs(weights_open - 1) > 1e-9)) or (date = first_date and weights_open is not null)""",
+    ),
+    *(
+        _rows(
+            f"contributions_add_up_{period}",
+            "marts.fct_basket_member_daily",
+            "What the members contributed is the return of their basket, also across rebalances.",
+            f"""select returns.basket_id, returns.date, returns.currency_basis, returns.return_type, returns.return_{period}, members.contributions
+            from (select basket_id, date, currency_basis, return_type, sum(contribution_{period}) as contributions,
+                    count(*) = count(contribution_{period}) as is_whole
+                from {{batch}} group by basket_id, date, currency_basis, return_type) as members
+            full outer join marts.fct_basket_daily as returns
+                on returns.basket_id = members.basket_id and returns.date = members.date
+                and returns.currency_basis = members.currency_basis and returns.return_type = members.return_type
+            where abs(members.contributions - returns.return_{period}) > 1e-9
+                or (returns.return_{period} is null) <> (members.contributions is null)
+                or (returns.return_{period} is not null and not members.is_whole)""",
+        )
+        for period in ("1d", "wtd", "mtd", "ytd")
     ),
     _rows(
         "excess_identity",
@@ -147,6 +231,13 @@ CHECKS: tuple[Check, ...] = (
         "marts.fct_basket_market_value_daily",
         "A market value is above zero.",
         "select basket_id, date, market_value_usd from {batch} where market_value_usd <= 0",
+    ),
+    _rows(
+        "market_value_parts_add_up",
+        "marts.fct_basket_market_value_daily",
+        "The parts of a change in market value are the whole of it, to the cent or, above a trillion dollars, as exact as a double holds the sum.",
+        """select basket_id, date, change_ytd_usd, price_effect_usd + fx_effect_usd + issuance_effect_usd + membership_effect_usd as parts_usd from {batch}
+        where abs(parts_usd - change_ytd_usd) > greatest(0.01, 1e-14 * (market_value_usd + abs(change_ytd_usd))) or (parts_usd is null) <> (change_ytd_usd is null)""",
     ),
     _rows(
         "coverage_in_range",

@@ -11,8 +11,8 @@ from tests.conftest import CopyStore
 from tests.pipeline import ask, build_all
 
 BASKET_MARTS = [
-    "dim_baskets", "dim_basket_members", "fct_basket_daily", "fct_basket_comparison_daily", "fct_basket_market_value_daily",
-    "fct_basket_valuation_daily",
+    "dim_baskets", "dim_basket_members", "fct_basket_daily", "fct_basket_member_daily", "fct_basket_comparison_daily",
+    "fct_basket_market_value_daily", "fct_basket_valuation_daily",
 ]  # fmt: skip
 
 
