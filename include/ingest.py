@@ -82,9 +82,10 @@ class Wish:
 
 
 def currency_pairs(reference: Reference) -> list[CurrencyPair]:
-    """Pairs in use: US dollars against each currency that a security trades or reports in."""
-    currencies = {row.currency for row in reference.securities} | {row.reporting_currency for row in reference.securities}
-    return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(c for c in currencies if c and c != BASE_CURRENCY)]
+    """Pairs in use: US dollars against each currency that a security trades or reports in, the major one of a minor unit."""
+    named = {code for row in reference.securities for code in (row.currency, row.reporting_currency) if code}
+    currencies = {reference.major_unit(code)[0] for code in named}
+    return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]
 
 
 def plan_prices(settings: Settings, market: str, as_of: date, wish: Wish, now: datetime | None = None) -> list[BatchRequest]:

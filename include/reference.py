@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PositiveFloat, StringConstraints, ValidationError
 
 from include.errors import TitansError
 
@@ -24,12 +24,22 @@ def _strict_date(value: object) -> object:
 Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+MajorCurrency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
+"""A major currency, or one of the seed minor_units, whose codes are the vendors' (GBp)."""
 Day = Annotated[date, BeforeValidator(_strict_date)]
 
 
 class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MinorUnit(Row):
+    """A unit that an exchange quotes in and nobody converts by itself: its exchange rate is the major currency's."""
+
+    currency: CurrencyCode
+    major_currency: MajorCurrency
+    units_per_major: PositiveFloat
 
 
 class Exchange(Row):
@@ -113,10 +123,15 @@ class Reference:
     index_headlines: tuple[IndexHeadline, ...]
     vendor_corrections: tuple[VendorCorrection, ...]
     calendar_overrides: tuple[CalendarOverride, ...]
+    minor_units: tuple[MinorUnit, ...]
 
     @property
     def equities(self) -> tuple[Security, ...]:
         return tuple(security for security in self.securities if security.kind == "equity")
+
+    def major_unit(self, currency: str) -> tuple[str, float]:
+        """The major currency of ``currency``, which may be one already, and how many of ``currency`` make one of it: GBP and 100 for GBp."""
+        return next(((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency), (currency, 1.0))
 
     def securities_of(self, market: str) -> tuple[Security, ...]:
         """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
@@ -169,9 +184,11 @@ def load_reference(folder: Path) -> Reference:
         index_headlines=_read(folder, "index_headlines", IndexHeadline),
         vendor_corrections=_read(folder, "vendor_corrections", VendorCorrection),
         calendar_overrides=_read(folder, "calendar_overrides", CalendarOverride),
+        minor_units=_read(folder, "minor_units", MinorUnit),
     )
     _check_unique(reference)
     _check_references(reference)
+    _check_currencies(reference)
     _check_memberships(reference)
     return reference
 
@@ -191,6 +208,7 @@ def _check_unique(reference: Reference) -> None:
     check("index_headlines", reference.index_headlines, lambda row: (row.symbol, row.measure))
     check("vendor_corrections", reference.vendor_corrections, lambda row: (row.symbol, str(row.date), row.field))
     check("calendar_overrides", reference.calendar_overrides, lambda row: (row.exchange, str(row.date)))
+    check("minor_units", reference.minor_units, lambda row: row.currency)
 
 
 def _check_references(reference: Reference) -> None:
@@ -227,6 +245,30 @@ def _check_references(reference: Reference) -> None:
             raise TitansError(
                 f"Seed vendor_corrections.csv sets {correction.field} of {correction.symbol} on {correction.date} to "
                 f"{correction.value}: it must be above zero."
+            )
+
+
+def _check_currencies(reference: Reference) -> None:
+    minor = {row.currency for row in reference.minor_units}
+    for row in reference.minor_units:
+        if row.major_currency in minor:
+            raise TitansError(
+                f"Seed minor_units.csv makes {row.currency} a part of {row.major_currency}, a minor unit itself: name a major currency."
+            )
+    named = [(f"securities.csv ({row.symbol})", code) for row in reference.securities for code in (row.currency, row.reporting_currency)]
+    named += [(f"vendor_corrections.csv ({row.symbol}, {row.date})", row.currency) for row in reference.vendor_corrections]
+    for where, code in named:
+        if code and not code.isupper() and code not in minor:
+            raise TitansError(
+                f"Seed {where} has the currency {code}, which is neither three capital letters nor one of minor_units.csv "
+                f"({', '.join(sorted(minor))}): correct it or add it there."
+            )
+    currencies = {row.symbol: row.currency for row in reference.securities}
+    for correction in reference.vendor_corrections:
+        if correction.field == "close" and correction.currency not in (None, currencies[correction.symbol]):
+            raise TitansError(
+                f"Seed vendor_corrections.csv gives the close of {correction.symbol} on {correction.date} in {correction.currency}, but it trades "
+                f"in {currencies[correction.symbol]}: give it in that."
             )
 
 

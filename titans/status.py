@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 
 from include.publishing import generations
-from include.runs import RunRecord, quarantined_units, run_records, unfinished_runs
+from include.runs import CheckResult, RunRecord, quarantined_units, run_records, unfinished_runs
 from include.settings import SOURCE_NAMES, Settings
 
 
@@ -72,11 +73,11 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     lines = [("Build", f"{record.source} {record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
     for check in record.checks:
         if check.status in ("failed", "error"):
-            rows = "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in check.examples[:3])
+            rows = "; ".join(_row(row) for row in check.examples[:3])
             lines.append(("Red gate", f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {rows}".rstrip()))
     warned = [check for check in record.checks if check.status == "warning"]
     if warned:
-        lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows})" for check in warned)))
+        lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))
     late = next((check for check in record.checks if check.name == "symbols_not_behind" and check.examples), None)
     if late:
         lines.append(("Late", ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)))
@@ -87,6 +88,14 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
             ("Rejected", f"{load.facts['rows_rejected']} rows by the last build" + (f": {reasons}" if reasons else ", all known before"))
         )
     return lines
+
+
+def _first(check: CheckResult) -> str:
+    return f", first {_row(check.examples[0])}" if check.examples else ""
+
+
+def _row(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:

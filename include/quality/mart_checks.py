@@ -22,6 +22,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "marts.fct_basket_comparison_daily": ("basket_id", "comparator_basket_id", "date", "currency_basis", "return_type"),
     "marts.fct_basket_market_value_daily": ("basket_id", "date"),
     "marts.fct_estimate_snapshots": ("symbol", "as_of", "metric", "period_type", "period_end"),
+    "marts.fct_estimate_revisions": ("symbol", "as_of", "metric", "period_type", "period_end"),
     "marts.fct_security_valuation_daily": ("symbol", "date"),
     "marts.fct_basket_valuation_daily": ("basket_id", "date"),
     "marts.fct_headlines": ("as_of", "headline_id"),
@@ -252,6 +253,34 @@ CHECKS: tuple[Check, ...] = (
         "select symbol, date, forward_pe from {batch} where forward_pe <= 0 or (forward_pe is not null and eps_ntm <= 0)",
     ),
     _rows(
+        "ntm_eps_between_its_years",
+        "marts.fct_security_valuation_daily",
+        "Next-twelve-months earnings are a mean of two fiscal years: they lie between them.",
+        """select symbol, date, eps_fy1, eps_fy2, eps_ntm from {batch} where ntm_method = 'weighted'
+        and (eps_ntm < least(eps_fy1, eps_fy2) - 1e-9 * abs(eps_ntm) or eps_ntm > greatest(eps_fy1, eps_fy2) + 1e-9 * abs(eps_ntm))""",
+    ),
+    _rows(
+        "revisions_complete",
+        "marts.fct_estimate_revisions",
+        "Every estimate has its row, and mean less change is the mean of the snapshot that the change names as its base.",
+        """select estimates.symbol, estimates.as_of, estimates.period_type, estimates.period_end, revisions.change_7d, revisions.base_as_of_7d
+        from marts.fct_estimate_snapshots as estimates
+        left join (select * from {batch}) as revisions on estimates.symbol = revisions.symbol and estimates.as_of = revisions.as_of
+            and estimates.metric = revisions.metric and estimates.period_type = revisions.period_type and estimates.period_end = revisions.period_end
+        left join marts.fct_estimate_snapshots as base on revisions.symbol = base.symbol and revisions.base_as_of_7d = base.as_of
+            and revisions.metric = base.metric and revisions.period_type = base.period_type and revisions.period_end = base.period_end
+        where revisions.symbol is null or (revisions.change_7d is null) <> (base.mean is null)
+            or abs(estimates.mean - revisions.change_7d - base.mean) > 1e-9 * greatest(abs(base.mean), abs(estimates.mean))""",
+    ),
+    _rows(
+        "breadth_in_range",
+        "marts.fct_basket_valuation_daily",
+        "Breadth lies between -1 (all revised down) and 1, and is told of members that are priced.",
+        """select basket_id, date, revision_breadth_7d, revision_breadth_30d, revision_breadth_90d from {batch}
+        where greatest(abs(revision_breadth_7d), abs(revision_breadth_30d), abs(revision_breadth_90d)) > 1
+            or greatest(revision_members_7d, revision_members_30d, revision_members_90d) > members_priced""",
+    ),
+    _rows(
         "index_records_hold",
         "marts.fct_index_daily",
         "No level stands above its record.",
@@ -291,6 +320,31 @@ CHECKS: tuple[Check, ...] = (
         """select basket_id, date, members_covered, members, coverage_ratio
         from (select * from {batch} qualify date = max(date) over (partition by basket_id)) as last_day
         where coalesce(coverage_ratio, 0) < 0.8""",
+        "warning",
+    ),
+    _rows(
+        "fiscal_years_steady",
+        "intermediate.int_fiscal_year_ends",
+        "A company has moved the end of its fiscal year, or the vendor names a wrong one. The year that ends there is not twelve months long: "
+        "while it is the running one there is no forward P/E.",
+        """select symbol, as_of, end_before as before, period_end as after from {batch}
+        where is_transition_year and period_end >= (select max(date) from marts.fct_security_valuation_daily)""",
+        "warning",
+    ),
+    _rows(
+        "estimates_have_analysts",
+        "marts.fct_estimate_snapshots",
+        "An estimate of no analyst: it counts as the vendor gives it, but ask where it comes from.",
+        """select symbol, as_of, period_end, mean from (select * from {batch} qualify as_of = max(as_of) over (partition by symbol)) as newest
+        where analyst_count = 0""",
+        "warning",
+    ),
+    _rows(
+        "estimates_convertible",
+        "marts.fct_security_valuation_daily",
+        "An estimate in a currency without a rate of the day is not used: name that currency as the reporting_currency in securities.csv, and its rate is fetched.",
+        """select symbol, date, estimate_as_of, fy1_period_end from (select * from {batch} qualify date = max(date) over (partition by symbol)) as last_day
+        where fy1_period_end is not null and eps_fy1 is null""",
         "warning",
     ),
     _rows(

@@ -202,7 +202,9 @@ class YahooSource:
         _check_symbol(symbol, quote.get("symbol"))
         field = "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
         shares = _number(statistics.get(field))
-        price = _number(quote.get("regularMarketPrice"))
+        # Where Yahoo quotes in pence, its market value is in pounds.
+        _, units_per_major = self._reference.major_unit(str(quote.get("currency")))
+        price = (_number(quote.get("regularMarketPrice")) or 0.0) / units_per_major
         market_value = _number(quote.get("marketCap"))
         if not shares:
             raise SymbolError(f"Yahoo gives no share count of {symbol}.", is_retryable=False)
