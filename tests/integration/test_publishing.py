@@ -19,7 +19,7 @@ MARTS = {
     "dim_securities", "dim_baskets", "dim_basket_members", "dim_market_events", "dim_dates", "fct_security_daily", "fct_index_daily",
     "fct_basket_daily", "fct_basket_comparison_daily", "fct_basket_market_value_daily", "fct_estimate_snapshots",
     "fct_security_valuation_daily", "fct_basket_valuation_daily", "fct_fx_daily", "fct_corporate_actions", "fct_shares_outstanding",
-    "fct_headlines",
+    "fct_headlines", "fct_event_windows", "fct_press_reconciliation",
 }  # fmt: skip
 OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness"}
 
