@@ -58,6 +58,10 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         rows = connection.execute(
             "select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]
         ).fetchall()
+        press = connection.execute("""
+            select count(*), count(*) filter (where verdict = 'agrees'), count(*) filter (where verdict = 'differs')
+            from marts.fct_press_reconciliation where evaluated_at = 'claim_date'
+        """).fetchone()
     console.print()
     title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -72,6 +76,10 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         say(console, f"Note       {line}")
     if settings.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
+    if press and press[0]:
+        claims, agree, differ = press
+        rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
+        say(console, f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation")
     _print_gates(console, build)
     if published["changed_source_from"]:
         say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")

@@ -26,6 +26,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "marts.fct_security_valuation_daily": ("symbol", "date"),
     "marts.fct_basket_valuation_daily": ("basket_id", "date"),
     "marts.fct_headlines": ("as_of", "headline_id"),
+    "marts.fct_event_windows": ("event_id", "subject_id", "session_offset"),
+    "marts.fct_press_reconciliation": ("claim_id", "evaluated_at"),
 }
 BASELINE_TABLES = (
     "fct_security_daily",
@@ -291,6 +293,66 @@ CHECKS: tuple[Check, ...] = (
         "marts.fct_headlines",
         "A headline without a sentence says nothing.",
         "select as_of, headline_id from {batch} where sentence is null or value_text is null",
+    ),
+    _rows(
+        "event_windows_start_at_zero",
+        "marts.fct_event_windows",
+        "Every window counts from the close before its event, where its return is 0, over sessions without a gap.",
+        """select event_id, subject_id, min(session_offset) as first_offset, max(session_offset) as last_offset, count(*) as sessions from {batch}
+        group by event_id, subject_id
+        having count(*) filter (where session_offset = 0 and cumulative_return = 0 and date between event_date - 10 and event_date) <> 1
+            or min(session_offset) < -20 or max(session_offset) > 60 or count(*) <> max(session_offset) - min(session_offset) + 1""",
+    ),
+    _rows(
+        "event_windows_chain",
+        "marts.fct_event_windows",
+        "From one session of a window to the next the level moves by the subject's own return of the day: else levels of two subjects were mixed up.",
+        """select steps.event_id, steps.subject_id, steps.date, steps.growth, daily.return_1d from (
+            select *, (1 + cumulative_return) / (1 + lag(cumulative_return) over (partition by event_id, subject_id order by session_offset)) as growth
+            from {batch}) as steps
+        left join (
+            select basket_id as subject_id, date, return_1d from marts.fct_basket_daily where currency_basis = 'local' and return_type = 'price'
+            union all select symbol, date, return_1d from marts.fct_security_daily
+            union all select symbol, date, return_1d from marts.fct_index_daily
+        ) as daily on steps.subject_id = daily.subject_id and steps.date = daily.date
+        where steps.growth is not null and coalesce(abs(steps.growth - 1 - daily.return_1d) > 1e-9, true)""",
+    ),
+    _rows(
+        "event_excess_has_a_yardstick",
+        "marts.fct_event_windows",
+        "An excess is over something, and 0 on the day that both count from.",
+        """select event_id, subject_id, session_offset, excess_return from {batch}
+        where (excess_return is not null and measured_against is null) or (session_offset = 0 and excess_return <> 0)""",
+    ),
+    _rows(
+        "events_in_the_data",
+        "marts.dim_market_events",
+        "No subject has a session within 10 days before this event that the data reach, so it has no window: correct its date, or wait for the data.",
+        """select event_id, name, date from (select * from {batch}) as events
+        where event_id not in (select windows.event_id from marts.fct_event_windows as windows)""",
+        "warning",
+    ),
+    _rows(
+        "press_claims_all_judged",
+        "seeds.press_claims",
+        "Every claim is held against two sessions; one that is missing would be dropped silently.",
+        """select claim_id from (select * from {batch}) as claims
+        where (select count(*) from marts.fct_press_reconciliation as judged where judged.claim_id = claims.claim_id) <> 2""",
+    ),
+    _rows(
+        "press_verdicts_follow",
+        "marts.fct_press_reconciliation",
+        "A verdict follows from value, claim and tolerance; what cannot be computed has a reason.",
+        """select claim_id, evaluated_at, verdict, value, difference, tolerance from (
+            select *, 2e-9 * greatest(1, abs(claimed_value), abs(value)) as slack,
+                case when comparison in ('more_than', 'at_least') then tolerance + difference
+                    when comparison in ('less_than', 'at_most') then tolerance - difference
+                    else tolerance - abs(difference) end as room
+            from {batch})
+        where (verdict = 'agrees' and coalesce(room < -slack, true))
+            or (verdict = 'differs' and room > slack)
+            or (verdict = 'not_computable' and value is not null)
+            or (value is null and reason is null)""",
     ),
     _rows(
         "nothing_lost",

@@ -195,9 +195,10 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("securities.csv", "TSM,Taiwan Semiconductor,equity,XNYS ,USD,"), ["securities.csv, line 20", "exchange='XNYS '"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,,,"), ["baskets.csv, line 4", "more values"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
+        (append("press_claims.csv", "c,2025-03-07,china_titans,beauty,about,1,0,ratio,The fairest"), ["press_claims.csv (c)", "beauty", "return_ytd"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

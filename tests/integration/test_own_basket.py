@@ -32,7 +32,8 @@ def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings
         row[0] for row in ask(settings, "select measure from marts.fct_headlines where subject like 'chips%' and as_of = '2025-03-07'")
     }
     assert headlines == {
-        "return_ytd", "market_value_change_ytd_usd", "forward_pe", "return_since_deepseek_moment", "excess_return_ytd", "forward_pe_discount",
+        "return_ytd", "market_value_change_ytd_usd", "forward_pe", "excess_return_ytd", "forward_pe_discount",
+        "return_since_deepseek_moment", "return_since_china_stimulus", "return_since_nasdaq_record",
     }  # fmt: skip
     # Half in each since the last common session of 2024: SMIC 31.8 to 54.6, Nvidia 134.29 to 112.69.
     ((ytd,),) = ask(

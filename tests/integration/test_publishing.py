@@ -35,6 +35,8 @@ MARTS = {
     "fct_shares_outstanding",
     "fct_estimate_revisions",
     "fct_headlines",
+    "fct_event_windows",
+    "fct_press_reconciliation",
 }
 OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness"}
 
