@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.warehouse.transform import invoke_dbt
 from tests.pipeline import AS_OF, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
@@ -70,6 +72,15 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("sample")))
     run_without_airflow(settings, AS_OF)
     return settings
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What dbt knows of the project, read without building anything."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
+    invoke_dbt(settings, ["parse"])
+    parsed: dict[str, Any] = json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return parsed
 
 
 CopyStore = Callable[..., Settings]

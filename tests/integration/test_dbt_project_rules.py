@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.settings import PROJECT_ROOT, Settings, load_settings
-from include.warehouse.transform import invoke_dbt
+from include.settings import PROJECT_ROOT, Settings
 from tests.pipeline import ask_warehouse
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
@@ -55,7 +53,9 @@ class Project:
         self.exposures: dict[str, Node] = {node["name"]: node for node in manifest["exposures"].values()}
         self.macros: dict[str, Node] = {node["name"]: node for node in manifest["macros"].values() if node["package_name"] == "titans"}
         self.docs: dict[str, str] = {
-            node["name"]: node["block_contents"] for node in manifest["docs"].values() if node["package_name"] == "titans"
+            node["name"]: node["block_contents"]
+            for node in manifest["docs"].values()
+            if node["package_name"] == "titans" and node["name"] != "__overview__"
         }
 
     def in_folders(self, *folders: str) -> dict[str, Node]:
@@ -78,10 +78,8 @@ def folder(node: Node) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
-    invoke_dbt(settings, ["parse"])
-    return Project(json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text()))
+def project(manifest: Node) -> Project:
+    return Project(manifest)
 
 
 def test_the_manifest_is_that_of_the_whole_project(project: Project) -> None:
@@ -227,11 +225,11 @@ def test_names_tell_the_folder(project: Project) -> None:
     assert {folder(node) for node in project.models.values()} == {*PREFIXES, "ops"}
 
 
-def test_staging_reads_sources_only(project: Project) -> None:
+def test_staging_reads_nothing_but_sources_and_seeds(project: Project) -> None:
     wrong = [
-        f"{name} reads {', '.join(sorted(project.parents(node) | project.parents(node, 'seed')))}: staging reads sources only"
+        f"{name} reads {', '.join(sorted(project.parents(node))) or 'no source'}: staging reads a source, or a seed where users give the rows"
         for name, node in project.in_folders("staging").items()
-        if project.parents(node) | project.parents(node, "seed") or not project.parents(node, "source")
+        if project.parents(node) or not project.parents(node, "source") | project.parents(node, "seed")
     ]
     assert wrong == []
 
@@ -415,6 +413,15 @@ def test_exposures_have_owners_and_read_what_is_published(project: Project) -> N
     ]
     missing = set(project.in_folders("marts")) - project.parents(project.exposures["bi_tools"])
     wrong += [f"exposure bi_tools: add ref('{name}'), since a BI tool sees every mart" for name in sorted(missing)]
+    assert wrong == []
+
+
+def test_the_exposure_of_analysts_reads_what_their_queries_read(project: Project) -> None:
+    page = (PROJECT_ROOT / "docs" / "QUERIES.md").read_text(encoding="utf-8")
+    asked = {table for table in re.findall(r"\b(?:marts|ops)\.(\w+)", page) if table in project.in_folders(*PUBLISHED)}
+    told = project.parents(project.exposures["analyst_queries"])
+    wrong = [f"exposure analyst_queries: add ref('{name}'), docs/QUERIES.md reads it" for name in sorted(asked - told)]
+    wrong += [f"exposure analyst_queries: remove ref('{name}'), docs/QUERIES.md does not read it" for name in sorted(told - asked)]
     assert wrong == []
 
 
