@@ -93,7 +93,7 @@ restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
 reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
 	@$(PY) -m titans reset --confirm "$$CONFIRM"
 
-docs: $(VENV)/run.stamp ## dbt docs as one HTML file
+docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md
 	@$(PY) -m titans docs
 
 bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from include.exclusive import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.warehouse.transform import invoke_dbt
 from tests.pipeline import AS_OF, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
@@ -75,6 +77,15 @@ def built_real_store(market_data: Path, tmp_path_factory: pytest.TempPathFactory
 def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The sample, built and published. Shared: change nothing in it."""
     return _built_once("sample", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What dbt knows of the project, read without building anything."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
+    invoke_dbt(settings, ["parse"])
+    parsed: dict[str, Any] = json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return parsed
 
 
 CopyStore = Callable[..., Settings]

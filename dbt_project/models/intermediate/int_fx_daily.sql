@@ -4,11 +4,9 @@ with fixings as (
     select
         quote_currency as currency,
         date,
-        rate,
-        source
-    from {{ ref("stg_fx_rates") }}
+        rate
+    from {{ ref("int_fx_fixings") }}
     where base_currency = 'USD'
-    {{ latest_version(["base_currency", "quote_currency", "date"]) }}
 ),
 
 days as (
