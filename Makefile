@@ -23,6 +23,9 @@ endif
 ifdef AS_OF
 export TITANS_AS_OF := $(AS_OF)
 endif
+ifdef KNOWN_AT
+export TITANS_KNOWN_AT := $(KNOWN_AT)
+endif
 ifdef DATA
 export TITANS_DATA_DIR := $(DATA)
 endif
@@ -53,7 +56,7 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
-run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, DATA=, ACCEPT_LOSS="reason"
+run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason"
 	@$(PY) -m titans run
 
 test: $(VENV)/dev.stamp lint ## lint, then every test; JOBS=2 at a time, TESTS=... for some

@@ -7,7 +7,18 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, AssetAny, task
 from airflow.sdk.exceptions import AirflowFailException
-from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, finish_run, prices_asset, run_as_of
+from wiring import (
+    ESTIMATES_ASSET,
+    FX_ASSET,
+    WRITER_POOL,
+    as_of_param,
+    build_settings,
+    current_run,
+    finish_run,
+    known_at_param,
+    prices_asset,
+    run_as_of,
+)
 
 from include.reference import load_reference
 from include.settings import load_settings
@@ -18,6 +29,8 @@ DOC = """
 
 - **When:** as soon as any ingest DAG has landed something. No landing, no build.
 - **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build without a changed row publishes nothing: that is not late.
+- **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end (UTC), into
+  `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published, and the warehouse is only read.
 
 **When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status` shows the rows.
 
@@ -38,7 +51,7 @@ with DAG(
     start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    params={"as_of": as_of_param()},
+    params={"as_of": as_of_param(), "known_at": known_at_param()},
     doc_md=DOC,
     tags=["titans", "build"],
 ) as dag:
@@ -47,7 +60,7 @@ with DAG(
     def load() -> dict[str, Any]:
         from include import build
 
-        settings = load_settings()
+        settings = build_settings()
         run = current_run(settings)
         with run.step("as_of"):
             run_as_of()
@@ -57,34 +70,34 @@ with DAG(
     def check_raw() -> dict[str, Any]:
         from include import build
 
-        settings = load_settings()
+        settings = build_settings()
         return build.check_raw(settings, current_run(settings))
 
     @task(pool=WRITER_POOL)
     def transform() -> dict[str, Any]:
         from include import build
 
-        settings = load_settings()
+        settings = build_settings()
         return build.transform(settings, current_run(settings))
 
     @task(pool=WRITER_POOL)
     def check_marts() -> dict[str, Any]:
         from include import build
 
-        settings = load_settings()
+        settings = build_settings()
         return build.check_marts(settings, current_run(settings))
 
     @task(pool=WRITER_POOL)
     def publish() -> dict[str, Any]:
         from include import build
 
-        settings = load_settings()
+        settings = build_settings()
         return build.publish_marts(settings, current_run(settings))
 
     @task(trigger_rule="all_done")
     def record() -> str:
         """Write the run record, and end as the run did."""
-        settings = load_settings()
+        settings = build_settings()
         finished = finish_run(settings)
         if finished.outcome == "failed":
             raise AirflowFailException(next(step.message for step in finished.steps if step.outcome == "failed"))

@@ -68,6 +68,21 @@ def run_as_of(zone: str = "UTC") -> date:
     )
 
 
+def known_at_param() -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Known at",
+        description="A point-in-time build: only what could be known by the end of this day (UTC), into a file of its own; empty: a normal build.",
+    )
+
+
+def build_settings() -> Settings:
+    """The settings of a run of build_marts. Its form alone makes it a point-in-time build: a variable of the environment would make every one."""
+    return load_settings(known_at=get_current_context()["params"].get("known_at"))
+
+
 def current_run(settings: Settings) -> Run:
     dag_run = get_current_context()["dag_run"]
     return Run(settings, dag_run.dag_id, dag_run.run_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, date, datetime
 from typing import Any
 
 import duckdb
@@ -10,16 +11,16 @@ import duckdb
 from include.errors import TitansError
 from include.ingest import currency_pairs
 from include.publishing import generations
-from include.publishing.publish import SCHEMAS, publish
+from include.publishing.publish import SCHEMAS, publish, write_known_at
 from include.quality import mart_checks, raw_checks
 from include.quality.suite import run_checks
 from include.reference import Reference, load_reference
-from include.runs import CheckResult, Run, releases
+from include.runs import CheckResult, Run
 from include.settings import Settings
 from include.sources import open_source
 from include.warehouse.load import LoadedBatch, load_landing, register_securities
 from include.warehouse.lock import writer_lock
-from include.warehouse.store import open_warehouse
+from include.warehouse.store import copy_raw, open_warehouse
 from include.warehouse.transform import dbt_build
 
 MAX_QUARANTINED_SHARE = 0.2
@@ -35,10 +36,11 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
         TitansError: another build is writing, or there is nothing to build from.
     """
     with run.step("load") as step:
+        if settings.known_at:
+            step.facts = _load_known(settings, settings.known_at, run)
+            return step.facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
-            # Before loading: a row that equals a released one is then nothing new to judge.
-            _apply_releases(connection, settings)
             batches = load_landing(connection, settings, reference)
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
@@ -53,18 +55,50 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
         return step.facts
 
 
+def _load_known(settings: Settings, known_at: date, run: Run) -> dict[str, Any]:
+    """A warehouse of its own for a point-in-time build, with the raw rows of the store, which is only read: dbt leaves out what was not known yet.
+
+    Raises:
+        TitansError: nothing has been ingested, or nothing was known by then.
+    """
+    store = settings.model_copy(update={"known_at": None})
+    if not store.warehouse_path.exists():
+        raise TitansError(
+            f"There is nothing to look back on: source {settings.source} has no warehouse in {settings.store_dir}. "
+            f"Build it first, without KNOWN_AT: make run SOURCE={settings.source}."
+        )
+    shutil.rmtree(settings.warehouse_path.parent, ignore_errors=True)
+    with writer_lock(store.warehouse_path, run.name), open_warehouse(settings) as connection:
+        copy_raw(connection, store.warehouse_path, settings)
+        (first,) = connection.execute("select min(known_from)::date from raw.prices").fetchone() or (None,)
+        rows = _number(connection, "select count(*) from raw.prices")
+    if first is None or known_at < first:
+        shutil.rmtree(settings.warehouse_path.parent)
+        raise TitansError(
+            f"KNOWN_AT={known_at} is before the data: source {settings.source} knows no price from before {first}. Give that day or a later one."
+            if first
+            else f"There is no price to build from in {settings.store_dir}: run without KNOWN_AT first."
+        )
+    return {"batches": 0, "rows_new": 0, "rows_rejected": 0, "rows_copied": rows}
+
+
 def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
     """Gate 1: judge the units that no verdict exists for, and quarantine those that fail a critical check.
+
+    A point-in-time build goes by the verdicts that stand.
 
     Raises:
         TitansError: more than a fifth of the expected symbols, or an FX pair in use, is in quarantine, or a check could not run.
     """
     with run.step("check_raw") as step:
+        if settings.known_at:
+            step.outcome, step.message = "skipped", "a point-in-time build goes by the verdicts that stand"
+            return {}
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
             with open_warehouse(settings) as connection:
                 register_securities(connection, reference)
-                raw_checks.prepare(connection)
+                raw_checks.prepare(connection, reference)
                 pending = connection.execute("select batch_id, dataset, symbol from quality.pending_units").fetchall()
             step.checks = run_checks("check_raw", settings.warehouse_path, raw_checks.CHECKS) if pending else []
             _refuse_errors(step.checks)
@@ -122,7 +156,7 @@ def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
         TitansError: a critical expectation failed or could not run; names each with some of its rows.
     """
     with run.step("check_marts") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
-        last = generations.last_of_source(settings)
+        last = None if settings.known_at else generations.last_of_source(settings)
         with open_warehouse(settings) as connection:
             _own_build(connection, run)
             mart_checks.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
@@ -143,7 +177,7 @@ def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
 
 
 def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
-    """Publish what gate 2 of this run passed.
+    """Publish what gate 2 of this run passed; of a point-in-time build, write its file.
 
     Raises:
         TitansError: another build has replaced the marts since, or the file could not be written.
@@ -152,7 +186,9 @@ def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
         checks = [check for recorded in run.steps() for check in recorded.checks]
         with open_warehouse(settings) as connection:
             _own_build(connection, run, is_passed=True)
-            step.facts = publish(connection, settings, run.run_id, checks)
+            step.facts = (write_known_at if settings.known_at else publish)(connection, settings, run.run_id, checks)
+        if settings.known_at:
+            shutil.rmtree(settings.warehouse_path.parent)
         return step.facts
 
 
@@ -160,19 +196,6 @@ def _own_build(connection: duckdb.DuckDBPyConnection, run: Run, is_passed: bool 
     rows = connection.execute("select build_id, passed_at from meta.builds").fetchall()
     if [row[0] for row in rows] != [run.name] or (is_passed and rows[0][1] is None):
         raise TitansError("Another build has replaced the marts since this one made them: nothing was published by this run. Run again.")
-
-
-def _apply_releases(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Turn the releases on record into verdicts, also in a warehouse that was rebuilt."""
-    for row in releases(settings):
-        connection.execute(
-            """insert into raw.unit_verdicts
-            select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
-            from raw.fetch_windows
-            where batch_id = $batch_id and symbol = $symbol
-                and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')""",
-            row,
-        )
 
 
 def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBatch]) -> list[str]:

@@ -293,6 +293,12 @@ def _check_references(reference: Reference) -> None:
                 f"Seed vendor_corrections.csv sets {correction.field} of {correction.symbol} on {correction.date} to "
                 f"{correction.value}: it must be above zero."
             )
+        currency = securities[correction.symbol].currency
+        if correction.field == "close" and correction.currency not in (None, currency):
+            raise TitansError(
+                f"Seed vendor_corrections.csv gives the close of {correction.symbol} on {correction.date} in {correction.currency}, and the security trades "
+                f"in {currency}: convert the value, or leave the currency empty."
+            )
 
 
 def _check_currencies(reference: Reference) -> None:

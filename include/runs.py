@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
@@ -73,6 +73,8 @@ class RunRecord(BaseModel):
     dag_id: str
     source: str
     as_of: str | None
+    known_at: date | None = None
+    """Set for a point-in-time build."""
     outcome: Outcome
     started_at: datetime
     ended_at: datetime
@@ -143,6 +145,7 @@ class Run:
             dag_id=self.dag_id,
             source=self._settings.source,
             as_of=as_of,
+            known_at=self._settings.known_at,
             outcome=outcome,
             started_at=min((step.started_at for step in steps), default=now),
             ended_at=now,
@@ -154,14 +157,17 @@ class Run:
 
 
 def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord]:
-    """All readable records of the source, oldest first. A damaged one is passed over: it must not hide the others."""
+    """All readable records of the source, oldest first. A damaged one is passed over: it must not hide the others.
+
+    Point-in-time builds are left out: they tell nothing of the warehouse or of what is published.
+    """
     records = []
     for path in settings.runs_dir.glob(f"{dag_id or ''}*.json"):
         try:
             records.append(RunRecord.model_validate_json(path.read_text()))
         except (OSError, ValidationError):
             continue
-    return sorted(records, key=lambda record: record.ended_at)
+    return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
 
 
 def unfinished_runs(settings: Settings) -> list[str]:

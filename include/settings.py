@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     files_dir: Path | None = None
     exported_at: datetime | None = None
     as_of: date | None = None
+    known_at: date | None = None
+    """Build from what could be known by the end of this day (UTC), into a file of its own; nothing is ingested or published."""
     data_dir: Path = Path("data")
     dbt_project_dir: Path = Path("dbt_project")
     """The dbt project with its seeds; give a copy to try other seeds."""
@@ -44,7 +46,7 @@ class Settings(BaseSettings):
     def _from_project_root(cls, value: Path | None) -> Path | None:
         return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
 
-    @field_validator("as_of", mode="before")
+    @field_validator("as_of", "known_at", mode="before")
     @classmethod
     def _strict_date(cls, value: object) -> object:
         return date.fromisoformat(value) if isinstance(value, str) else value
@@ -73,8 +75,15 @@ class Settings(BaseSettings):
         return self.store_dir / "landing"
 
     @property
+    def known_at_path(self) -> Path:
+        """What a point-in-time build makes."""
+        return self.store_dir / "known_at" / f"{self.known_at}.duckdb"
+
+    @property
     def warehouse_path(self) -> Path:
-        return self.store_dir / "warehouse.duckdb"
+        """The store's warehouse; of a point-in-time build one of its own, which lasts as long as the build."""
+        folder = self.store_dir / "known_at" / f".{self.known_at}" if self.known_at else self.store_dir
+        return folder / "warehouse.duckdb"
 
     @property
     def runs_dir(self) -> Path:
@@ -101,6 +110,7 @@ class Settings(BaseSettings):
 _EXPECTED = {
     "source": "one of " + ", ".join(SOURCE_NAMES),
     "as_of": "a date such as 2025-03-07",
+    "known_at": "a date such as 2024-05-31",
     "exported_at": "a date such as 2025-03-08, or a time such as 2025-03-08T06:00:00+00:00",
     "batch_size": "a whole number from 1 on",
     "overlap_sessions": "a whole number from 0 on",
@@ -136,6 +146,9 @@ def load_settings(**overrides: object) -> Settings:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     if settings.as_of and settings.as_of > tomorrow:
         raise TitansError(f"AS_OF={settings.as_of} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
+    # A day that has not ended in UTC means what is known so far.
+    if settings.known_at and settings.known_at > datetime.now(UTC).date():
+        raise TitansError(f"KNOWN_AT={settings.known_at} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
     if settings.exported_at and settings.exported_at.date() > tomorrow:
         raise TitansError(
             f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: say when it was made."

@@ -33,7 +33,7 @@ class PipelineResult:
 
 
 def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -> PipelineResult:
-    """Execute everything once and show the progress.
+    """Execute everything once and show the progress; of a point-in-time build, ``build_marts`` alone.
 
     Raises:
         TitansError: nothing landed, or the build failed. What was published stays.
@@ -56,28 +56,15 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
                     f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}."
                 )
         conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
-        ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
-        said = ""
-        for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
-            with _timed(result, dag_id, console) as line:
-                record = _execute(settings, bag, dag_id, conf)
-                result.ingests.append(record)
-                finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
-                result.notes += [f"{symbol} failed in {dag_id}: {reason}" for symbol, reason in finals.items()]
-                text = _ingest_line(record)
-                line.text = "as above" if text == said else text
-                said = text
-                line.is_good = record.outcome in ("success", "skipped")
-        if all(record.outcome in ("failed", "skipped") for record in result.ingests):
-            raise TitansError(
-                next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")
-            )
+        if settings.known_at is None:
+            _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
-            record = _execute(settings, bag, BUILD_DAG, {"as_of": conf["as_of"]} if "as_of" in conf else {})
+            wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
+            record = _execute(settings, bag, BUILD_DAG, {**wanted, **({"as_of": conf["as_of"]} if "as_of" in conf else {})})
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
-        if record.outcome == "success":
+        if record.outcome == "success" and settings.known_at is None:
             forget_queued_assets(BUILD_DAG)
     if record.outcome == "failed":
         failed = next(step for step in record.steps if step.outcome == "failed")
@@ -85,9 +72,38 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     return result
 
 
+def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: PipelineResult, console: Console) -> None:
+    """Every ingest DAG, one after the other.
+
+    Raises:
+        TitansError: not one of them landed anything.
+    """
+    ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
+    said = ""
+    for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
+        with _timed(result, dag_id, console) as line:
+            record = _execute(settings, bag, dag_id, conf)
+            result.ingests.append(record)
+            finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
+            result.notes += [f"{symbol} failed in {dag_id}: {reason}" for symbol, reason in finals.items()]
+            text = _ingest_line(record)
+            line.text = "as above" if text == said else text
+            said = text
+            line.is_good = record.outcome in ("success", "skipped")
+    if all(record.outcome in ("failed", "skipped") for record in result.ingests):
+        raise TitansError(
+            next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")
+        )
+
+
 def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
     load_reference(settings.seeds_dir)
+    if settings.known_at:
+        result.notes.append(
+            f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."
+        )
+        return None
     source = open_source(settings)
     coverage = source.coverage()
     if settings.as_of is None:
@@ -124,6 +140,8 @@ def _build_line(record: RunRecord) -> str:
     if failed:
         return f"{failed.step} failed"
     facts = {step.step: step.facts for step in record.steps}
+    if record.known_at:
+        return f"{facts['load']['rows_copied']:,} rows stored, {sum(facts['transform']['nodes'].values())} dbt nodes, as known on {record.known_at}"
     published = "a new generation" if facts["publish"]["is_new"] else "nothing new to publish"
     return f"{facts['load']['rows_new']:,} new rows, {sum(facts['transform']['nodes'].values())} dbt nodes, {published}"
 

@@ -51,8 +51,8 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
 def print_summary(console: Console, settings: Settings, build: RunRecord, notes: list[str]) -> None:
     """Print the whole summary."""
     facts = {step.step: step.facts for step in build.steps}
-    published, path = facts["publish"], settings.published_link
-    file = generations.generation_path(settings, published["generation"])
+    published = facts["publish"]
+    file = settings.known_at_path if settings.known_at else generations.generation_path(settings, published["generation"])
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
@@ -64,6 +64,8 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         """).fetchone()
     console.print()
     title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
+    if settings.known_at:
+        title += f", as known at the end of {settings.known_at:%-d %B %Y}"
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -81,10 +83,20 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
         say(console, f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation")
     _print_gates(console, build)
+    if settings.known_at:
+        say(console, f"Built      {_relative(file)} (known at {settings.known_at}; the published file is what it was)")
+    else:
+        _print_published(console, settings, published, session)
+
+
+def _print_published(console: Console, settings: Settings, published: dict[str, Any], session: date) -> None:
     if published["changed_source_from"]:
         say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
     state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
-    say(console, f"{'Built' if published['is_held'] else 'Published':<10} {_relative(path)} ({published['generation']}: {state})")
+    say(
+        console,
+        f"{'Built' if published['is_held'] else 'Published':<10} {_relative(settings.published_link)} ({published['generation']}: {state})",
+    )
     if published["is_held"]:
         held = generations.linked_generation(settings)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")

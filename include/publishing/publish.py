@@ -86,22 +86,9 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     is_new = bool(changed)
     if is_new:
         now = generations.after_all(settings, datetime.now(UTC))
-        manifest = Manifest(
-            generation=generations.new_generation_name(now),
-            source=settings.source,
-            is_simulated=settings.is_simulated,
-            published_at=now,
-            as_of=str(last_complete_session(connection)),
-            run_id=run_id,
-            row_counts=_row_counts(connection, "warehouse", ("marts",)),
-            checks_passed=sum(check.status == "passed" for check in checks),
-            checks_warned=sum(check.status == "warning" for check in checks),
-            accepted_loss=next(
-                (settings.accept_loss for check in checks if check.name == "nothing_lost" and check.status == "warning"), None
-            ),
-        )
-        _write_generation(connection, settings, manifest, checks)
-        generation = manifest.generation
+        generation = generations.new_generation_name(now)
+        target, beside = generations.generation_path(settings, generation), generations.manifest_path(settings, generation)
+        _write_file(connection, settings, target, _manifest(connection, settings, generation, now, run_id, checks), checks, beside)
     with generations.link_lock(settings):
         held = generations.hold(settings)
         if held is None and generations.linked_generation(settings) != generation:
@@ -116,30 +103,73 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     }
 
 
+def write_known_at(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, checks: Sequence[CheckResult]
+) -> dict[str, object]:
+    """Write the marts of a point-in-time build to a file of their own, which takes the place of an earlier one of the same day. Nothing is published.
+
+    Returns:
+        ``path`` of the file.
+
+    Raises:
+        TitansError: the file could not be written or verified.
+    """
+    target = settings.known_at_path
+    _write_file(connection, settings, target, _manifest(connection, settings, target.stem, datetime.now(UTC), run_id, checks), checks)
+    return {"path": str(target)}
+
+
+def _manifest(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, generation: str, now: datetime, run_id: str, checks: Sequence[CheckResult]
+) -> Manifest:
+    return Manifest(
+        generation=generation,
+        source=settings.source,
+        is_simulated=settings.is_simulated,
+        published_at=now,
+        as_of=str(last_complete_session(connection)),
+        run_id=run_id,
+        row_counts=_row_counts(connection, "warehouse", ("marts",)),
+        checks_passed=sum(check.status == "passed" for check in checks),
+        checks_warned=sum(check.status == "warning" for check in checks),
+        accepted_loss=next((settings.accept_loss for check in checks if check.name == "nothing_lost" and check.status == "warning"), None),
+    )
+
+
 def _linked_manifest(settings: Settings) -> Manifest | None:
     linked = generations.linked_generation(settings)
     return next((manifest for manifest in generations.manifests(settings) if manifest.generation == linked), None)
 
 
-def _write_generation(connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest, checks: Sequence[CheckResult]) -> None:
-    target = generations.generation_path(settings, manifest.generation)
-    temporary = settings.published_dir / f".titans-{manifest.generation}.tmp"
+def _write_file(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    target: Path,
+    manifest: Manifest,
+    checks: Sequence[CheckResult],
+    manifest_path: Path | None = None,
+) -> None:
+    """The marts as a whole, verified, read-only file that appears in one step; with ``manifest_path`` the manifest beside it."""
+    temporary = target.parent / f".{target.stem}.tmp"
     try:
+        temporary.unlink(missing_ok=True)
         _fill(connection, settings, temporary, manifest, checks)
         _verify(temporary, manifest)
         sync_file(temporary)
         temporary.chmod(0o444)
-        # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
-        write_whole(generations.manifest_path(settings, manifest.generation), manifest.model_dump_json(indent=1))
+        if manifest_path is not None:
+            # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
+            write_whole(manifest_path, manifest.model_dump_json(indent=1))
         temporary.replace(target)
-        sync_folder(settings.published_dir)
+        sync_folder(target.parent)
     except (OSError, duckdb.Error) as error:
-        for half in (generations.manifest_path(settings, manifest.generation), temporary, Path(f"{temporary}.wal")):
+        for half in (manifest_path, temporary, Path(f"{temporary}.wal")):
             with contextlib.suppress(OSError):  # the folder may be read-only
-                half.unlink(missing_ok=True)
+                if half is not None:
+                    half.unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]
         raise TitansError(
-            f"The new generation could not be written to {settings.published_dir} ({first_line}). What was published before is untouched. "
+            f"{target.name} could not be written to {target.parent} ({first_line}). What was published before is untouched. "
             "Free space or make the folder writable, then run again."
         ) from error
 
@@ -160,7 +190,7 @@ def _fill(
             ).fetchall()
             # Sorted by the leading columns, which are the key: readers that filter on them skip most of the file.
             connection.execute(f'create table generation.{schema}."{table}" as select * from warehouse.{schema}."{table}" order by all')
-            _comment(connection, schema, table, comment, columns, manifest.is_simulated)
+            _comment(connection, schema, table, _label(settings) + comment, columns)
         _write_ops(connection, settings, manifest, checks)
         connection.execute("checkpoint generation")
     finally:
@@ -181,14 +211,19 @@ def _comment(
     table: str,
     comment: str,
     columns: Sequence[tuple[str, str | None]],
-    is_simulated: bool,
 ) -> None:
     """Table and column comments, which CREATE TABLE AS does not carry over."""
-    prefix = SIMULATED_PREFIX if is_simulated else ""
-    connection.execute(f'comment on table generation.{schema}."{table}" is {_text(prefix + comment)}')
+    connection.execute(f'comment on table generation.{schema}."{table}" is {_text(comment)}')
     for name, description in columns:
         if description:
             connection.execute(f'comment on column generation.{schema}."{table}"."{name}" is {_text(description)}')
+
+
+def _label(settings: Settings) -> str:
+    """What stands at the head of every table's description, so that nobody takes the file for what it is not."""
+    return (SIMULATED_PREFIX if settings.is_simulated else "") + (
+        f"As known at the end of {settings.known_at} (UTC). " if settings.known_at else ""
+    )
 
 
 def _text(value: str) -> str:
@@ -201,26 +236,27 @@ def _write_ops(connection: duckdb.DuckDBPyConnection, settings: Settings, manife
         definition = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
         connection.execute(f"create table generation.ops.{table} ({definition})")
         described = [(name, description) for name, (_, description) in columns.items()]
-        _comment(connection, "ops", table, comment, described, manifest.is_simulated)
-    published = [*generations.manifests(settings), manifest]
-    connection.executemany(
-        "insert into generation.ops.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
+        _comment(connection, "ops", table, _label(settings) + comment, described)
+    published = [*generations.manifests(settings), *([] if settings.known_at else [manifest])]
+    if published:
+        connection.executemany(
+            "insert into generation.ops.publications values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                m.generation,
-                m.source,
-                m.is_simulated,
-                _naive(m.published_at),
-                m.as_of,
-                m.run_id,
-                m.checks_passed,
-                m.checks_warned,
-                m.accepted_loss,
-            ]
-            for m in published
-        ],
-    )
-    earlier: list[RunRecord] = run_records(settings, "build_marts")[-_KEPT_BUILDS:]
+                [
+                    m.generation,
+                    m.source,
+                    m.is_simulated,
+                    _naive(m.published_at),
+                    m.as_of,
+                    m.run_id,
+                    m.checks_passed,
+                    m.checks_warned,
+                    m.accepted_loss,
+                ]
+                for m in published
+            ],
+        )
+    earlier: list[RunRecord] = [] if settings.known_at else run_records(settings, "build_marts")[-_KEPT_BUILDS:]
     rows = [_check_row(record.run_id, _naive(record.ended_at), check) for record in earlier for check in record.checks]
     rows += [_check_row(manifest.run_id, None, check) for check in checks]
     if rows:

@@ -451,10 +451,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, last_generation: Path | None)
         where coalesce(now.row_count, 0) < before.row_count;
 
         create or replace view quality.unmatched_corrections as
-        select corrections.symbol, corrections.date, corrections.field
-        from seeds.vendor_corrections as corrections
-        left join staging.stg_prices as prices on corrections.symbol = prices.symbol and corrections.date = prices.date
-        where prices.symbol is null;
+        select symbol, date, field from staging.stg_vendor_corrections
+        except
+        select symbol, date, field from intermediate.int_corrections;
     """)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from include.quality.suite import Check
+from include.reference import Reference
 
 JUMP_LOG_RETURN = 0.45
 """About +57% or -36% in one session: the largest real day of the default securities since 2020 is +36%; a 2:1 split is 0.69."""
@@ -22,36 +23,50 @@ SAME_SERIES_SHARE = 0.9
 FX_MAX_AGE_DAYS = 7
 
 CANDIDATE_VIEWS = """
-create schema if not exists quality;
-
 create or replace view quality.pending_units as
 select windows.*
 from raw.fetch_windows as windows
 where (windows.batch_id, windows.symbol) not in (select (batch_id, symbol) from raw.current_verdicts);
 
+-- The vendor's latest word, the user's correction over it.
 create or replace view quality.splits as
-select symbol, date as ex_date, value as ratio
-from raw.corporate_actions
-where action = 'split'
-    and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
-qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1;
+with vendor as (
+    select symbol, date as ex_date, value as ratio
+    from raw.corporate_actions
+    where action = 'split'
+        and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+    qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1
+)
+select symbol, ex_date, coalesce(corrections.ratio, vendor.ratio) as ratio
+from vendor
+full outer join (select symbol, date as ex_date, value as ratio from quality.corrections where field = 'split_ratio') as corrections
+    using (symbol, ex_date)
+where coalesce(corrections.ratio, vendor.ratio) > 0;
 
--- Each symbol's series as it would be if everything pending were accepted, on one split basis.
+-- Each symbol's series as it would be if everything pending were accepted, with the corrections laid over it as the marts do, on one split basis.
 create or replace view quality.candidate_prices as
 with latest as (
     select *
     from raw.prices
     where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
     qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1
+),
+corrected as (
+    select
+        latest.*, coalesce(corrections.value, latest.close) as close_as_counted,
+        case when corrections.value is null then latest.basis_date else latest.date end as basis_as_counted
+    from latest
+    left join quality.corrections as corrections
+        on latest.symbol = corrections.symbol and latest.date = corrections.date and corrections.field = 'close'
 )
 select
-    latest.symbol, latest.date, latest.batch_id, latest.open, latest.high, latest.low, latest.close as close_as_told, latest.volume,
-    latest.basis_date,
-    latest.close / coalesce((
+    corrected.symbol, corrected.date, corrected.batch_id, corrected.open, corrected.high, corrected.low, corrected.close as close_as_told,
+    corrected.volume, corrected.basis_date,
+    corrected.close_as_counted / coalesce((
         select product(splits.ratio) from quality.splits as splits
-        where splits.symbol = latest.symbol and splits.ex_date > latest.basis_date and splits.ratio > 0), 1) as close,
-    (latest.batch_id, latest.symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
-from latest;
+        where splits.symbol = corrected.symbol and splits.ex_date > corrected.basis_as_counted), 1) as close,
+    (corrected.batch_id, corrected.symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+from corrected;
 
 create or replace view quality.price_steps as
 select
@@ -71,7 +86,10 @@ where (batch_id, base_currency || quote_currency) not in (select (batch_id, symb
 qualify row_number() over (partition by base_currency, quote_currency, date order by fetched_at desc, loaded_at desc) = 1;
 
 create or replace view quality.candidate_shares as
-select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending,
+    shares_outstanding * coalesce((
+        select product(splits.ratio) from quality.splits as splits
+        where splits.symbol = shares.symbol and splits.ex_date > shares.basis_date), 1) as shares_on_one_basis
 from raw.shares
 where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
 qualify row_number() over (partition by symbol, as_of order by fetched_at desc, loaded_at desc) = 1;
@@ -91,8 +109,15 @@ create or replace table quality.unit_kinds as select symbol, kind, exchange, cur
 """
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
     """Lay the views. The connection must hold ``seed_securities``, which loading registers."""
+    connection.execute("create schema if not exists quality")
+    connection.execute("create or replace table quality.corrections (symbol varchar, date date, field varchar, value double)")
+    if reference.vendor_corrections:
+        connection.executemany(
+            "insert into quality.corrections values (?, ?, ?, ?)",
+            [[row.symbol, row.date, row.field, row.value] for row in reference.vendor_corrections],
+        )
     connection.execute(CANDIDATE_VIEWS)
 
 
@@ -233,15 +258,12 @@ CHECKS: tuple[Check, ...] = (
         "shares_no_jump",
         "critical",
         "A share count that moves this much without a split is another share class or another unit.",
-        f"""select involved.batch_id, symbol, 'shares ' || previous || ' to ' || shares_outstanding || ' on ' || as_of as detail from (
-            select *, lag(shares_outstanding) over w as previous, lag(basis_date) over w as previous_basis, lag(batch_id) over w as previous_batch_id,
-                lag(is_pending) over w as previous_is_pending
-            from quality.candidate_shares window w as (partition by symbol order by as_of)) as counts,
+        f"""select involved.batch_id, symbol, 'shares ' || previous || ' to ' || shares_on_one_basis || ' on ' || as_of as detail from (
+            select *, lag(shares_on_one_basis) over w as previous, lag(batch_id) over w as previous_batch_id, lag(is_pending) over w as previous_is_pending
+            from quality.candidate_shares window w as (partition by symbol order by as_of)),
             unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
-        where involved.batch_id is not null and abs(ln(shares_outstanding / previous)) > {SHARES_JUMP_LOG_RATIO}
+        where involved.batch_id is not null and abs(ln(shares_on_one_basis / previous)) > {SHARES_JUMP_LOG_RATIO}
             and (select count(*) from {{batch}}) > 0
-            and not exists (select 1 from quality.splits as splits where splits.symbol = counts.symbol
-                and splits.ex_date > least(counts.previous_basis, counts.basis_date) and splits.ex_date <= greatest(counts.previous_basis, counts.basis_date))
         qualify row_number() over (partition by involved.batch_id, symbol order by as_of) = 1""",
     ),
 )

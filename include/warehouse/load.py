@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,9 +14,12 @@ import pyarrow as pa
 from include.calendars import load_calendars
 from include.landing.batches import BatchManifest, landed
 from include.reference import Reference
+from include.runs import releases
 from include.settings import Settings
 from include.sources.base import Dataset
 from include.warehouse import load_sql
+
+LandingFile = tuple[Path, BatchManifest]
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,44 @@ class LoadedBatch:
 def load_landing(
     connection: duckdb.DuckDBPyConnection, settings: Settings, reference: Reference, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> list[LoadedBatch]:
-    """Append what is new. Each file is one transaction with its ledger row, so loading twice or dying halfway changes nothing.
+    """Append what is new, and let in what a person released. Each file is one transaction with its ledger row, so loading twice or dying halfway changes nothing.
 
     Returns:
         One entry for each file loaded now, in the order of fetching.
     """
     known = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
-    pending = [(path, manifest) for path, manifest in landed(settings) if manifest.batch_id not in known]
-    _load_calendar(connection, reference, [manifest for _, manifest in landed(settings)])
+    files = list(landed(settings))
+    _load_calendar(connection, reference, [manifest for _, manifest in files])
     register_securities(connection, reference)
-    return [_load_file(connection, path, manifest, now()) for path, manifest in pending]
+    let_in = releases(settings)
+    loaded = []
+    # A release before the next file: a row that equals a released one is then nothing new to judge. In a warehouse that is rebuilt too.
+    for row in let_in:
+        _release(connection, files, row, now())
+    for path, manifest in files:
+        if manifest.batch_id not in known:
+            loaded.append(_load_file(connection, files, path, manifest, now()))
+            for row in let_in:
+                if row["batch_id"] == manifest.batch_id:
+                    _release(connection, files, row, now())
+    return loaded
+
+
+def _release(connection: duckdb.DuckDBPyConnection, files: list[LandingFile], row: dict[str, Any], now: datetime) -> None:
+    """Turn a release on record into a verdict, if it is none yet."""
+    connection.execute("begin")
+    released = connection.execute(
+        """insert into raw.unit_verdicts
+        select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
+        from raw.fetch_windows
+        where batch_id = $batch_id and symbol = $symbol
+            and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')
+        returning batch_id""",
+        row,
+    ).fetchall()
+    if released:
+        append_later_again(connection, files, row["batch_id"], now)
+    connection.execute("commit")
 
 
 def register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
@@ -80,30 +112,18 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _load_file(connection: duckdb.DuckDBPyConnection, path: Path, manifest: BatchManifest, loaded_at: datetime) -> LoadedBatch:
-    parameters: dict[str, object] = {
-        "fetched_at": _utc(manifest.fetched_at),
-        "loaded_at": _utc(loaded_at),
-        "batch_id": manifest.batch_id,
-        "source": manifest.source,
-    }
+def _load_file(
+    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], path: Path, manifest: BatchManifest, loaded_at: datetime
+) -> LoadedBatch:
     connection.execute("begin")
     try:
-        connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
-        rows_read = _count(connection, "incoming")
         rules = load_sql.RULES[manifest.dataset]
-        connection.execute(f"create or replace temp table judged as {rules.judge}", {"fetched_on": manifest.fetched_at.date()})
-        _execute(connection, load_sql.reject(manifest.dataset, rules), parameters)
+        rows_read = _judge(connection, path, manifest)
+        _execute(connection, load_sql.reject(manifest.dataset, rules), _parameters(manifest, loaded_at))
         rows_rejected = _count(connection, "judged where len(reasons) > 0")
-        before = _count(connection, f"raw.{manifest.dataset}")
-        _execute(connection, load_sql.append(manifest.dataset, rules), parameters)
-        rows_new = _count(connection, f"raw.{manifest.dataset}") - before
-        if manifest.dataset is Dataset.PRICES:
-            _execute(connection, load_sql.APPEND_CORPORATE_ACTIONS, parameters)
-            _execute(connection, load_sql.reassert_corporate_actions(), parameters)
-        _execute(connection, load_sql.reassert(manifest.dataset, rules), parameters)
-        loaded = LoadedBatch(manifest.batch_id, manifest.dataset, rows_read, rows_new, rows_read - rows_rejected - rows_new, rows_rejected)
         rejected = dict(connection.execute(f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all").fetchall())
+        rows_new = _append(connection, manifest, loaded_at)
+        loaded = LoadedBatch(manifest.batch_id, manifest.dataset, rows_read, rows_new, rows_read - rows_rejected - rows_new, rows_rejected)
         connection.executemany(
             "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -126,11 +146,69 @@ def _load_file(connection: duckdb.DuckDBPyConnection, path: Path, manifest: Batc
             "insert into raw.load_ledger values ($batch_id, $dataset, $file_name, $rows_read, $rows_new, $rows_unchanged, $rows_rejected, $loaded_at)",
             {**values, "file_name": path.name, "loaded_at": _utc(loaded_at)},
         )
+        append_later_again(connection, files, manifest.batch_id, loaded_at)
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
         raise
     return loaded
+
+
+def append_later_again(connection: duckdb.DuckDBPyConnection, files: list[LandingFile], batch_id: str, loaded_at: datetime) -> None:
+    """Append the batches that are loaded already and were fetched after ``batch_id`` once more, in order, for the symbols that it stored anything of.
+
+    A, then A again (unchanged, so not stored), then a file fetched in between that says B is loaded, or let in by a person: the newest word is A, and the
+    store must say so. The later files know what they said, also where they said nothing. After a split that was missing, the same number may be
+    another statement: then later share counts and estimates are appended again too. The caller holds the transaction and ``seed_securities``.
+    """
+    stored = " union ".join(
+        f"select {load_sql.RULES[dataset].symbol} as symbol from raw.{dataset} where batch_id = $batch_id" for dataset in Dataset
+    )
+    actions = "select symbol from raw.corporate_actions where batch_id = $batch_id"
+    later = connection.execute(
+        f"""select later.batch_id, list(later.symbol)
+        from raw.fetch_windows as later inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
+        where later.fetched_at > this.fetched_at and (
+            (later.dataset = this.dataset and later.symbol in ({stored} union {actions}))
+            or (later.dataset in ('shares', 'estimates') and later.symbol in ({actions} and action = 'split')))
+        group by later.batch_id, later.fetched_at order by later.fetched_at, later.batch_id""",
+        {"batch_id": batch_id},
+    ).fetchall()
+    by_batch = {manifest.batch_id: (path, manifest) for path, manifest in files} if later else {}
+    for later_id, symbols in later:
+        if later_id in by_batch:
+            path, manifest = by_batch[later_id]
+            _judge(connection, path, manifest)
+            connection.execute(f"delete from judged where not list_contains(?, {load_sql.RULES[manifest.dataset].symbol})", [symbols])
+            _append(connection, manifest, loaded_at)
+
+
+def _judge(connection: duckdb.DuckDBPyConnection, path: Path, manifest: BatchManifest) -> int:
+    """Read a landing file and lay its rows down as ``judged``, with the reasons against each; returns how many rows it has."""
+    connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
+    judge = load_sql.RULES[manifest.dataset].judge
+    connection.execute(f"create or replace temp table judged as {judge}", {"fetched_on": manifest.fetched_at.date()})
+    return _count(connection, "incoming")
+
+
+def _append(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, loaded_at: datetime) -> int:
+    """Store what is new of ``judged``; returns how many rows, dividends and splits not counted."""
+    parameters = _parameters(manifest, loaded_at)
+    # A split first: whether the prices beside it are another statement depends on it.
+    if manifest.dataset is Dataset.PRICES:
+        _execute(connection, load_sql.APPEND_CORPORATE_ACTIONS, parameters)
+    before = _count(connection, f"raw.{manifest.dataset}")
+    _execute(connection, load_sql.append(manifest.dataset, load_sql.RULES[manifest.dataset]), parameters)
+    return _count(connection, f"raw.{manifest.dataset}") - before
+
+
+def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, object]:
+    return {
+        "fetched_at": _utc(manifest.fetched_at),
+        "loaded_at": _utc(loaded_at),
+        "batch_id": manifest.batch_id,
+        "source": manifest.source,
+    }
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> None:

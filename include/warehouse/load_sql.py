@@ -158,22 +158,15 @@ def append(dataset: Dataset, rules: TableRules) -> str:
     """Insert the accepted rows that differ from the version before them.
 
     The version before is the latest one fetched up to the same moment and not in quarantine. A row that equals one of a unit still to be judged is
-    stored with its own unit too, or it would be lost with the other. Else a row is unchanged if its values are, and no
-    split known by now lies between the two bases: the same number on another basis is another statement.
+    stored with its own unit too, or it would be lost with the other. Else a row is unchanged if its values are, and no split that a fetch up to the same
+    moment told of lies between the two bases: the same number on another basis is another statement. What was fetched later has no say,
+    so that it makes no difference when it is loaded. A batch stores a key once, however often it is appended.
     """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
     same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
     is_first = " and ".join(f"f.{name} = j.{name}" for name in rules.key)
     stored = ", ".join((*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else [])))
-    split_between = (
-        ""
-        if dataset is Dataset.FX_RATES
-        else """
-            and not exists (
-                select 1 from raw.corporate_actions as a
-                where a.symbol = j.symbol and a.action = 'split'
-                    and a.date > least(p.basis_date, j.basis_date) and a.date <= greatest(p.basis_date, j.basis_date))"""
-    )
+    split_between = "" if dataset is Dataset.FX_RATES else f"\n            and not {_split_between('j')}"
     # Judged rows carry basis_date except FX rates, which no split touches: their own date stands in.
     basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"
     return f"""
@@ -196,7 +189,16 @@ def append(dataset: Dataset, rules: TableRules) -> str:
         where not exists (
             select 1 from previous as p
             where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and p.is_good and {same_values}{split_between})
+            and not exists (select 1 from raw.{dataset} as r where r.batch_id = $batch_id and {same_key})
     """
+
+
+def _split_between(row: str) -> str:
+    """Whether a split, told of by any fetch up to this one, lies between the bases of ``row`` and of ``p``, the version before it."""
+    return f"""exists (
+                select 1 from raw.corporate_actions as a
+                where a.symbol = {row}.symbol and a.action = 'split' and a.fetched_at <= $fetched_at
+                    and a.date > least(p.basis_date, {row}.basis_date) and a.date <= greatest(p.basis_date, {row}.basis_date))"""
 
 
 def _is_good(symbol: str) -> str:
@@ -249,62 +251,8 @@ APPEND_CORPORATE_ACTIONS = f"""
         and (t.value is distinct from coalesce(p.value, 0)
             or not p.is_good
             or (t.value > 0 and t.currency is distinct from p.currency)
-            or (t.action = 'dividend' and t.value > 0 and exists (
-                select 1 from raw.corporate_actions as a
-                where a.symbol = t.symbol and a.action = 'split'
-                    and a.date > least(p.basis_date, t.basis_date) and a.date <= greatest(p.basis_date, t.basis_date))))
+            or (t.action = 'dividend' and t.value > 0 and {_split_between("t")}))
+        and not exists (
+            select 1 from raw.corporate_actions as r
+            where r.batch_id = $batch_id and r.symbol = t.symbol and r.date = t.date and r.action = t.action)
 """
-
-
-def reassert(dataset: Dataset, rules: TableRules) -> str:
-    """Say again what a later fetch had said without being stored, where this batch, fetched before it, is loaded after it.
-
-    A, then A again (unchanged, so not stored), then a file fetched in between that says B: the newest word is A, and the store must say so. The
-    version before B is stored once more under the later fetch, whose window tells that it covered the row.
-    """
-    columns = (*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else []))
-    return _reassert(str(dataset), str(dataset), columns, rules.key, rules.symbol, rules.date)
-
-
-def reassert_corporate_actions() -> str:
-    """The same for dividends and splits; where nothing was known before, the later fetch had said that there is none."""
-    return _reassert(
-        "corporate_actions", "prices", ("symbol", "date", "action", "value", "currency"), ("symbol", "date", "action"), "symbol", "date"
-    )
-
-
-def _reassert(table: str, dataset: str, columns: tuple[str, ...], key: tuple[str, ...], symbol: str, day: str) -> str:
-    same = " and ".join(f"{{one}}.{name} = {{two}}.{name}" for name in key)
-    is_action = table == "corporate_actions"
-    values = ", ".join(
-        "coalesce(before.value, 0)"
-        if is_action and name == "value"
-        else f"coalesce(before.{name}, now.{name})"
-        if name in key
-        else f"before.{name}"
-        for name in columns
-    )
-    return f"""
-        insert into raw.{table} ({", ".join(columns)}, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
-        with now as (select * from raw.{table} where batch_id = $batch_id),
-        later as (
-            select now.*, windows.batch_id as later_batch_id, windows.fetched_at as later_fetched_at
-            from now inner join raw.fetch_windows as windows
-                on windows.dataset = '{dataset}' and windows.symbol = {_prefixed(symbol, "now")} and windows.fetched_at > $fetched_at
-                and now.{day} between coalesce(windows.start_date, now.{day}) and windows.end_date and windows.row_count > 0
-                and (windows.batch_id, windows.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
-            qualify row_number() over (partition by {", ".join(f"now.{name}" for name in key)} order by windows.fetched_at) = 1
-        ),
-        before as (
-            select r.*
-            from raw.{table} as r inner join now on {same.format(one="r", two="now")} and r.fetched_at <= $fetched_at and r.batch_id <> $batch_id
-            where (r.batch_id, {_prefixed(symbol)}) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
-            qualify row_number() over (partition by {", ".join(f"r.{name}" for name in key)} order by r.fetched_at desc, r.loaded_at desc) = 1
-        )
-        select {values}, now.later_fetched_at, greatest(coalesce(before.known_from, now.known_from), now.later_fetched_at),
-            coalesce(before.basis_date, now.basis_date), now.later_batch_id, $source, $loaded_at
-        from later as now {"left" if is_action else "inner"} join before on {same.format(one="before", two="now")}
-        where not exists (
-            select 1 from raw.{table} as r
-            where {same.format(one="r", two="now")} and r.fetched_at > $fetched_at and r.fetched_at <= now.later_fetched_at)
-    """

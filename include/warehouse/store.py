@@ -101,26 +101,48 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
             raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
             connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
-        _check_owner(connection, settings)
+        _check_owner(connection, settings, "warehouse", path)
         yield connection
     finally:
         connection.close()
 
 
-def _check_owner(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
+    """Fill the raw tables of an open, new warehouse with those of the one at ``path``, which is only read. The caller holds that one's writer lock.
+
+    Raises:
+        TitansError: the file at ``path`` is damaged or belongs to another source.
+    """
+    literal = str(path).replace("'", "''")
     try:
-        rows = connection.execute("select source, schema_version from meta.store").fetchall()
+        connection.execute(f"attach '{literal}' as store (read_only)")
     except duckdb.Error as error:
-        raise TitansError(_damaged(settings.warehouse_path, str(error).splitlines()[0])) from error
+        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+    try:
+        _check_owner(connection, settings, "store", path)
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'store' and schema_name = 'raw'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(f"insert into raw.{table} by name select * from store.raw.{table}")
+    finally:
+        connection.execute("detach store")
+
+
+def _check_owner(connection: duckdb.DuckDBPyConnection, settings: Settings, database: str, path: Path) -> None:
+    try:
+        rows = connection.execute(f"select source, schema_version from {database}.meta.store").fetchall()
+    except duckdb.Error as error:
+        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
     if len(rows) != 1 or rows[0][0] != settings.source:
         owner = rows[0][0] if rows else "no source"
         raise TitansError(
-            f"Warehouse {settings.warehouse_path} belongs to source {owner}, and this build is of source {settings.source}: "
+            f"Warehouse {path} belongs to source {owner}, and this build is of source {settings.source}: "
             "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>."
         )
     if rows[0][1] != SCHEMA_VERSION:
         raise TitansError(
-            f"Warehouse {settings.warehouse_path} has layout {rows[0][1]}, this version writes layout {SCHEMA_VERSION}: "
+            f"Warehouse {path} has layout {rows[0][1]}, this version writes layout {SCHEMA_VERSION}: "
             "move the file away and run again; it is rebuilt from the landing files."
         )
 

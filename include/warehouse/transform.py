@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
 
     os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.warehouse_path)
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    work = settings.store_dir / "dbt"
+    work = settings.warehouse_path.parent / "dbt"
     arguments = [
         "--quiet",
         "--no-use-colors",
@@ -45,7 +46,7 @@ def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
         "--target-path",
         str(work / "target"),
         "--vars",
-        f"{{source: {settings.source}}}",
+        json.dumps({"source": settings.source, "known_at": str(settings.known_at or "")}),
     ]
     try:
         result = dbtRunner().invoke(arguments)

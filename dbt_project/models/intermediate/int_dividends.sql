@@ -24,18 +24,9 @@ adjusted as (
 ),
 
 corrections as (
-    select
-        corrections.symbol,
-        corrections.date,
-        corrections.value,
-        corrections.date as basis_date,
-        coalesce(corrections.currency, any_value(prices.currency)) as currency,
-        any_value(prices.source) as source
-    from {{ ref("vendor_corrections") }} as corrections
-    inner join {{ ref("stg_prices") }} as prices
-        on corrections.symbol = prices.symbol and corrections.date = prices.date
-    where corrections.field = 'dividend'
-    group by corrections.symbol, corrections.date, corrections.value, corrections.currency
+    select *
+    from {{ ref("int_corrections") }}
+    where field = 'dividend'
 ),
 
 adjusted_corrections as (

@@ -20,14 +20,9 @@ adjusted as (
     {{ split_factor_join("latest") }}
 ),
 
--- A correction gives the price as it traded on its own day: it includes the splits up to that day and no later one.
 corrections as (
-    select
-        symbol,
-        date,
-        value,
-        date as basis_date
-    from {{ ref("vendor_corrections") }}
+    select *
+    from {{ ref("int_corrections") }}
     where field = 'close'
 ),
 

@@ -5,12 +5,14 @@ with sessions as (
     where kind = 'equity'
 ),
 
+-- In a point-in-time build none is carried back: it was not known yet.
 first_shares as (
     select
         symbol,
         arg_min(shares_outstanding, as_of) as shares_outstanding,
         min(as_of) as as_of
     from {{ ref("int_shares_split_adjusted") }}
+    {% if known_at() %}where false{% endif %}
     group by symbol
 ),
 

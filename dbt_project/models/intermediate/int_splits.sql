@@ -1,4 +1,5 @@
 -- Splits as they count: the vendor's latest word, a correction over it. A ratio of 4 means four new shares for one old.
+-- A point-in-time build holds later splits too, not `is_known`: they only undo themselves in values that a vendor has adjusted for them since.
 with vendor as (
     select
         symbol,
@@ -12,15 +13,12 @@ with vendor as (
 
 corrections as (
     select
-        corrections.symbol,
-        corrections.date as ex_date,
-        corrections.value as ratio,
-        any_value(prices.source) as source
-    from {{ ref("vendor_corrections") }} as corrections
-    inner join {{ ref("stg_prices") }} as prices
-        on corrections.symbol = prices.symbol and corrections.date = prices.date
-    where corrections.field = 'split_ratio'
-    group by all
+        symbol,
+        date as ex_date,
+        value as ratio,
+        source
+    from {{ ref("int_corrections") }}
+    where field = 'split_ratio'
 ),
 
 final as (
@@ -36,6 +34,8 @@ final as (
         on vendor.symbol = corrections.symbol and vendor.ex_date = corrections.ex_date
 )
 
-select *
+select
+    *,
+    {{ dated_by_then("ex_date") }} as is_known
 from final
 where ratio > 0 and ratio <> 1

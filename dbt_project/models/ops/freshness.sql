@@ -12,7 +12,9 @@ closed_sessions as (
         exchange,
         date
     from {{ ref("stg_exchange_sessions") }}
-    where closes_at <= (select max(windows.fetched_at) from {{ ref("stg_fetch_windows") }} as windows)
+    where
+        closes_at <= (select max(windows.fetched_at) from {{ ref("stg_fetch_windows") }} as windows)
+        {% if known_at() %}and closes_at < {{ after_known_at() }}{% endif %}
 )
 
 select

@@ -1,37 +1,108 @@
 -- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is the split is no restatement.
-with versions as (
+-- `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied.
+{% set values = [
+    {"relation": ref("stg_prices"), "field": "'close'", "told": "close", "exponent": "-1"},
+    {"relation": "actions", "field": "field", "told": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
+    {"relation": "untold", "field": "field", "told": "0.0", "exponent": "0"},
+    {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "told": "rate", "exponent": "0"},
+    {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "told": "shares_outstanding", "exponent": "1"},
+] %}
+{% for figure in ["mean", "low", "high"] %}
+    {% do values.append({
+        "relation": ref("stg_estimates"), "date": "as_of", "field": "metric",
+        "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "told": figure, "exponent": "-1",
+    }) %}
+{% endfor %}
+
+with actions as (
     select
-        prices.symbol,
-        prices.date,
-        prices.fetched_at,
-        prices.source,
-        prices.close as close_as_told,
-        prices.close / {{ split_factor() }} as close
-    from {{ ref("stg_prices") }} as prices
-    {{ split_factor_join("prices") }}
+        symbol,
+        date,
+        case action when 'split' then 'split_ratio' else action end as field,
+        value,
+        basis_date,
+        fetched_at,
+        loaded_at,
+        source
+    from {{ ref("stg_corporate_actions") }}
+    where {{ dated_by_then("date") }}
+),
+
+first_prices as (
+    select *
+    from {{ ref("stg_prices") }}
+    qualify row_number() over (partition by symbol, date order by fetched_at, loaded_at) = 1
+),
+
+-- No dividend or split is no row: a price row that came before the first word of one said that there is none.
+untold as (
+    select
+        first_prices.symbol,
+        first_prices.date,
+        actions.field,
+        first_prices.basis_date,
+        first_prices.fetched_at,
+        first_prices.loaded_at,
+        first_prices.source
+    from first_prices
+    inner join actions on first_prices.symbol = actions.symbol and first_prices.date = actions.date
+    group by all
+    having first_prices.fetched_at < min(actions.fetched_at)
+),
+
+versions as (
+    {% for value in values %}
+        {% if not loop.first %}union all{% endif %}
+        select
+            {{ value.symbol | default("symbol") }} as symbol,
+            {{ value.date | default("date") }} as date,
+            {{ value.field }} as field,
+            {{ value.detail | default("null") }} as detail,
+            {{ value.told }} as told,
+            {{ value.exponent }} as exponent,
+            basis_date,
+            fetched_at,
+            loaded_at,
+            source
+        from {{ value.relation }}
+    {% endfor %}
+),
+
+on_one_basis as (
+    select
+        versions.*,
+        versions.told * {{ split_factor() }} ** versions.exponent as value
+    from versions
+    {{ split_factor_join("versions") }}
 ),
 
 compared as (
     select
         *,
-        lag(close) over history as before,
-        lag(close_as_told) over history as before_as_told
-    from versions
+        lag(value) over history as before,
+        lag(told) over history as before_as_told,
+        row_number() over history as version_number
+    from on_one_basis
     window history as (
-        partition by symbol, date
-        order by fetched_at
+        partition by symbol, date, field, detail
+        order by fetched_at, loaded_at
     )
+),
+
+final as (
+    select
+        symbol,
+        date,
+        field,
+        detail,
+        case when abs(value - before) <= 1e-6 * abs(before) then 'split' else 'restated' end as kind,
+        before_as_told as value_before,
+        told as value_after,
+        value / nullif(before, 0) - 1 as change_ratio,
+        fetched_at as known_at,
+        source
+    from compared
+    where version_number > 1 and (told is distinct from before_as_told or abs(value - before) > 1e-6 * abs(before))
 )
 
-select
-    symbol,
-    date,
-    'close' as field,
-    case when abs(close / before - 1) <= 1e-6 then 'split' else 'restated' end as kind,
-    before_as_told as value_before,
-    close_as_told as value_after,
-    close / before - 1 as change_ratio,
-    fetched_at as known_at,
-    source
-from compared
-where before is not null and close_as_told is distinct from before_as_told
+select * from final

@@ -1,7 +1,8 @@
-with rows_of_usable_units as (
-    select *
-    from {{ source("raw", "corporate_actions") }}
-    where {{ of_usable_unit("symbol") }}
+-- A split after known_at is kept: it serves to undo it in values that a vendor has adjusted for it since, and for nothing else.
+{% set later_splits = "(action = 'split' and date >= " ~ after_known_at() ~ ")" %}
+
+with usable as (
+    {{ usable_versions("corporate_actions", ["symbol", "date", "action"], or_else=later_splits) }}
 )
 
 select
@@ -11,9 +12,8 @@ select
     value,
     currency,
     fetched_at,
-    known_from,
     basis_date,
     batch_id,
     source,
     loaded_at
-from rows_of_usable_units
+from usable

@@ -1,7 +1,5 @@
-with rows_of_usable_units as (
-    select *
-    from {{ source("raw", "estimates") }}
-    where {{ of_usable_unit("symbol") }}
+with usable as (
+    {{ usable_versions("estimates", ["symbol", "as_of", "metric", "period_type", "period_end"]) }}
 )
 
 select
@@ -18,9 +16,8 @@ select
     currency,
     note,
     fetched_at,
-    known_from,
     basis_date,
     batch_id,
     source,
     loaded_at
-from rows_of_usable_units
+from usable

@@ -1,7 +1,5 @@
-with rows_of_usable_units as (
-    select *
-    from {{ source("raw", "fx_rates") }}
-    where {{ of_usable_unit("base_currency || quote_currency") }}
+with usable as (
+    {{ usable_versions("fx_rates", ["base_currency", "quote_currency", "date"], symbol="base_currency || quote_currency") }}
 )
 
 select
@@ -11,9 +9,8 @@ select
     date,
     rate,
     fetched_at,
-    known_from,
     basis_date,
     batch_id,
     source,
     loaded_at
-from rows_of_usable_units
+from usable

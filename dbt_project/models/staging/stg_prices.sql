@@ -1,7 +1,5 @@
-with rows_of_usable_units as (
-    select *
-    from {{ source("raw", "prices") }}
-    where {{ of_usable_unit("symbol") }}
+with usable as (
+    {{ usable_versions("prices", ["symbol", "date"]) }}
 )
 
 select
@@ -14,9 +12,8 @@ select
     volume,
     currency,
     fetched_at,
-    known_from,
     basis_date,
     batch_id,
     source,
     loaded_at
-from rows_of_usable_units
+from usable

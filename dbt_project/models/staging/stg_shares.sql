@@ -1,7 +1,5 @@
-with rows_of_usable_units as (
-    select *
-    from {{ source("raw", "shares") }}
-    where {{ of_usable_unit("symbol") }}
+with usable as (
+    {{ usable_versions("shares", ["symbol", "as_of"]) }}
 )
 
 select
@@ -11,9 +9,8 @@ select
     share_class,
     note,
     fetched_at,
-    known_from,
     basis_date,
     batch_id,
     source,
     loaded_at
-from rows_of_usable_units
+from usable

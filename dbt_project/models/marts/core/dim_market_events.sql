@@ -4,3 +4,4 @@ select
     date,
     description
 from {{ ref("market_events") }}
+where {{ dated_by_then("date") }}

@@ -22,6 +22,7 @@ with actions as (
         is_corrected,
         source
     from {{ ref("int_splits") }}
+    where is_known
 )
 
 select
