@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -162,6 +162,26 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
         except (OSError, ValidationError):
             continue
     return sorted(records, key=lambda record: record.ended_at)
+
+
+def last_complete_end(settings: Settings, dag_id: str) -> datetime:
+    """When a run of the DAG last ended with nothing left that asking again might bring."""
+    ends = [
+        record.ended_at
+        for record in run_records(settings, dag_id)
+        if record.dag_id == dag_id
+        and record.outcome in ("success", "partial")
+        and not any(failure.is_final and failure.is_retryable for failure in record.failures)
+    ]
+    return max(ends, default=datetime.min.replace(tzinfo=UTC))
+
+
+def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for symbol, reason in told:
+        reasons.setdefault(reason, []).append(symbol)
+    return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 
 
 def unfinished_runs(settings: Settings) -> list[str]:
