@@ -165,15 +165,17 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
 
 
 def last_complete_end(settings: Settings, dag_id: str) -> datetime:
-    """When a run of the DAG last ended with nothing left that asking again might bring."""
-    ends = [
-        record.ended_at
-        for record in run_records(settings, dag_id)
-        if record.dag_id == dag_id
-        and record.outcome in ("success", "partial")
-        and not any(failure.is_final and failure.is_retryable for failure in record.failures)
-    ]
+    """When an ingest run of the DAG last ended with nothing left that asking again might bring."""
+    ends = [record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and _is_complete(record)]
     return max(ends, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _is_complete(record: RunRecord) -> bool:
+    land = record.step("land")
+    if land is None or record.outcome not in ("success", "partial"):
+        return False
+    given_up = {failure.symbol for failure in record.failures if not failure.is_retryable}
+    return set(land.facts.get("failed", [])) <= given_up
 
 
 def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:

@@ -127,7 +127,8 @@ class HostGuard:
             state.refusals += status == TOO_MANY_REQUESTS
             if state.refusals >= self.limits.refusals_until_pause:
                 state.closed_until = now + max(wait, self.limits.pause_seconds)
-                state.reason = f"{host} answered {state.refusals} requests in a row with 429, too many requests"
+                answered = "a request" if state.refusals == 1 else f"{state.refusals} requests in a row"
+                state.reason = f"{host} answered {answered} with 429, too many requests"
             elif wait > self.limits.longest_wait_seconds:
                 state.closed_until = now + wait
                 state.reason = f"{host} answered {status} and asks to be left alone for {wait:.0f} seconds (Retry-After)"
