@@ -191,9 +191,10 @@ signal.pause()
 
 def test_an_answer_lands_at_the_time_it_was_given(settings: Settings, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a broken attempt left is older than what others fetched since, and must not outrank it."""
-    with monkeypatch.context() as broken, pytest.raises(TitansError, match="the disk is full"):
+    with monkeypatch.context() as broken:
         broken.setattr("include.ingest.land", _full_disk)
-        ingest.fetch_batch(settings, PRICES, make_run("one"), 1, False)
+        with pytest.raises(TitansError, match="the disk is full"):
+            ingest.fetch_batch(settings, PRICES, make_run("one"), 1, False)
     between = datetime.now(UTC)
 
     fetch(settings, PRICES, make_run("one"), 2)
@@ -346,9 +347,15 @@ class TestTheRecord:
         assert ([failure.symbol for failure in manifest.failures], manifest.windows) == (["AAPL", "MSFT", "NVDA"], [])
 
     def test_neither_cookie_nor_crumb_is_written_or_logged(
-        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun, caplog: pytest.LogCaptureFixture
+        self,
+        yahoo: YahooStandIn,
+        settings: Settings,
+        make_run: MakeRun,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         caplog.set_level("INFO")
+        monkeypatch.setattr("tenacity.wait.random.uniform", lambda low, _: low)
         settings = settings.model_copy(update={"yahoo_attempts": 2})
         for symbol, fault in (("AAPL", Fault.CUT), ("MSFT", Fault.HTML)):
             yahoo.break_symbol(symbol, fault, times=3)

@@ -21,7 +21,7 @@ MARTS = {
     "fct_security_valuation_daily", "fct_basket_valuation_daily", "fct_fx_daily", "fct_corporate_actions", "fct_shares_outstanding",
     "fct_headlines",
 }  # fmt: skip
-OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness"}
+OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness", "fetches", "row_origins"}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:
