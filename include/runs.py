@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Literal
@@ -168,6 +168,28 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
         except (OSError, ValidationError):
             continue
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
+
+
+def last_complete_end(settings: Settings, dag_id: str) -> datetime:
+    """When an ingest run of the DAG last ended with nothing left that asking again might bring."""
+    ends = [record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and _is_complete(record)]
+    return max(ends, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _is_complete(record: RunRecord) -> bool:
+    land = record.step("land")
+    if land is None or record.outcome not in ("success", "partial"):
+        return False
+    given_up = {failure.symbol for failure in record.failures if not failure.is_retryable}
+    return set(land.facts.get("failed", [])) <= given_up
+
+
+def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for symbol, reason in told:
+        reasons.setdefault(reason, []).append(symbol)
+    return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 
 
 def unfinished_runs(settings: Settings) -> list[str]:

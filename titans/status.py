@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from include.publishing import generations
-from include.runs import CheckResult, RunRecord, quarantined_units, run_records, unfinished_runs
+from include.runs import CheckResult, RunRecord, quarantined_units, run_records, symbols_by_reason, unfinished_runs
 from include.settings import SOURCE_NAMES, Settings
 
 
@@ -105,7 +105,7 @@ def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     for dag_id, record in sorted(last.items()):
         if record.outcome in ("failed", "partial"):
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
-            reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(finals.items())[:3])
+            reasons = "; ".join(symbols_by_reason(finals.items())[:3])
             message = next((step.message for step in record.steps if step.outcome == "failed"), "")
             lines.append(("Ingest", f"{record.source} {dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
     return lines

@@ -113,7 +113,8 @@ class FilesSource:
             for pair in pairs
             if (pair.base, pair.quote) not in found
         ]
-        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures)
+        addresses = {pair.name: self._paths[Dataset.FX_RATES].name for pair in pairs}
+        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures, addresses)
 
     @property
     def _exported_by(self) -> date:
@@ -161,7 +162,7 @@ class FilesSource:
                 SymbolFailure(symbol, f"{self._paths[dataset].name} has no row for {symbol} in the window", is_retryable=False)
                 for symbol in sorted(symbols - found)
             ]
-        return Extract(rows, self.fetched_at, failures)
+        return Extract(rows, self.fetched_at, failures, dict.fromkeys(symbols, self._paths[dataset].name))
 
 
 def _read(dataset: Dataset, path: Path) -> pa.Table:

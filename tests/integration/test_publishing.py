@@ -38,7 +38,7 @@ MARTS = {
     "fct_event_windows",
     "fct_press_reconciliation",
 }
-OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness"}
+OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness", "fetches", "row_origins"}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:
