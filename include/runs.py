@@ -52,6 +52,11 @@ class CheckResult(BaseModel):
         """How many rows failed, in words."""
         return f"{self.failing_rows} row" if self.failing_rows == 1 else f"{self.failing_rows} rows"
 
+    @property
+    def examples_text(self) -> str:
+        """The first three of them."""
+        return "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in self.examples[:3])
+
 
 class StepRecord(BaseModel):
     """One task of a run."""

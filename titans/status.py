@@ -73,8 +73,8 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     lines = [("Build", f"{record.source} {record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
     for check in record.checks:
         if check.status in ("failed", "error"):
-            rows = "; ".join(_row(row) for row in check.examples[:3])
-            lines.append(("Red gate", f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {rows}".rstrip()))
+            told = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
+            lines.append(("Red gate", told.rstrip()))
     warned = [check for check in record.checks if check.status == "warning"]
     if warned:
         lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))

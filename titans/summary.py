@@ -115,7 +115,7 @@ def _print_gates(console: Console, build: RunRecord) -> None:
     failed = sum(check.status == "failed" for check in build.checks)
     say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
-        say(console, f"           warned: {check.name}, {check.rows_text}. {check.why}")
+        say(console, f"           warned: {check.name}, {check.rows_text} ({check.examples_text}). {check.why}")
     for unit in quarantined:
         say(console, f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
 

@@ -182,6 +182,13 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
     return change
 
 
+def start_without_members(seeds: Path) -> None:
+    """China's basket from July 2020, its members from August on."""
+    baskets, members = seeds / "baskets.csv", seeds / "basket_members.csv"
+    baskets.write_text(baskets.read_text().replace("equal,annual,,magnificent_seven", "equal,annual,2020-07-01,magnificent_seven"))
+    members.write_text(members.read_text().replace(".HK,,", ".HK,2020-08-03,"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -190,7 +197,10 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("basket_members.csv", "china_titans,0700.HK,2024-01-01,"), ["0700.HK", "china_titans", "overlap"]),
         (append("basket_members.csv", "china_titans,^NDX,,"), ["^NDX", "only equities"]),
         (append("baskets.csv", "lonely,Lonely,equal,annual,,"), ["lonely", "no member"]),
-        (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty"]),
+        (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty", "'equal' or 'market_value'"]),
+        (append("baskets.csv", "odd,Odd,equal,weekly,,"), ["baskets.csv, line 4", "rebalance", "weekly", "'quarterly' or 'annual'"]),
+        (append("basket_members.csv", "china_titans,NVDA,2024-13-01,"), ["basket_members.csv, line 16", "valid_from", "2024-13-01"]),
+        (start_without_members, ["baskets.csv", "starts china_titans on 2020-07-01", "no member", "valid_from"]),
         (append("securities.csv", "0700.HK,Tencent again,equity,XHKG,HKD,CNY"), ["0700.HK", "twice"]),
         (append("securities.csv", "TSM,Taiwan Semiconductor,equity,XNYS ,USD,"), ["securities.csv, line 20", "exchange='XNYS '"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,,,"), ["baskets.csv, line 4", "more values"]),
@@ -198,7 +208,7 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("press_claims.csv", "c,2025-03-07,china_titans,beauty,about,1,0,ratio,The fairest"), ["press_claims.csv (c)", "beauty", "return_ytd"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]
