@@ -74,14 +74,14 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
             table.add_row(str(value), str(sentence).removeprefix("Simulated: "))
     console.print(table)
     console.print()
-    for line in [*notes, *([note] if note else [])]:
-        say(console, f"Note       {line}")
-    if settings.is_simulated:
-        say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     if press and press[0]:
         claims, agree, differ = press
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
         say(console, f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation")
+    for line in [*notes, *([note] if note else [])]:
+        say(console, f"Note       {line}")
+    if settings.is_simulated:
+        say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
     if settings.known_at:
         say(console, f"Built      {_relative(file)} (known at {settings.known_at}; the published file is what it was)")
