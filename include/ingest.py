@@ -196,7 +196,7 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     """
     dataset = Dataset(request.dataset)
     with run.step(f"fetch {dataset} {request.group} {request.index} attempt {attempt}") as step:
-        land_leftovers(settings)
+        land_leftovers(settings, dataset, request.group, request.index, run.name)
         source = open_source(settings)
         done = _landed_by(settings, request, run)
         taken_over = _landed_before(settings, request, run) - done if source.is_incremental else set()
