@@ -16,7 +16,7 @@ from include.errors import TitansError
 from include.landing.batches import FailedFetch, FetchWindow, content_hash, land, landed, last_dates, rows_by_symbol
 from include.landing.parts import kept_parts, land_leftovers
 from include.reference import Reference, Security, load_reference
-from include.runs import FailureRow, Run, StepRecord, last_complete_end, quarantined_units, symbols_by_reason
+from include.runs import FailureRow, Run, StepRecord, broken_off_since, quarantined_units, symbols_by_reason
 from include.settings import Settings
 from include.sources import open_source
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Extract, Source, SymbolFailure, Window
@@ -197,7 +197,7 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     """
     dataset = Dataset(request.dataset)
     with run.step(f"fetch {dataset} {request.group} {request.index} attempt {attempt}") as step:
-        land_leftovers(settings)
+        land_leftovers(settings, dataset, request.group, request.index, run.name)
         source = open_source(settings)
         done = _landed_by(settings, request, run)
         taken_over = _landed_before(settings, request, run) - done if source.is_incremental else set()
@@ -209,7 +209,7 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
         }
         todo = [symbol for symbol in request.symbols if symbol not in done | taken_over | given_up]
         extract, windows = _fetch(settings, source, request, todo, run.name, attempt)
-        is_last_attempt = is_last_attempt or not any(_may_succeed_soon(failure) for failure in extract.failures)
+        is_last_attempt = is_last_attempt or not _may_succeed_soon(extract.failures)
         step.facts = {
             "dataset": str(dataset),
             "rows": extract.table.num_rows,
@@ -237,8 +237,8 @@ def _landed_by(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
 
 
 def _landed_before(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
-    """Symbols of which runs of this DAG have just landed what is asked for, and then did not complete: killed, or with failures that may pass."""
-    since = max(datetime.now(UTC) - RESUME_WITHIN, last_complete_end(settings, run.dag_id))
+    """Symbols of which earlier runs of this DAG landed what is asked for, before they or the ``make run`` around them broke off."""
+    since = max(datetime.now(UTC) - RESUME_WITHIN, broken_off_since(settings, run.dag_id))
     quarantined = set(_quarantined(settings))
     start, end = (date.fromisoformat(request.start) if request.start else None), date.fromisoformat(request.end)
 
@@ -328,9 +328,9 @@ def _windows(extract: Extract, dataset: Dataset, symbols: Sequence[str], window:
     return windows
 
 
-def _may_succeed_soon(failure: SymbolFailure) -> bool:
-    """Whether another attempt of the same run may bring the symbol."""
-    return failure.is_retryable and failure.not_before is None
+def _may_succeed_soon(failures: list[SymbolFailure]) -> bool:
+    """Whether another attempt of the same run may bring any of the symbols. Not while the vendor is left alone."""
+    return any(failure.is_retryable for failure in failures) and all(failure.not_before is None for failure in failures)
 
 
 def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int, is_last_attempt: bool) -> list[FailureRow]:
@@ -353,7 +353,7 @@ def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: 
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return PartialFailureError(
         f"{len(told)} of {asked} symbols failed ({'; '.join(reasons[:5])}{more}). The others have landed.",
-        is_retryable=any(_may_succeed_soon(failure) for failure in failures),
+        is_retryable=_may_succeed_soon(failures),
     )
 
 

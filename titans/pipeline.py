@@ -12,7 +12,7 @@ from rich.console import Console
 from include.as_of import bound_to_coverage, parse_as_of
 from include.errors import TitansError
 from include.reference import load_reference
-from include.runs import Run, RunRecord, forget_killed_runs, symbols_by_reason
+from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
 from titans.airflow_env import airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
@@ -80,6 +80,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
     """
     ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
     said = ""
+    begin_round(settings)
     for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
         with _timed(result, dag_id, console) as line:
             record = _execute(settings, bag, dag_id, conf)
@@ -90,6 +91,8 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
             line.text = "as above" if text == said else text
             said = text
             line.is_good = record.outcome in ("success", "skipped")
+    if all(is_complete(record) for record in result.ingests):
+        end_round(settings)
     if all(record.outcome in ("failed", "skipped") for record in result.ingests):
         raise TitansError(
             next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")

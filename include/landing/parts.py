@@ -15,6 +15,8 @@ from include.settings import Settings
 from include.sources.base import Dataset, Extract
 
 _PATIENCE_SECONDS = 60.0
+_DYING_SECONDS = 5.0
+"""How long the last attempt of a batch may take to die before the next one begins without its answers."""
 
 
 class Parts:
@@ -47,7 +49,7 @@ class Parts:
 @contextmanager
 def kept_parts(settings: Settings, dataset: Dataset, group: str, index: int, run_id: str, attempt: int) -> Iterator[Parts]:
     """Keep what the block is answered. The block lands it all; if it does not come to that, ``land_leftovers`` does."""
-    folder = _root(settings) / run_id / f"{dataset}-{group}-{index:03d}-{attempt}"
+    folder = _root(settings) / run_id / f"{_batch_name(dataset, group, index)}-{attempt}"
     with exclusive(folder / ".lock", run_id, "This batch is being fetched already: {who}. Wait for it to end.", _PATIENCE_SECONDS):
         is_landed = False
         try:
@@ -58,10 +60,10 @@ def kept_parts(settings: Settings, dataset: Dataset, group: str, index: int, run
                 _remove(folder)
 
 
-def land_leftovers(settings: Settings) -> None:
+def land_leftovers(settings: Settings, dataset: Dataset, group: str, index: int, run_id: str) -> None:
     """Land what killed or broken attempts had been answered, each as the batch of its own run and at its own time of fetching.
 
-    Attempts that are still under way hold their lock and are passed over.
+    Attempts that are still under way hold their lock and are passed over; earlier ones of the batch that is named are given time to end.
     """
     root = _root(settings)
     if not root.is_dir():
@@ -70,7 +72,9 @@ def land_leftovers(settings: Settings) -> None:
         root / ".lock", "landing of what was left", "Another task is landing what was left: {who}. Try again.", _PATIENCE_SECONDS
     ):
         for folder in sorted({path.parent for path in root.glob("*/*/*.parquet")}):
-            with suppress(HeldError), exclusive(folder / ".lock", "landing of what was left", "{who}"):
+            is_own = folder.parent.name == run_id and folder.name.rpartition("-")[0] == _batch_name(dataset, group, index)
+            patience = _DYING_SECONDS if is_own else 0.0
+            with suppress(HeldError), exclusive(folder / ".lock", "landing of what was left", "{who}", patience):
                 _land(settings, folder)
                 _remove(folder)
 
@@ -82,6 +86,10 @@ def _land(settings: Settings, folder: Path) -> None:
     index = int(folder.name.split("-")[-2])
     windows = [window for part, _ in parts for window in part.windows]
     land(settings, manifest.dataset, manifest.group, index, manifest.run_id, manifest.attempt, extract, windows)
+
+
+def _batch_name(dataset: Dataset, group: str, index: int) -> str:
+    return f"{dataset}-{group}-{index:03d}"
 
 
 def _root(settings: Settings) -> Path:
