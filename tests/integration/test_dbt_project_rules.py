@@ -281,7 +281,7 @@ def test_marts_stand_on_steps_and_not_on_staging(project: Project) -> None:
 
 def test_nothing_but_ops_reads_ops(project: Project) -> None:
     wrong = [
-        f"{name} reads {parent}"
+        f"{name} reads {parent}: make what they share an intermediate model"
         for name, node in project.models.items()
         for parent in project.parents(node)
         if folder(project.models[parent]) == "ops"
@@ -338,7 +338,7 @@ def test_views_stand_on_few_views(project: Project) -> None:
     depths = {name: depth(name) for name in project.models}
     assert max(depths.values()) > 0, "no view at all: the manifest was read wrongly"
     long = [
-        f"{name} is the {found}th view in a row: make it, or one below it, a table"
+        f"{name} is a view on {found - 1} views: make it, or one of them, a table"
         for name, found in depths.items()
         if found > MAX_CHAINED_VIEWS
     ]
