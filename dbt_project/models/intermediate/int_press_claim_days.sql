@@ -1,8 +1,8 @@
+-- Each claim twice, with the session of its subject that it is held against: the last one on or before the claim's day, and the one before that.
 {% set claim_columns = [
     "claim_id", "claim_date", "subject", "measure", "comparison", "claimed_value", "tolerance", "unit", "statement",
 ] %}
 
--- Each claim twice, with the session of its subject that it is held against: the last one on or before the claim's day, and the one before that.
 with claims as (
     select * from {{ ref("press_claims") }}
 ),
