@@ -196,8 +196,11 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
         (append("baskets.csv", "odd,Odd,equal,annual,,,,"), ["baskets.csv, line 4", "more values"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
+        (append("securities.csv", "0005.HK,HSBC,equity,XHKG,hkd,USD"), ["securities.csv (0005.HK)", "currency hkd", "minor_units.csv"]),
+        (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,68,USD,2025-03-08,a test,a test"), ["close of 0700.HK", "in USD", "trades in HKD"]),
+        (append("minor_units.csv", "GBq,GBX,10"), ["minor_units.csv", "GBq a part of GBX"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection", "unknown currency", "correction in another currency", "minor of a minor unit"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]
