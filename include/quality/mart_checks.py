@@ -390,7 +390,7 @@ CHECKS: tuple[Check, ...] = (
         "A company has moved the end of its fiscal year, or the vendor names a wrong one. The year that ends there is not twelve months long: "
         "while it is the running one there is no forward P/E.",
         """select symbol, as_of, end_before as before, period_end as after from {batch}
-        where is_transition_year and period_end >= (select max(date) from marts.fct_security_valuation_daily)""",
+        where is_transition_year and greatest(period_end, as_of + 100) >= (select max(date) from marts.fct_security_valuation_daily)""",
         "warning",
     ),
     _rows(

@@ -207,8 +207,11 @@ def start_without_members(seeds: Path) -> None:
         (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
         (append("press_claims.csv", "c,2025-03-07,china_titans,beauty,about,1,0,ratio,The fairest"), ["press_claims.csv (c)", "beauty", "return_ytd"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
+        (append("securities.csv", "0005.HK,HSBC,equity,XHKG,hkd,USD"), ["securities.csv (0005.HK)", "currency hkd", "minor_units.csv"]),
+        (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,68,USD,2025-03-08,a test,a test"), ["close of 0700.HK", "in USD", "trades in HKD"]),
+        (append("minor_units.csv", "GBq,GBX,10"), ["minor_units.csv", "GBq a part of GBX"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection", "unknown currency", "correction in another currency", "minor of a minor unit"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

@@ -357,6 +357,15 @@ class TestShares:
         assert failure.is_retryable is False
         assert "970 shares at 200.00 are worth 194,000, but the market value is 200,000" in failure.reason
 
+    def test_a_price_in_pence_fits_a_market_value_in_pounds(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 500.0, 1000.0, "GBp", [])
+        yahoo.summaries["AAPL"]["price"]["marketCap"] = 5000.0
+
+        extract = open_source().shares([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert extract.failures == []
+        assert extract.table["shares_outstanding"].to_pylist() == [1000.0]
+
     def test_a_backfill_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         extract = open_source().shares([APPLE, NASDAQ], Window(MONDAY, THURSDAY))
 
