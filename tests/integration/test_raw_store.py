@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from include.errors import TitansError
 from include.landing.batches import FetchWindow, land
 from include.reference import load_reference
+from include.runs import record_release
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 from include.warehouse.load import LoadedBatch, load_landing
@@ -225,22 +226,108 @@ def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
 
 @h.settings(max_examples=15, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
 @h.given(
-    told=st.lists(st.sampled_from([(500.0, 0.0), (500.0, 4.5), (50.0, 0.0), (50.0, 4.5)]), min_size=1, max_size=5),
+    told=st.lists(
+        st.tuples(st.sampled_from([None, 0.0, 500.0, 50.0]), st.sampled_from([0.0, 4.5]), st.sampled_from([None, 0.0, 4.0])),
+        min_size=1,
+        max_size=5,
+    ),
     order=st.randoms(use_true_random=False),
 )
-def test_the_newest_word_wins_in_whatever_order_files_are_loaded(
-    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[float, float]], order: Any
+def test_raw_is_the_same_in_whatever_order_files_are_loaded(
+    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[float | None, float, float | None]], order: Any
 ) -> None:
-    """Each fetch says a close and a dividend; the files are loaded in any order, each judged good before the next comes."""
-    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("order")))
-    fetches = list(enumerate(told))
-    order.shuffle(fetches)
-    for day, (close, dividend) in fetches:
-        land_rows(settings, Dataset.PRICES, [price(close=close, dividend=dividend)], at(5 + day))
-        load(settings)
-        accept_all(settings)
-    newest = rows_of(settings, "select arg_max(close, (fetched_at, loaded_at)) from raw.prices")
-    actions = rows_of(
-        settings, "select coalesce(arg_max(value, (fetched_at, loaded_at)), 0) from raw.corporate_actions where action = 'dividend'"
+    """Each fetch says a close of Monday (or nothing, or a close of 0, which is refused), a dividend, and a split on Tuesday (or has no row of it).
+
+    The files are loaded in order into one store and in any order into another, each judged good before the next comes: at any moment, both give the
+    same last word.
+    """
+    fetches = [
+        (at(5 + number), ([price(close=close, dividend=dividend, basis_date=TUESDAY)] if close is not None else []) + other)
+        for number, (close, dividend, split) in enumerate(told)
+        for other in [[] if split is None else [price(TUESDAY, 125.0, split_ratio=split, basis_date=TUESDAY)]]
+        if close is not None or other
+    ]
+    shuffled = list(fetches)
+    order.shuffle(shuffled)
+    words = []
+    for files in (fetches, shuffled):
+        settings = load_settings(data_dir=str(tmp_path_factory.mktemp("order")))
+        for moment, rows in files:
+            land_rows(settings, Dataset.PRICES, rows, moment)
+            load(settings)
+            accept_all(settings)
+        words.append(
+            (last_words(settings, "prices", "date", "close"), last_words(settings, "corporate_actions", "date || action", "value"))
+        )
+    assert words[0] == words[1]
+
+
+def last_words(settings: Settings, table: str, key: str, value: str) -> list[tuple[Any, ...]]:
+    """The versions of each row in the order of fetches, without those that only repeat the one before. No dividend is one of 0."""
+    if not settings.warehouse_path.exists():
+        return []
+    return rows_of(
+        settings,
+        f"""with versions as (
+            select {key} as key, fetched_at, {value} as value,
+                lag({value}) over (partition by {key} order by fetched_at, loaded_at) as before
+            from raw.{table})
+        select key, fetched_at, value from versions where value is distinct from before and (before is not null or value > 0) order by all""",
     )
-    assert (newest[0][0], actions[0][0]) == told[-1]
+
+
+def test_a_file_from_in_between_wins_where_the_later_fetch_said_nothing(settings: Settings) -> None:
+    """The third fetch covers Monday, and has no usable row of it: what the second said, loaded last, is the newest word."""
+    land_rows(settings, Dataset.PRICES, [price(close=500.0)], at(5))
+    load(settings)
+    accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=0.0), price(TUESDAY)], at(7))
+    load(settings)
+    accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=510.0)], at(6))
+    load(settings)
+    assert rows_of(settings, "select close from raw.prices where date = '2025-03-03' order by fetched_at") == [(500.0,), (510.0,)]
+
+
+def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: Settings) -> None:
+    """500, then 50 (quarantined), then 500 again (unchanged, so not stored). A person lets the 50 in: the newest word is still 500."""
+    for day, close in ((5, 500.0), (6, 50.0), (7, 500.0)):
+        land_rows(settings, Dataset.PRICES, [price(close=close)], at(day))
+        load(settings)
+        if close == 50.0:
+            ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices where close = 50")
+            with open_warehouse(settings) as connection:
+                connection.execute(
+                    "insert into raw.unit_verdicts values (?, 'prices', '0700.HK', 'quarantined', [], now()::timestamp)", [batch_id]
+                )
+        accept_all(settings)
+    assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,)]
+    record_release(settings, batch_id, "0700.HK", "meant to")
+    load(settings)
+    assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,), (500.0,)]
+    before = rows_of(settings, "from raw.prices order by all")
+    load(settings)
+    assert rows_of(settings, "from raw.prices order by all") == before, "a release is acted on once"
+
+
+def test_a_release_holds_in_a_warehouse_that_is_rebuilt(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price()], at(5))
+    load(settings)
+    ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices")
+    record_release(settings, batch_id, "0700.HK", "meant to")
+    settings.warehouse_path.unlink()
+    load(settings)
+    assert rows_of(settings, "select verdict, reasons from raw.current_verdicts") == [("released", ["meant to"])]
+
+
+def test_a_split_and_an_unadjusted_price_in_one_file_are_another_statement(settings: Settings) -> None:
+    """The vendor knows of the split on Tuesday and still gives Monday's price from before it: as told, that is four times the price, for gate 1 to see."""
+    land_rows(settings, Dataset.PRICES, [price(basis_date=MONDAY)], at(3, 23))
+    load(settings)
+    accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(basis_date=TUESDAY), price(TUESDAY, 125.0, split_ratio=4.0, basis_date=TUESDAY)], at(4, 23))
+    load(settings)
+    assert rows_of(settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at") == [
+        (500.0, MONDAY),
+        (500.0, TUESDAY),
+    ]
