@@ -316,13 +316,6 @@ def _check_currencies(reference: Reference) -> None:
                 f"Seed {where} has the currency {code}, which is neither three capital letters nor one of minor_units.csv "
                 f"({', '.join(sorted(minor))}): correct it or add it there."
             )
-    currencies = {row.symbol: row.currency for row in reference.securities}
-    for correction in reference.vendor_corrections:
-        if correction.field == "close" and correction.currency not in (None, currencies[correction.symbol]):
-            raise TitansError(
-                f"Seed vendor_corrections.csv gives the close of {correction.symbol} on {correction.date} in {correction.currency}, but it trades "
-                f"in {currencies[correction.symbol]}: give it in that."
-            )
 
 
 def _check_memberships(reference: Reference) -> None:
