@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 PORT ?= 8080
+# Tests at a time: each may run a build, which takes a processor.
+JOBS ?= 2
 
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -33,7 +35,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench env lock clean
+.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench soak env lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -57,8 +59,8 @@ install: $(VENV)/run.stamp ## install the locked packages into .venv
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason"
 	@$(PY) -m titans run
 
-test: $(VENV)/dev.stamp lint ## lint, then every test
-	@$(PY) -m pytest $(TESTS)
+test: $(VENV)/dev.stamp lint ## lint, then every test; JOBS=2 at a time, TESTS=... for some
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check --quiet .
@@ -94,11 +96,14 @@ restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
 reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
 	@$(PY) -m titans reset --confirm "$$CONFIRM"
 
-docs: $(VENV)/run.stamp ## dbt docs as one HTML file
+docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md
 	@$(PY) -m titans docs
 
 bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
 	@$(PY) -m titans bench
+
+soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published
+	@$(PY) -m tests.soak --minutes "$(or $(MINUTES),30)"
 
 env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
 	@$(PY) -m titans.server_env

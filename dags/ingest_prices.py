@@ -25,7 +25,8 @@ Fetches open, high, low, close, volume, dividends and splits of the {market} sec
 
 **When it is red**, not one symbol landed. Read the last lines of `land`: it says why. A red batch in a green run means that some symbols failed
 while the others landed; their reasons are in the batch's log and in `make status`.
-No network or a rate limit: trigger again later, nothing is lost. An unknown symbol: correct `securities.csv`.
+No network: trigger again later, nothing is lost. A rate limit: the message says from when on; the next run asks only for what is missing.
+An unknown symbol: correct `securities.csv`.
 """
 
 

@@ -16,6 +16,10 @@ from include.errors import TitansError
 _POLL_SECONDS = 0.2
 
 
+class HeldError(TitansError):
+    """Another process holds the lock."""
+
+
 @contextmanager
 def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path`` for the time of the block. The operating system releases it when a process dies.
@@ -26,7 +30,7 @@ def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0
         patience_seconds: how long to wait before giving up.
 
     Raises:
-        TitansError: another process holds the lock.
+        HeldError: another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience_seconds
@@ -37,7 +41,7 @@ def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise TitansError(refusal.format(who=_holder_of(path))) from None
+                    raise HeldError(refusal.format(who=_holder_of(path))) from None
                 time.sleep(_POLL_SECONDS)
         file.seek(0)
         file.truncate()

@@ -8,20 +8,23 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import pyarrow.compute as pc
+import pyarrow as pa
 
 from include.as_of import bound_to_coverage
 from include.calendars import load_calendars
 from include.errors import TitansError
-from include.landing.batches import FetchWindow, land, landed, last_dates
+from include.landing.batches import FailedFetch, FetchWindow, content_hash, land, landed, last_dates, rows_by_symbol
+from include.landing.parts import kept_parts, land_leftovers
 from include.reference import Reference, Security, load_reference
-from include.runs import FailureRow, Run, StepRecord, quarantined_units
+from include.runs import FailureRow, Run, StepRecord, broken_off_since, quarantined_units, symbols_by_reason
 from include.settings import Settings
 from include.sources import open_source
-from include.sources.base import CurrencyPair, Dataset, Extract, Source, SymbolFailure, Window
+from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Extract, Source, SymbolFailure, Window
 
 BASE_CURRENCY = "USD"
 FX_OVERLAP = timedelta(days=10)
+RESUME_WITHIN = timedelta(hours=12)
+"""How old an answer of a run that did not complete may be for the next run of its DAG to take it over instead of asking again."""
 _DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
 
 
@@ -35,7 +38,10 @@ class PartialFailureError(TitansError):
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """One mapped task: symbols (or currency pairs such as USDHKD) of one dataset that need the same window. Dates are ISO text."""
+    """One mapped task: symbols (or currency pairs such as USDHKD) of one dataset that need the same window. Dates are ISO text.
+
+    ``is_window_given``: the trigger named the window or the symbols, so only an answer to the very same question will do.
+    """
 
     dataset: str
     group: str
@@ -43,6 +49,7 @@ class BatchRequest:
     symbols: list[str]
     start: str | None
     end: str
+    is_window_given: bool = False
 
     @property
     def name(self) -> str:
@@ -82,9 +89,10 @@ class Wish:
 
 
 def currency_pairs(reference: Reference) -> list[CurrencyPair]:
-    """Pairs in use: US dollars against each currency that a security trades or reports in."""
-    currencies = {row.currency for row in reference.securities} | {row.reporting_currency for row in reference.securities}
-    return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(c for c in currencies if c and c != BASE_CURRENCY)]
+    """Pairs in use: US dollars against each currency that a security trades or reports in, the major one of a minor unit."""
+    named = {code for row in reference.securities for code in (row.currency, row.reporting_currency) if code}
+    currencies = {reference.major_unit(code)[0] for code in named}
+    return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]
 
 
 def plan_prices(settings: Settings, market: str, as_of: date, wish: Wish, now: datetime | None = None) -> list[BatchRequest]:
@@ -113,7 +121,7 @@ def plan_prices(settings: Settings, market: str, as_of: date, wish: Wish, now: d
         last = stored.get(security.symbol)
         start = wish.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
         windows[start].append(security.symbol)
-    return _batches(settings, Dataset.PRICES, market, windows, last_day)
+    return _batches(settings, Dataset.PRICES, market, windows, last_day, wish)
 
 
 def plan_fx(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
@@ -126,7 +134,7 @@ def plan_fx(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
     for pair in currency_pairs(load_reference(settings.seeds_dir)):
         last = stored.get(pair.name)
         windows[wish.start or (min(last, end) - FX_OVERLAP if last else None)].append(pair.name)
-    return _batches(settings, Dataset.FX_RATES, "fx", windows, end)
+    return _batches(settings, Dataset.FX_RATES, "fx", windows, end, wish)
 
 
 def plan_estimates(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
@@ -138,7 +146,7 @@ def plan_estimates(settings: Settings, as_of: date, wish: Wish) -> list[BatchReq
     return [
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
-        for batch in _batches(settings, dataset, "all", {wish.start: symbols}, wish.end or as_of)
+        for batch in _batches(settings, dataset, "all", {wish.start: symbols}, wish.end or as_of, wish)
     ]
 
 
@@ -153,14 +161,17 @@ def _quarantined(settings: Settings) -> list[tuple[str, str]]:
     return [(unit["batch_id"], unit["symbol"]) for unit in quarantined_units(settings)]
 
 
-def _batches(settings: Settings, dataset: Dataset, group: str, windows: dict[date | None, list[str]], end: date) -> list[BatchRequest]:
+def _batches(
+    settings: Settings, dataset: Dataset, group: str, windows: dict[date | None, list[str]], end: date, wish: Wish
+) -> list[BatchRequest]:
     slices = [
         (start, symbols[first : first + settings.batch_size])
         for start, symbols in sorted(windows.items(), key=lambda item: item[0] or date.min)
         for first in range(0, len(symbols), settings.batch_size)
     ]
+    is_given = bool(wish.start or wish.end or wish.symbols)
     return [
-        BatchRequest(str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat())
+        BatchRequest(str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat(), is_given)
         for index, (start, symbols) in enumerate(slices, 1)
     ]
 
@@ -173,7 +184,9 @@ def is_session(settings: Settings, market: str, day: date) -> bool:
 
 
 def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: int, is_last_attempt: bool) -> dict[str, int]:
-    """Fetch what earlier attempts of this run have not landed yet, land the good symbols, then complain about the others.
+    """Fetch what has not been fetched yet, land the good symbols, then complain about the others.
+
+    Not fetched again is what earlier attempts of this run got, and, of a live vendor, what a run of this DAG got that did not complete.
 
     Returns:
         Rows and symbols landed by this attempt.
@@ -184,26 +197,26 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     """
     dataset = Dataset(request.dataset)
     with run.step(f"fetch {dataset} {request.group} {request.index} attempt {attempt}") as step:
-        done = {
-            window.symbol
-            for _, manifest in landed(settings, dataset)
-            if (manifest.run_id, manifest.group) == (run.name, request.group)
-            for window in manifest.windows
-        }
+        land_leftovers(settings, dataset, request.group, request.index, run.name)
+        source = open_source(settings)
+        done = _landed_by(settings, request, run)
+        taken_over = _landed_before(settings, request, run) - done if source.is_incremental else set()
         given_up = {
             failure.symbol
             for earlier in run.steps()
             for failure in earlier.failures
             if failure.dataset == dataset and not failure.is_retryable
         }
-        todo = [symbol for symbol in request.symbols if symbol not in done | given_up]
-        window = Window(date.fromisoformat(request.start) if request.start else None, date.fromisoformat(request.end))
-        extract = _extract(settings, open_source(settings), dataset, todo, window)
-        failed = {failure.symbol for failure in extract.failures}
-        windows = _windows(extract, dataset, [symbol for symbol in todo if symbol not in failed], window)
-        if windows:
-            land(settings, dataset, request.group, request.index, run.name, attempt, extract, windows)
-        step.facts = {"dataset": str(dataset), "rows": extract.table.num_rows, "symbols": len(windows), "end": request.end}
+        todo = [symbol for symbol in request.symbols if symbol not in done | taken_over | given_up]
+        extract, windows = _fetch(settings, source, request, todo, run.name, attempt)
+        is_last_attempt = is_last_attempt or not _may_succeed_soon(extract.failures)
+        step.facts = {
+            "dataset": str(dataset),
+            "rows": extract.table.num_rows,
+            "symbols": len(windows),
+            "taken_over": sorted(taken_over),
+            "end": request.end,
+        }
         if extract.failures:
             # A failed symbol is data for the step, not the step's failure: the run is red only if nothing landed.
             step.failures = _failure_rows(dataset, extract.failures, attempt, is_last_attempt)
@@ -211,6 +224,80 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     if extract.failures or given_up & set(request.symbols):
         raise _partial_failure(extract.failures, sorted(given_up & set(request.symbols)), len(request.symbols))
     return {"rows": extract.table.num_rows, "symbols": len(windows)}
+
+
+def _landed_by(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
+    """Symbols that this run has landed."""
+    return {
+        window.symbol
+        for _, manifest in landed(settings, Dataset(request.dataset))
+        if (manifest.run_id, manifest.group) == (run.name, request.group)
+        for window in manifest.windows
+    }
+
+
+def _landed_before(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
+    """Symbols of which earlier runs of this DAG landed what is asked for, before they or the ``make run`` around them broke off."""
+    since = max(datetime.now(UTC) - RESUME_WITHIN, broken_off_since(settings, run.dag_id))
+    quarantined = set(_quarantined(settings))
+    start, end = (date.fromisoformat(request.start) if request.start else None), date.fromisoformat(request.end)
+
+    def answers(window: FetchWindow) -> bool:
+        if request.dataset == Dataset.PRICES and window.last != end:
+            return False  # the last session was missing, and may be there now
+        if request.is_window_given:
+            return (window.start, window.end) == (start, end)
+        # Now that something has landed, less is asked for than then.
+        return window.end == end and (window.start is None or (start is not None and window.start <= start))
+
+    return {
+        window.symbol
+        for _, manifest in landed(settings, Dataset(request.dataset))
+        if manifest.run_id.startswith(f"{run.dag_id}.") and manifest.group == request.group and manifest.fetched_at > since
+        for window in manifest.windows
+        if answers(window) and (manifest.batch_id, window.symbol) not in quarantined
+    }
+
+
+def _fetch(
+    settings: Settings, source: Source, request: BatchRequest, todo: list[str], run_id: str, attempt: int
+) -> tuple[Extract, list[FetchWindow]]:
+    """Ask for the symbols and land what came, with the record of each fetch. A live vendor is asked for one after the other."""
+    dataset = Dataset(request.dataset)
+    window = Window(date.fromisoformat(request.start) if request.start else None, date.fromisoformat(request.end))
+    extracts: list[Extract] = []
+    windows: list[FetchWindow] = []
+    failed: list[FailedFetch] = []
+    with kept_parts(settings, dataset, request.group, request.index, run_id, attempt) as parts:
+        for symbols in [[symbol] for symbol in todo] if source.is_incremental else [todo] if todo else []:
+            asked_at = datetime.now(UTC)
+            extract = _extract(settings, source, dataset, symbols, window)
+            extracts.append(extract)
+            failed += [
+                FailedFetch(
+                    symbol=failure.symbol,
+                    start=window.start,
+                    end=window.end,
+                    reason=failure.reason,
+                    asked_at=asked_at,
+                    address=extract.addresses.get(failure.symbol) or None,
+                )
+                for failure in extract.failures
+            ]
+            missing = {failure.symbol for failure in extract.failures}
+            answered = _windows(extract, dataset, [symbol for symbol in symbols if symbol not in missing], window, asked_at)
+            if answered and source.is_incremental:
+                parts.keep(extract, answered)
+            windows += answered
+        good = [extract for extract in extracts if not extract.failures] or extracts
+        whole = Extract(
+            table=pa.concat_tables([SCHEMAS[dataset].empty_table(), *(extract.table for extract in extracts)]),
+            fetched_at=max((extract.fetched_at for extract in good), default=datetime.now(UTC)),
+            failures=[failure for extract in extracts for failure in extract.failures],
+        )
+        if windows or failed:
+            land(settings, dataset, request.group, request.index, run_id, attempt, whole, windows, failed)
+    return whole, windows
 
 
 def _extract(settings: Settings, source: Source, dataset: Dataset, symbols: list[str], window: Window) -> Extract:
@@ -221,26 +308,29 @@ def _extract(settings: Settings, source: Source, dataset: Dataset, symbols: list
     return method(securities, window)
 
 
-def _windows(extract: Extract, dataset: Dataset, symbols: Sequence[str], window: Window) -> list[FetchWindow]:
-    table = extract.table
-    if dataset is Dataset.FX_RATES:
-        names = pc.binary_join_element_wise(table["base_currency"], table["quote_currency"], "")
-    else:
-        names = table["symbol"]
-    dates: dict[str, list[date | None]] = defaultdict(list)
-    for name, day in zip(names.to_pylist(), table[_DATE_COLUMN[dataset]].to_pylist(), strict=True):
-        dates[name].append(day)
-    return [
-        FetchWindow(
-            symbol=symbol,
-            start=window.start,
-            end=window.end,
-            rows=len(dates[symbol]),
-            first=min((day for day in dates[symbol] if day), default=None),
-            last=max((day for day in dates[symbol] if day), default=None),
+def _windows(extract: Extract, dataset: Dataset, symbols: Sequence[str], window: Window, asked_at: datetime) -> list[FetchWindow]:
+    windows = []
+    for symbol, rows in rows_by_symbol(dataset, extract.table, symbols).items():
+        days = [day for day in rows[_DATE_COLUMN[dataset]].to_pylist() if day]
+        windows.append(
+            FetchWindow(
+                symbol=symbol,
+                start=window.start,
+                end=window.end,
+                rows=rows.num_rows,
+                first=min(days, default=None),
+                last=max(days, default=None),
+                asked_at=asked_at,
+                address=extract.addresses.get(symbol) or None,
+                content_hash=content_hash(rows),
+            )
         )
-        for symbol in symbols
-    ]
+    return windows
+
+
+def _may_succeed_soon(failures: list[SymbolFailure]) -> bool:
+    """Whether another attempt of the same run may bring any of the symbols. Not while the vendor is left alone."""
+    return any(failure.is_retryable for failure in failures) and all(failure.not_before is None for failure in failures)
 
 
 def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int, is_last_attempt: bool) -> list[FailureRow]:
@@ -258,13 +348,12 @@ def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int,
 
 
 def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: int) -> PartialFailureError:
-    reasons = [f"{failure.symbol}: {failure.reason}" for failure in failures] + [
-        f"{symbol}: given up by an earlier attempt" for symbol in given_up
-    ]
+    told = [(failure.symbol, failure.reason) for failure in failures] + [(symbol, "given up by an earlier attempt") for symbol in given_up]
+    reasons = symbols_by_reason(told)
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return PartialFailureError(
-        f"{len(reasons)} of {asked} symbols failed ({'; '.join(reasons[:5])}{more}). The others have landed.",
-        is_retryable=any(failure.is_retryable for failure in failures),
+        f"{len(told)} of {asked} symbols failed ({'; '.join(reasons[:5])}{more}). The others have landed.",
+        is_retryable=_may_succeed_soon(failures),
     )
 
 
@@ -272,7 +361,7 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
     """What a run landed; the last step of every ingest DAG.
 
     Returns:
-        ``as_of``, ``rows``, ``symbols`` (landed), ``failed`` (symbols that never landed).
+        ``as_of``, ``rows``, ``symbols`` (landed), ``taken_over`` (how many of them by an earlier run), ``failed`` (symbols that never landed).
 
     Raises:
         TitansError: symbols were asked for and not one landed.
@@ -285,6 +374,8 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
             if manifest.run_id == run.name
             for window in manifest.windows
         }
+        taken_over = {(attempt.facts["dataset"], symbol) for attempt in attempts for symbol in attempt.facts.get("taken_over", [])}
+        landed_symbols |= taken_over
         failures = {(failure.dataset, failure.symbol): failure for attempt in attempts for failure in attempt.failures}
         failed = {key: failure for key, failure in failures.items() if key not in landed_symbols}
         # What was asked for up to: a closed source ends before today, and a weekend has no session.
@@ -293,6 +384,7 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
             "as_of": max(ends, default=as_of.isoformat()),
             "rows": sum(attempt.facts.get("rows", 0) for attempt in attempts),
             "symbols": len({symbol for _, symbol in landed_symbols}),
+            "taken_over": len({symbol for _, symbol in taken_over}),
             "failed": sorted({symbol for _, symbol in failed}),
         }
         broken = next((earlier.message for earlier in run.steps() if earlier.outcome == "failed"), None)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveFloat, StringConstraints, ValidationError
 
 from include.errors import TitansError
 
@@ -24,12 +24,22 @@ def _strict_date(value: object) -> object:
 Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+MajorCurrency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
+"""A major currency, or one of the seed minor_units, whose codes are the vendors' (GBp)."""
 Day = Annotated[date, BeforeValidator(_strict_date)]
 
 
 class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MinorUnit(Row):
+    """A unit that an exchange quotes in and nobody converts by itself: its exchange rate is the major currency's."""
+
+    currency: CurrencyCode
+    major_currency: MajorCurrency
+    units_per_major: PositiveFloat
 
 
 class Exchange(Row):
@@ -40,6 +50,8 @@ class Exchange(Row):
     timezone: Text
     ingest_cron: Text
     """When prices of a session are fetched, in the exchange's own time."""
+    benchmark_symbol: Symbol | None = None
+    """The index over which the excess return of the exchange's equities is taken."""
 
 
 class Security(Row):
@@ -80,6 +92,36 @@ class IndexHeadline(Row):
     measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
 
 
+_PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
+_RETURNS = {f"return_{period}": "ratio" for period in _PERIODS}
+CLAIM_MEASURES: dict[str, dict[str, str]] = {
+    "basket": {
+        **_RETURNS,
+        "drawdown": "ratio",
+        "market_value_usd": "usd",
+        "market_value_change_ytd_usd": "usd",
+        "forward_pe": "times",
+    },
+    "pair": {**{f"excess_{measure}": unit for measure, unit in _RETURNS.items()}, "forward_pe_discount": "ratio"},
+    "index": {**_RETURNS, "drawdown": "ratio", "highest_since": "year"},
+    "equity": {**_RETURNS, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
+}
+"""What a press claim may measure of each kind of subject, and in which unit: what int_press_values looks up."""
+
+
+class PressClaim(Row):
+    claim_id: Identifier
+    claim_date: Day
+    subject: Text
+    """A basket, a symbol, or a pair of baskets: ``one vs other``."""
+    measure: Text
+    comparison: Literal["about", "more_than", "less_than", "at_least", "at_most", "in_year"]
+    claimed_value: FiniteFloat
+    tolerance: Annotated[FiniteFloat, Field(ge=0)]
+    unit: Literal["ratio", "usd", "times", "year"]
+    statement: Text
+
+
 class VendorCorrection(Row):
     symbol: Symbol
     date: Day
@@ -111,12 +153,18 @@ class Reference:
     basket_members: tuple[BasketMember, ...]
     market_events: tuple[MarketEvent, ...]
     index_headlines: tuple[IndexHeadline, ...]
+    press_claims: tuple[PressClaim, ...]
     vendor_corrections: tuple[VendorCorrection, ...]
     calendar_overrides: tuple[CalendarOverride, ...]
+    minor_units: tuple[MinorUnit, ...]
 
     @property
     def equities(self) -> tuple[Security, ...]:
         return tuple(security for security in self.securities if security.kind == "equity")
+
+    def major_unit(self, currency: str) -> tuple[str, float]:
+        """The major currency of ``currency``, which may be one already, and how many of ``currency`` make one of it: GBP and 100 for GBp."""
+        return next(((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency), (currency, 1.0))
 
     def securities_of(self, market: str) -> tuple[Security, ...]:
         """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
@@ -167,12 +215,16 @@ def load_reference(folder: Path) -> Reference:
         basket_members=_read(folder, "basket_members", BasketMember),
         market_events=_read(folder, "market_events", MarketEvent),
         index_headlines=_read(folder, "index_headlines", IndexHeadline),
+        press_claims=_read(folder, "press_claims", PressClaim),
         vendor_corrections=_read(folder, "vendor_corrections", VendorCorrection),
         calendar_overrides=_read(folder, "calendar_overrides", CalendarOverride),
+        minor_units=_read(folder, "minor_units", MinorUnit),
     )
     _check_unique(reference)
     _check_references(reference)
+    _check_currencies(reference)
     _check_memberships(reference)
+    _check_press_claims(reference)
     return reference
 
 
@@ -189,8 +241,10 @@ def _check_unique(reference: Reference) -> None:
     check("baskets", reference.baskets, lambda row: row.basket_id)
     check("market_events", reference.market_events, lambda row: row.event_id)
     check("index_headlines", reference.index_headlines, lambda row: (row.symbol, row.measure))
+    check("press_claims", reference.press_claims, lambda row: row.claim_id)
     check("vendor_corrections", reference.vendor_corrections, lambda row: (row.symbol, str(row.date), row.field))
     check("calendar_overrides", reference.calendar_overrides, lambda row: (row.exchange, str(row.date)))
+    check("minor_units", reference.minor_units, lambda row: row.currency)
 
 
 def _check_references(reference: Reference) -> None:
@@ -204,12 +258,23 @@ def _check_references(reference: Reference) -> None:
 
     for security in reference.securities:
         known(security.exchange, exchanges, f"securities.csv ({security.symbol})", "exchanges")
+    markets = {row.exchange: row.market for row in reference.exchanges}
+    for exchange in reference.exchanges:
+        known(exchange.benchmark_symbol, securities, f"exchanges.csv ({exchange.exchange})", "securities")
+        benchmark = securities[exchange.benchmark_symbol] if exchange.benchmark_symbol else None
+        if benchmark and (benchmark.kind != "index" or markets[benchmark.exchange] != exchange.market):
+            raise TitansError(
+                f"Seed exchanges.csv measures {exchange.exchange} against {benchmark.symbol}, which is no index of market {exchange.market}: "
+                "name an index of that market in benchmark_symbol, or leave it empty."
+            )
     for override in reference.calendar_overrides:
         known(override.exchange, exchanges, f"calendar_overrides.csv ({override.date})", "exchanges")
     for basket in reference.baskets:
         known(basket.comparator_basket_id, baskets, f"baskets.csv ({basket.basket_id})", "baskets")
         if basket.comparator_basket_id == basket.basket_id:
             raise TitansError(f"Seed baskets.csv compares {basket.basket_id} with itself: name another basket or leave it empty.")
+        if basket.basket_id in securities:
+            raise TitansError(f"Basket {basket.basket_id} bears the symbol of a security: give it another basket_id in baskets.csv.")
         if not any(member.basket_id == basket.basket_id for member in reference.basket_members):
             raise TitansError(f"Basket {basket.basket_id} has no member: add rows to basket_members.csv or remove the basket.")
     for member in reference.basket_members:
@@ -236,7 +301,35 @@ def _check_references(reference: Reference) -> None:
             )
 
 
+def _check_currencies(reference: Reference) -> None:
+    minor = {row.currency for row in reference.minor_units}
+    for row in reference.minor_units:
+        if row.major_currency in minor:
+            raise TitansError(
+                f"Seed minor_units.csv makes {row.currency} a part of {row.major_currency}, a minor unit itself: name a major currency."
+            )
+    named = [(f"securities.csv ({row.symbol})", code) for row in reference.securities for code in (row.currency, row.reporting_currency)]
+    named += [(f"vendor_corrections.csv ({row.symbol}, {row.date})", row.currency) for row in reference.vendor_corrections]
+    for where, code in named:
+        if code and not code.isupper() and code not in minor:
+            raise TitansError(
+                f"Seed {where} has the currency {code}, which is neither three capital letters nor one of minor_units.csv "
+                f"({', '.join(sorted(minor))}): correct it or add it there."
+            )
+
+
 def _check_memberships(reference: Reference) -> None:
+    for basket in reference.baskets:
+        day = basket.base_date
+        if day and not any(
+            (member.valid_from or date.min) <= day < (member.valid_to or date.max)
+            for member in reference.basket_members
+            if member.basket_id == basket.basket_id
+        ):
+            raise TitansError(
+                f"Seed baskets.csv starts {basket.basket_id} on {day}, when it has no member: correct that base_date, or valid_from and valid_to "
+                "of its members in basket_members.csv."
+            )
     spans: dict[tuple[str, str], list[BasketMember]] = defaultdict(list)
     for member in reference.basket_members:
         if member.valid_from and member.valid_to and member.valid_to < member.valid_from:
@@ -253,3 +346,41 @@ def _check_memberships(reference: Reference) -> None:
                     f"Memberships of {symbol} in basket {basket_id} overlap: one runs to {earlier.valid_to or 'no end'}, the next starts "
                     f"on {later.valid_from or 'the beginning'}. Correct basket_members.csv."
                 )
+
+
+def _check_press_claims(reference: Reference) -> None:
+    """Refuse a claim that the marts could not be asked about."""
+    baskets = {row.basket_id for row in reference.baskets}
+    kinds = {**{row.symbol: str(row.kind) for row in reference.securities}, **dict.fromkeys(baskets, "basket")}
+
+    def kind_of(claim: PressClaim) -> str:
+        one, separator, other = claim.subject.partition(" vs ")
+        if separator and one in baskets and other in baskets and one != other:
+            return "pair"
+        if separator or claim.subject not in kinds:
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) speaks of {claim.subject}, which is no basket of baskets.csv, no symbol of "
+                "securities.csv and no pair of two baskets such as china_titans vs magnificent_seven: correct the subject."
+            )
+        return kinds[claim.subject]
+
+    for claim in reference.press_claims:
+        kind = kind_of(claim)
+        measures = CLAIM_MEASURES[kind]
+        if claim.measure not in measures:
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) has the measure {claim.measure}, which {claim.subject} does not have: "
+                f"use one of {', '.join(measures)}."
+            )
+        if claim.unit != measures[claim.measure]:
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) tells {claim.measure} in {claim.unit}, and the marts in {measures[claim.measure]}: "
+                "give value and tolerance in that unit."
+            )
+        if (claim.comparison == "in_year") != (claim.unit == "year"):
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) compares {claim.measure} with {claim.comparison}: "
+                "in_year goes with highest_since, and highest_since with in_year only."
+            )
+        if claim.unit == "year" and not claim.claimed_value.is_integer():
+            raise TitansError(f"Seed press_claims.csv ({claim.claim_id}) names the year {claim.claimed_value}: write it as 2021.")

@@ -6,9 +6,10 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
@@ -17,9 +18,6 @@ from include.durable import write_whole
 from include.settings import Settings
 
 Outcome = Literal["success", "partial", "failed", "skipped"]
-
-
-_SHOWN_ROWS = 3
 
 
 class FailureRow(BaseModel):
@@ -57,9 +55,8 @@ class CheckResult(BaseModel):
 
     @property
     def examples_text(self) -> str:
-        """The first rows that failed, in words: ``symbol=0700.HK, date=2024-12-31; ...``."""
-        rows = [", ".join(f"{key}={value}" for key, value in row.items()) for row in self.examples[:_SHOWN_ROWS]]
-        return "; ".join(rows) + ("; ..." if rows and self.failing_rows > len(rows) else "")
+        """The first three of them."""
+        return "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in self.examples[:3])
 
 
 class StepRecord(BaseModel):
@@ -177,6 +174,48 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
         except (OSError, ValidationError):
             continue
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
+
+
+def broken_off_since(settings: Settings, dag_id: str) -> datetime:
+    """From when on what the DAG landed belongs to work that broke off: its own, or a ``make run`` of all DAGs."""
+    ends = [record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and is_complete(record)]
+    own = max(ends, default=datetime.min.replace(tzinfo=UTC))
+    try:
+        return min(own, datetime.fromisoformat(_round_path(settings).read_text()))
+    except (OSError, ValueError):
+        return own
+
+
+def is_complete(record: RunRecord) -> bool:
+    """Whether nothing is left that asking again might bring: at most symbols are missing that the vendor does not have."""
+    land = record.step("land")
+    if land is None or record.outcome not in ("success", "partial", "skipped"):
+        return False
+    given_up = {failure.symbol for failure in record.failures if not failure.is_retryable}
+    return set(land.facts.get("failed", [])) <= given_up
+
+
+def begin_round(settings: Settings) -> None:
+    """Note that all ingest DAGs are run as one, unless an earlier round broke off and goes on with this one."""
+    if not _round_path(settings).exists():
+        write_whole(_round_path(settings), datetime.now(UTC).isoformat())
+
+
+def end_round(settings: Settings) -> None:
+    """All of them have completed: the next round asks for everything again."""
+    _round_path(settings).unlink(missing_ok=True)
+
+
+def _round_path(settings: Settings) -> Path:
+    return settings.runs_dir / "make-run.since"
+
+
+def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+    """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for symbol, reason in told:
+        reasons.setdefault(reason, []).append(symbol)
+    return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 
 
 def unfinished_runs(settings: Settings) -> list[str]:

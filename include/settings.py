@@ -34,6 +34,16 @@ class Settings(BaseSettings):
     accept_loss: str | None = None
     yahoo_base_url: str | None = None
     """Where the Yahoo client connects to instead of *.yahoo.com: a proxy or, in tests, a stand-in on loopback."""
+    yahoo_requests_per_minute: int = Field(default=60, ge=1)
+    """Requests a minute to one host of Yahoo, evenly spaced, of all tasks and processes together."""
+    yahoo_attempts: int = Field(default=4, ge=1)
+    """How often one request is sent before its symbol fails: on 429, server errors, timeouts and cut connections only."""
+    yahoo_longest_wait_seconds: int = Field(default=60, ge=1)
+    """Longest wait between two attempts. A host that asks for more (Retry-After) is left alone until then, and the run ends."""
+    yahoo_refusals_until_pause: int = Field(default=6, ge=1)
+    """429 answers in a row, of all tasks together, after which a host is not asked any more."""
+    yahoo_pause_minutes: int = Field(default=15, ge=1)
+    """How long it is then left alone, by later runs too."""
     batch_size: int = Field(default=25, ge=1)
     """Symbols in one mapped ingest task."""
     overlap_sessions: int = Field(default=10, ge=0)
@@ -112,6 +122,11 @@ _EXPECTED = {
     "as_of": "a date such as 2025-03-07",
     "known_at": "a date such as 2024-05-31",
     "exported_at": "a date such as 2025-03-08, or a time such as 2025-03-08T06:00:00+00:00",
+    "yahoo_requests_per_minute": "a whole number from 1 on",
+    "yahoo_attempts": "a whole number from 1 on",
+    "yahoo_longest_wait_seconds": "a whole number from 1 on",
+    "yahoo_refusals_until_pause": "a whole number from 1 on",
+    "yahoo_pause_minutes": "a whole number from 1 on",
     "batch_size": "a whole number from 1 on",
     "overlap_sessions": "a whole number from 0 on",
     "keep_generations": "a whole number from 1 on",

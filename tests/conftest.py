@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.exclusive import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.warehouse.transform import invoke_dbt
 from tests.pipeline import AS_OF, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
@@ -33,43 +36,56 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
-def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    if config.stash.get(_SKIPPED, []):
-        terminalreporter.write_line(f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {config.stash[_SKIPPED]}", red=True)
+_skipped: list[str] = []
 
 
-_SKIPPED = pytest.StashKey[list[str]]()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    outcome: Any = yield
-    report = outcome.get_result()
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Called where the outcome is told: with several workers, in the process that starts them."""
     if report.skipped and MARKET_DATA.is_dir() and "the real prices are not at" in str(report.longrepr):
-        item.config.stash.setdefault(_SKIPPED, []).append(item.nodeid)
+        _skipped.append(report.nodeid)
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if session.config.stash.get(_SKIPPED, []):
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _skipped:
+        terminalreporter.write_line(f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _built_once(name: str, factory: pytest.TempPathFactory, **source: object) -> Settings:
+    """A store that the first worker to ask for it builds, and all others share."""
+    base = factory.getbasetemp()
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    settings = load_settings(data_dir=str(root / name), **source)
+    with exclusive(root / f"{name}.lock", "a test", "The store is still being built by another worker: {who}.", patience_seconds=280):
+        if not (root / f"{name}.built").exists():
+            run_without_airflow(settings, AS_OF)
+            (root / f"{name}.built").touch()
+    return settings
 
 
 @pytest.fixture(scope="session")
 def built_real_store(market_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Real prices, built and published. Shared: change nothing in it."""
-    settings = load_settings(
-        source="files", files_dir=str(market_data), exported_at=EXPORTED_AT, data_dir=str(tmp_path_factory.mktemp("real"))
-    )
-    run_without_airflow(settings, AS_OF)
-    return settings
+    return _built_once("real", tmp_path_factory, source="files", files_dir=str(market_data), exported_at=EXPORTED_AT)
 
 
 @pytest.fixture(scope="session")
 def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The sample, built and published. Shared: change nothing in it."""
-    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("sample")))
-    run_without_airflow(settings, AS_OF)
-    return settings
+    return _built_once("sample", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What dbt knows of the project, read without building anything."""
+    settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
+    invoke_dbt(settings, ["parse"])
+    parsed: dict[str, Any] = json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return parsed
 
 
 CopyStore = Callable[..., Settings]

@@ -7,6 +7,7 @@ from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
@@ -21,7 +22,8 @@ _numbers = count(1)
 
 
 def new_run(settings: Settings, dag_id: str = "build_marts") -> Run:
-    return Run(settings, dag_id, f"test__{next(_numbers):04d}")
+    # Unique across processes too: a run that was killed and the one after it are two.
+    return Run(settings, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
 
 
 def ingest_all(settings: Settings, as_of: date = AS_OF, wish: ingest.Wish | None = None) -> None:

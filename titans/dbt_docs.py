@@ -1,17 +1,18 @@
-"""``make docs``: the dbt documentation, with lineage, as one HTML file."""
+"""``make docs``: the dbt documentation, with lineage, as one HTML file, and the page of entities."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from include.errors import TitansError
-from include.settings import Settings
+from include.settings import PROJECT_ROOT, Settings
 from include.warehouse.lock import writer_lock
 from include.warehouse.transform import invoke_dbt
+from titans.entities import ENTITIES_PAGE, write_entities_page
 
 
 def write_docs(settings: Settings) -> Path:
-    """Generate the documentation of the settings' source.
+    """Generate the documentation of the settings' source; docs/ENTITIES.md goes along, unless the dbt project is a copy.
 
     Raises:
         TitansError: there is no warehouse yet, or a build is writing it.
@@ -20,4 +21,7 @@ def write_docs(settings: Settings) -> Path:
         raise TitansError(f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first.")
     with writer_lock(settings.warehouse_path, "make docs"):
         invoke_dbt(settings, ["docs", "generate", "--static"])
-    return settings.store_dir / "dbt" / "target" / "static_index.html"
+    target = settings.store_dir / "dbt" / "target"
+    if settings.dbt_project_dir == PROJECT_ROOT / "dbt_project" and ENTITIES_PAGE.parent.is_dir():
+        write_entities_page(target)
+    return target / "static_index.html"

@@ -12,7 +12,7 @@ from rich.console import Console
 from include.as_of import bound_to_coverage, parse_as_of
 from include.errors import TitansError
 from include.reference import load_reference
-from include.runs import Run, RunRecord, forget_killed_runs
+from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
 from titans.airflow_env import airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
@@ -80,16 +80,19 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
     """
     ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
     said = ""
+    begin_round(settings)
     for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
         with _timed(result, dag_id, console) as line:
             record = _execute(settings, bag, dag_id, conf)
             result.ingests.append(record)
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
-            result.notes += [f"{symbol} failed in {dag_id}: {reason}" for symbol, reason in finals.items()]
+            result.notes += [f"{dag_id} failed for {text}" for text in symbols_by_reason(finals.items())]
             text = _ingest_line(record)
             line.text = "as above" if text == said else text
             said = text
             line.is_good = record.outcome in ("success", "skipped")
+    if all(is_complete(record) for record in result.ingests):
+        end_round(settings)
     if all(record.outcome in ("failed", "skipped") for record in result.ingests):
         raise TitansError(
             next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")
@@ -132,7 +135,8 @@ def _ingest_line(record: RunRecord) -> str:
     if land.outcome == "skipped":
         return land.message
     failed = land.facts["failed"]
-    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows" + (f"; failed: {', '.join(failed)}" if failed else "")
+    earlier = f", {land.facts['taken_over']} symbols taken over from a run that did not complete" if land.facts["taken_over"] else ""
+    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows{earlier}" + (f"; failed: {', '.join(failed)}" if failed else "")
 
 
 def _build_line(record: RunRecord) -> str:

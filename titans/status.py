@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rich.console import Console
 
 from include.publishing import generations
-from include.runs import RunRecord, quarantined_units, run_records, unfinished_runs
+from include.runs import CheckResult, RunRecord, quarantined_units, run_records, symbols_by_reason, unfinished_runs
 from include.settings import SOURCE_NAMES, Settings
 
 
@@ -72,12 +73,11 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     lines = [("Build", f"{record.source} {record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
     for check in record.checks:
         if check.status in ("failed", "error"):
-            lines.append(
-                ("Red gate", f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}".rstrip())
-            )
+            told = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
+            lines.append(("Red gate", told.rstrip()))
     warned = [check for check in record.checks if check.status == "warning"]
     if warned:
-        lines.append(("Warned", " | ".join(f"{check.name} ({check.failing_rows}): {check.examples_text}" for check in warned)))
+        lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))
     late = next((check for check in record.checks if check.name == "symbols_not_behind" and check.examples), None)
     if late:
         lines.append(("Late", ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)))
@@ -90,6 +90,14 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     return lines
 
 
+def _first(check: CheckResult) -> str:
+    return f", first {_row(check.examples[0])}" if check.examples else ""
+
+
+def _row(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
 def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """The last run of each ingest DAG, if anything of it failed."""
     last = {record.dag_id: record for record in run_records(settings, "ingest_")}
@@ -97,7 +105,7 @@ def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     for dag_id, record in sorted(last.items()):
         if record.outcome in ("failed", "partial"):
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
-            reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(finals.items())[:3])
+            reasons = "; ".join(symbols_by_reason(finals.items())[:3])
             message = next((step.message for step in record.steps if step.outcome == "failed"), "")
             lines.append(("Ingest", f"{record.source} {dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
     return lines

@@ -58,6 +58,10 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         rows = connection.execute(
             "select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]
         ).fetchall()
+        press = connection.execute("""
+            select count(*), count(*) filter (where verdict = 'agrees'), count(*) filter (where verdict = 'differs')
+            from marts.fct_press_reconciliation where evaluated_at = 'claim_date'
+        """).fetchone()
     console.print()
     title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
     if settings.known_at:
@@ -70,6 +74,10 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
             table.add_row(str(value), str(sentence).removeprefix("Simulated: "))
     console.print(table)
     console.print()
+    if press and press[0]:
+        claims, agree, differ = press
+        rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
+        say(console, f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation")
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
     if settings.is_simulated:
@@ -107,7 +115,7 @@ def _print_gates(console: Console, build: RunRecord) -> None:
     failed = sum(check.status == "failed" for check in build.checks)
     say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
-        say(console, f"           warned: {check.name}, {check.rows_text}: {check.examples_text}. {check.why}")
+        say(console, f"           warned: {check.name}, {check.rows_text} ({check.examples_text}). {check.why}")
     for unit in quarantined:
         say(console, f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
 

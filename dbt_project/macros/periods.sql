@@ -3,6 +3,11 @@
     {{ return(["1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y"]) }}
 {% endmacro %}
 
+{# Those of contributions. Every day of such a period has one base. #}
+{% macro periods_to_date() %}
+    {{ return(["wtd", "mtd", "ytd"]) }}
+{% endmacro %}
+
 {# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps month ends when it subtracts months. #}
 {% macro period_target(period, date) -%}
     {%- set targets = {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +24,12 @@ _METADATA_KEY = b"titans"
 
 
 class FetchWindow(BaseModel):
-    """What was asked for one symbol, and what came: recorded even where nothing was new."""
+    """What was asked for one symbol, and what came: recorded even where nothing was new.
+
+    Attributes:
+        address: host and path, or the file, that was asked.
+        content_hash: of the symbol's rows, see ``content_hash()``. Files of early versions have none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +39,22 @@ class FetchWindow(BaseModel):
     rows: int
     first: date | None
     last: date | None
+    asked_at: datetime | None = None
+    address: str | None = None
+    content_hash: str | None = None
+
+
+class FailedFetch(BaseModel):
+    """What was asked for one symbol in vain."""
+
+    model_config = ConfigDict(frozen=True)
+
+    symbol: str
+    start: date | None
+    end: date
+    reason: str
+    asked_at: datetime
+    address: str | None = None
 
 
 class BatchManifest(BaseModel):
@@ -45,6 +70,7 @@ class BatchManifest(BaseModel):
     attempt: int
     fetched_at: datetime
     windows: list[FetchWindow]
+    failures: list[FailedFetch] = []
 
 
 def batch_id_of(dataset: Dataset, group: str, index: int, fetched_at: datetime, run_id: str, attempt: int) -> str:
@@ -54,7 +80,15 @@ def batch_id_of(dataset: Dataset, group: str, index: int, fetched_at: datetime, 
 
 
 def land(
-    settings: Settings, dataset: Dataset, group: str, index: int, run_id: str, attempt: int, extract: Extract, windows: list[FetchWindow]
+    settings: Settings,
+    dataset: Dataset,
+    group: str,
+    index: int,
+    run_id: str,
+    attempt: int,
+    extract: Extract,
+    windows: list[FetchWindow],
+    failures: Sequence[FailedFetch] = (),
 ) -> Path:
     """Write one batch; returns the file's path. A file that is already there is left as it is: landing files never change."""
     manifest = BatchManifest(
@@ -66,23 +100,75 @@ def land(
         attempt=attempt,
         fetched_at=extract.fetched_at,
         windows=windows,
+        failures=list(failures),
     )
-    folder = settings.landing_dir / dataset
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{manifest.batch_id}.parquet"
-    if path.exists():
-        return path
-    temporary = folder / f".{manifest.batch_id}.tmp"
-    table = extract.table.replace_schema_metadata({_METADATA_KEY: manifest.model_dump_json().encode()})
+    path = settings.landing_dir / dataset / f"{manifest.batch_id}.parquet"
+    if not path.exists():
+        write_batch(path, extract.table, manifest)
+    return path
+
+
+def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
+    """Write rows and their story, whole or not at all.
+
+    Raises:
+        TitansError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.tmp")
     try:
-        pq.write_table(table, temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata({_METADATA_KEY: manifest.model_dump_json().encode()}), temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise TitansError(f"Landing file {path} cannot be written ({error}): free space or give DATA=<another folder>.") from error
-    return path
+
+
+def rows_by_symbol(dataset: Dataset, table: pa.Table, symbols: Iterable[str]) -> dict[str, pa.Table]:
+    """The rows of each symbol, or currency pair such as USDHKD, in their order."""
+    if dataset is Dataset.FX_RATES:
+        names = pc.binary_join_element_wise(table["base_currency"], table["quote_currency"], "")
+    else:
+        names = table["symbol"]
+    return {symbol: table.filter(pc.equal(names, symbol)) for symbol in symbols}
+
+
+def content_hash(rows: pa.Table) -> str:
+    """SHA-256 of rows as CSV, in their order and with a header: the same whatever wrote or compressed the Parquet file around them."""
+    text = io.BytesIO()
+    pa_csv.write_csv(rows, text)
+    return hashlib.sha256(text.getvalue()).hexdigest()
+
+
+def check_content(path: Path, manifest: BatchManifest) -> None:
+    """Compare the rows of a landing file with the hashes of its manifest.
+
+    Raises:
+        TitansError: a row was changed, added or lost since the file landed; names the symbol.
+    """
+    hashed = {window.symbol: window.content_hash for window in manifest.windows if window.content_hash}
+    if not hashed:
+        return
+    table = read_rows(path)
+    for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
+        if content_hash(rows) != hashed[symbol]:
+            raise TitansError(
+                f"Landing file {path} does not hold the rows of {symbol} that landed in it: it was changed or is damaged. Move it away and ingest again."
+            )
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The rows of a landing file, without its story.
+
+    Raises:
+        TitansError: the file is damaged.
+    """
+    try:
+        return pq.read_table(path).replace_schema_metadata(None)
+    except (OSError, pa.ArrowException) as error:
+        raise TitansError(f"Landing file {path} cannot be read ({error}): move it away and ingest again.") from error
 
 
 def read_manifest(path: Path) -> BatchManifest:

@@ -48,6 +48,11 @@ def new_generation_name(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{_short_sha()}"
 
 
+def after_all(settings: Settings, now: datetime) -> datetime:
+    """``now``, or the microsecond after the newest generation where a clock was set back: names must go on in the order of publishing."""
+    return max([now, *(manifest.published_at + timedelta(microseconds=1) for manifest in manifests(settings))])
+
+
 def _short_sha() -> str:
     git = shutil.which("git")
     if git is None or not (PROJECT_ROOT / ".git").exists():

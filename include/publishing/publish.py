@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -84,7 +85,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     generation = last.generation if last else ""
     is_new = bool(changed)
     if is_new:
-        now = datetime.now(UTC)
+        now = generations.after_all(settings, datetime.now(UTC))
         generation = generations.new_generation_name(now)
         target, beside = generations.generation_path(settings, generation), generations.manifest_path(settings, generation)
         _write_file(connection, settings, target, _manifest(connection, settings, generation, now, run_id, checks), checks, beside)
@@ -162,10 +163,10 @@ def _write_file(
         temporary.replace(target)
         sync_folder(target.parent)
     except (OSError, duckdb.Error) as error:
-        if manifest_path is not None:
-            manifest_path.unlink(missing_ok=True)
-        temporary.unlink(missing_ok=True)
-        Path(f"{temporary}.wal").unlink(missing_ok=True)
+        for half in (manifest_path, temporary, Path(f"{temporary}.wal")):
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                if half is not None:
+                    half.unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]
         raise TitansError(
             f"{target.name} could not be written to {target.parent} ({first_line}). What was published before is untouched. "

@@ -94,11 +94,16 @@ class CurrencyPair:
 
 @dataclass(frozen=True)
 class SymbolFailure:
-    """One symbol (or currency pair) that could not be delivered, and why, in a sentence."""
+    """One symbol (or currency pair) that could not be delivered, and why, in a sentence.
+
+    Attributes:
+        not_before: before that moment the vendor is not asked again, so another attempt of the same run is of no use.
+    """
 
     symbol: str
     reason: str
     is_retryable: bool = True
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,13 @@ class Extract:
         table: rows in the dataset's schema; only symbols that succeeded.
         fetched_at: when the vendor answered (UTC); orders the versions of a row.
         failures: symbols that did not succeed; they never cost the others.
+        addresses: where each symbol was asked for: host and path, or a file. Never a query string, which may hold a secret.
     """
 
     table: pa.Table
     fetched_at: datetime
     failures: list[SymbolFailure] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ class Source(Protocol):
 
     name: str
     is_incremental: bool
-    """Whether prices are asked for since the last stored session; else the whole history is delivered each time."""
+    """A live vendor: asked for prices since the last stored session, and symbol by symbol. Else all is delivered at once, each time."""
     omitted: frozenset[str]
     """Symbols that the source deliberately does not offer; asking for them is not a failure."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class FilesSource:
         rows = [
             row
             for row in self._tables[Dataset.FX_RATES].to_pylist()
-            if (row["base_currency"], row["quote_currency"]) in wanted and _inside(row["date"], window)
+            if (row["base_currency"], row["quote_currency"]) in wanted and self._is_due(row["date"], window)
         ]
         found = {(row["base_currency"], row["quote_currency"]) for row in rows}
         failures = [
@@ -113,12 +113,24 @@ class FilesSource:
             for pair in pairs
             if (pair.base, pair.quote) not in found
         ]
-        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures)
+        addresses = {pair.name: self._paths[Dataset.FX_RATES].name for pair in pairs}
+        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures, addresses)
+
+    @property
+    def _exported_by(self) -> date:
+        """No row may be of a later day: where nobody says when the export was made, today."""
+        return (self._exported_at or datetime.now(UTC)).date()
+
+    def _is_due(self, day: date | None, window: Window) -> bool:
+        return day is None or (window.start or date.min) <= day <= window.end or day > self._exported_by
 
     def _deliver(
         self, dataset: Dataset, securities: Sequence[Security], window: Window, date_column: str, is_missing_a_failure: bool = False
     ) -> Extract:
-        """Rows of ``securities`` in the window. Rows of symbols that no seed knows come with the first security, so that raw rejects them once."""
+        """Rows of ``securities`` in the window, and those from after the export, which raw rejects for all to see.
+
+        Rows of symbols that no seed knows come with the first security, so that raw rejects them once.
+        """
         if dataset not in self._tables:
             return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at)
         symbols = {security.symbol for security in securities}
@@ -130,10 +142,11 @@ class FilesSource:
             f"""
             select *, $exported_on::date as basis_date from export
             where (symbol in $symbols or ($takes_strangers and symbol not in $known))
-              and ({date_column} is null or {date_column} between $start and $end)
+              and ({date_column} is null or {date_column} between $start and $end or {date_column} > $exported_by)
             """,
             {
                 "exported_on": self.fetched_at.date(),
+                "exported_by": self._exported_by,
                 "symbols": sorted(symbols),
                 "known": sorted(known),
                 "takes_strangers": takes_strangers,
@@ -149,11 +162,7 @@ class FilesSource:
                 SymbolFailure(symbol, f"{self._paths[dataset].name} has no row for {symbol} in the window", is_retryable=False)
                 for symbol in sorted(symbols - found)
             ]
-        return Extract(rows, self.fetched_at, failures)
-
-
-def _inside(day: date | None, window: Window) -> bool:
-    return day is None or (window.start or date.min) <= day <= window.end
+        return Extract(rows, self.fetched_at, failures, dict.fromkeys(symbols, self._paths[dataset].name))
 
 
 def _read(dataset: Dataset, path: Path) -> pa.Table:

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from include.calendars import load_calendars
-from include.landing.batches import BatchManifest, landed
+from include.landing.batches import BatchManifest, check_content, landed
 from include.reference import Reference
 from include.runs import releases
 from include.settings import Settings
@@ -115,6 +115,7 @@ def _utc(moment: datetime) -> datetime:
 def _load_file(
     connection: duckdb.DuckDBPyConnection, files: list[LandingFile], path: Path, manifest: BatchManifest, loaded_at: datetime
 ) -> LoadedBatch:
+    check_content(path, manifest)
     connection.execute("begin")
     try:
         rules = load_sql.RULES[manifest.dataset]
@@ -124,23 +125,7 @@ def _load_file(
         rejected = dict(connection.execute(f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all").fetchall())
         rows_new = _append(connection, manifest, loaded_at)
         loaded = LoadedBatch(manifest.batch_id, manifest.dataset, rows_read, rows_new, rows_read - rows_rejected - rows_new, rows_rejected)
-        connection.executemany(
-            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                [
-                    manifest.batch_id,
-                    manifest.dataset,
-                    manifest.group,
-                    window.symbol,
-                    window.start,
-                    window.end,
-                    window.rows,
-                    rejected.get(window.symbol, 0),
-                    _utc(manifest.fetched_at),
-                ]
-                for window in manifest.windows
-            ],
-        )
+        _record_fetches(connection, manifest, rejected)
         values = asdict(loaded)
         connection.execute(
             "insert into raw.load_ledger values ($batch_id, $dataset, $file_name, $rows_read, $rows_new, $rows_unchanged, $rows_rejected, $loaded_at)",
@@ -209,6 +194,46 @@ def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, objec
         "batch_id": manifest.batch_id,
         "source": manifest.source,
     }
+
+
+def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, rejected: dict[str, int]) -> None:
+    """What was asked for each symbol: with rows, without, and in vain."""
+    for window in manifest.windows:
+        connection.execute(
+            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                manifest.batch_id,
+                manifest.dataset,
+                manifest.group,
+                window.symbol,
+                window.start,
+                window.end,
+                window.rows,
+                rejected.get(window.symbol, 0),
+                _utc(manifest.fetched_at),
+                manifest.run_id,
+                manifest.attempt,
+                _utc(window.asked_at) if window.asked_at else None,
+                window.address,
+                window.content_hash,
+            ],
+        )
+    for failure in manifest.failures:
+        connection.execute(
+            "insert into raw.failed_fetches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                manifest.batch_id,
+                manifest.dataset,
+                failure.symbol,
+                failure.start,
+                failure.end,
+                failure.reason,
+                manifest.run_id,
+                manifest.attempt,
+                _utc(failure.asked_at),
+                failure.address,
+            ],
+        )
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, object]) -> None:

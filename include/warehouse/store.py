@@ -11,7 +11,7 @@ import duckdb
 from include.errors import TitansError
 from include.settings import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # Behind every raw row: when the vendor answered, when the value could be known, whose splits it includes, where it came from.
 _TIME_COLUMNS = """
@@ -48,7 +48,11 @@ create table if not exists raw.rejected_rows (
     batch_id varchar not null, fetched_at timestamp not null, loaded_at timestamp not null);
 create table if not exists raw.fetch_windows (
     batch_id varchar not null, dataset varchar not null, market varchar not null, symbol varchar not null, start_date date, end_date date not null,
-    row_count bigint not null, rejected_count bigint not null, fetched_at timestamp not null);
+    row_count bigint not null, rejected_count bigint not null, fetched_at timestamp not null, run_id varchar not null, attempt integer not null,
+    asked_at timestamp, address varchar, content_hash varchar);
+create table if not exists raw.failed_fetches (
+    batch_id varchar not null, dataset varchar not null, symbol varchar not null, start_date date, end_date date not null, reason varchar not null,
+    run_id varchar not null, attempt integer not null, asked_at timestamp not null, address varchar);
 create table if not exists raw.load_ledger (
     batch_id varchar primary key, dataset varchar not null, file_name varchar not null, rows_read bigint not null, rows_new bigint not null,
     rows_unchanged bigint not null, rows_rejected bigint not null, loaded_at timestamp not null);

@@ -190,23 +190,36 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
     return change
 
 
+def start_without_members(seeds: Path) -> None:
+    """China's basket from July 2020, its members from August on."""
+    baskets, members = seeds / "baskets.csv", seeds / "basket_members.csv"
+    baskets.write_text(baskets.read_text().replace("equal,annual,,magnificent_seven", "equal,annual,2020-07-01,magnificent_seven"))
+    members.write_text(members.read_text().replace(".HK,,", ".HK,2020-08-03,"))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (append("vendor_corrections.csv", "0770.HK,2024-12-31,close,417,HKD,2024-12-31,typo,me"), ["vendor_corrections.csv", "0770.HK", "securities.csv"]),
-        (append("vendor_corrections.csv", "0700.HK,2024-12-30,close,53.6,USD,2024-12-31,converted,me"), ["vendor_corrections.csv", "0700.HK on 2024-12-30 in USD", "trades in HKD"]),
         (drop_security("9999.HK"), ["basket_members.csv", "9999.HK", "securities.csv"]),
         (append("basket_members.csv", "china_titans,0700.HK,2024-01-01,"), ["0700.HK", "china_titans", "overlap"]),
         (append("basket_members.csv", "china_titans,^NDX,,"), ["^NDX", "only equities"]),
         (append("baskets.csv", "lonely,Lonely,equal,annual,,"), ["lonely", "no member"]),
-        (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty"]),
+        (append("baskets.csv", "odd,Odd,by_beauty,annual,,"), ["baskets.csv, line 4", "weighting", "by_beauty", "'equal' or 'market_value'"]),
+        (append("baskets.csv", "odd,Odd,equal,weekly,,"), ["baskets.csv, line 4", "rebalance", "weekly", "'quarterly' or 'annual'"]),
+        (append("basket_members.csv", "china_titans,NVDA,2024-13-01,"), ["basket_members.csv, line 16", "valid_from", "2024-13-01"]),
+        (start_without_members, ["baskets.csv", "starts china_titans on 2020-07-01", "no member", "valid_from"]),
         (append("securities.csv", "0700.HK,Tencent again,equity,XHKG,HKD,CNY"), ["0700.HK", "twice"]),
         (append("securities.csv", "TSM,Taiwan Semiconductor,equity,XNYS ,USD,"), ["securities.csv, line 20", "exchange='XNYS '"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,,,"), ["baskets.csv, line 4", "more values"]),
         (append("baskets.csv", "odd,Odd,equal,annual,,\r"), ["baskets.csv", "mixes line ends"]),
+        (append("press_claims.csv", "c,2025-03-07,china_titans,beauty,about,1,0,ratio,The fairest"), ["press_claims.csv (c)", "beauty", "return_ytd"]),
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
+        (append("securities.csv", "0005.HK,HSBC,equity,XHKG,hkd,USD"), ["securities.csv (0005.HK)", "currency hkd", "minor_units.csv"]),
+        (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,68,USD,2025-03-08,a test,a test"), ["close of 0700.HK", "in USD", "trades in HKD"]),
+        (append("minor_units.csv", "GBq,GBX,10"), ["minor_units.csv", "GBq a part of GBX"]),
     ],
-    ids=["unknown symbol", "correction in another currency", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "twice", "space at the end", "too many values", "mixed line ends", "injection"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection", "unknown currency", "correction in another currency", "minor of a minor unit"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

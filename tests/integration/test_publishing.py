@@ -16,12 +16,29 @@ from tests.conftest import CopyStore
 from tests.pipeline import ask, build_all, run_without_airflow
 
 MARTS = {
-    "dim_securities", "dim_baskets", "dim_basket_members", "dim_market_events", "dim_dates", "fct_security_daily", "fct_index_daily",
-    "fct_basket_daily", "fct_basket_comparison_daily", "fct_basket_market_value_daily", "fct_estimate_snapshots",
-    "fct_security_valuation_daily", "fct_basket_valuation_daily", "fct_fx_daily", "fct_corporate_actions", "fct_shares_outstanding",
+    "dim_securities",
+    "dim_baskets",
+    "dim_basket_members",
+    "dim_market_events",
+    "dim_dates",
+    "fct_security_daily",
+    "fct_index_daily",
+    "fct_basket_daily",
+    "fct_basket_member_daily",
+    "fct_basket_comparison_daily",
+    "fct_basket_market_value_daily",
+    "fct_estimate_snapshots",
+    "fct_security_valuation_daily",
+    "fct_basket_valuation_daily",
+    "fct_fx_daily",
+    "fct_corporate_actions",
+    "fct_shares_outstanding",
+    "fct_estimate_revisions",
     "fct_headlines",
-}  # fmt: skip
-OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness"}
+    "fct_event_windows",
+    "fct_press_reconciliation",
+}
+OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness", "fetches", "row_origins"}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:

@@ -19,6 +19,7 @@ from include.errors import NetworkUnavailableError
 from include.reference import Security
 from include.settings import PROJECT_ROOT, Settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
+from include.sources.host_guard import HostGuard, Limits
 from include.sources.yahoo import YahooSource
 from tests.integration.yahoo_stand_in import Bar, Fault, Series, YahooStandIn, company, generate, trend
 
@@ -38,6 +39,22 @@ HSTECH = Security(symbol="HSTECH.HK", name="Hang Seng Tech Index", kind="index",
 USDHKD = CurrencyPair("USD", "HKD")
 
 OpenSource = Callable[..., YahooSource]
+PATIENT = Limits(requests_per_minute=60, attempts=4, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900)
+
+
+class FakeTime:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self, start: datetime) -> None:
+        self.seconds = start.timestamp()
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.seconds += seconds
 
 
 def bars(*closes: float | None) -> list[Bar]:
@@ -71,14 +88,20 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def open_source(yahoo: YahooStandIn, data_dir: Path) -> OpenSource:
+def fake_time() -> FakeTime:
+    return FakeTime(AFTER_BOTH_CLOSES)
+
+
+@pytest.fixture
+def open_source(yahoo: YahooStandIn, data_dir: Path, tmp_path: Path, fake_time: FakeTime) -> OpenSource:
     # yfinance holds one cookie and crumb a process: each test starts without.
     client = YfData()
     client._cookie = client._crumb = None
 
     def open_at(now: datetime = AFTER_BOTH_CLOSES, base_url: str | None = None) -> YahooSource:
         settings = Settings(source="yahoo", data_dir=data_dir, yahoo_base_url=base_url or yahoo.url)
-        return YahooSource(settings, clock=lambda: now, retry_wait_seconds=0.01)
+        guard = HostGuard(tmp_path / "requests.sqlite", PATIENT, fake_time.now, fake_time.sleep)
+        return YahooSource(settings, clock=lambda: now, guard=guard)
 
     return open_at
 
@@ -222,18 +245,6 @@ class TestPrices:
         assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
         assert yahoo.requests_of("AAPL") <= 6
 
-    def test_a_storm_of_refusals_stops_the_asking(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
-        for security in (APPLE, NVIDIA, MICROSOFT):
-            yahoo.break_symbol(security.symbol, Fault.RATE_LIMITED)
-
-        extract = open_source().prices([APPLE, NVIDIA, MICROSOFT, TENCENT, TESLA], WEEK)
-
-        assert [failure.symbol for failure in extract.failures] == ["AAPL", "NVDA", "MSFT", "0700.HK", "TSLA"]
-        assert all(failure.is_retryable for failure in extract.failures)
-        assert "not asked for after 3 failures in a row" in extract.failures[3].reason
-        assert "429, too many requests" in extract.failures[4].reason
-        assert yahoo.requests_of("0700.HK") == yahoo.requests_of("TSLA") == 0
-
     @pytest.mark.parametrize(
         ("fault", "sentence"),
         [
@@ -252,11 +263,12 @@ class TestPrices:
         assert [(failure.symbol, failure.reason, failure.is_retryable) for failure in extract.failures] == [("AAPL", sentence, True)]
         assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
 
-    @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.HTML])
-    def test_a_broken_answer_is_not_remembered(self, yahoo: YahooStandIn, open_source: OpenSource, fault: Fault) -> None:
-        yahoo.break_symbol("AAPL", fault, times=1)
+    def test_a_broken_answer_is_not_remembered(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        source = open_source()
+        yahoo.break_symbol("AAPL", Fault.HTML, times=1)
+        assert source.prices([APPLE], WEEK).table.num_rows == 0
 
-        extract = open_source().prices([APPLE], WEEK)
+        extract = source.prices([APPLE], WEEK)
 
         assert (extract.failures, extract.table.num_rows) == ([], 5)
 
@@ -344,6 +356,15 @@ class TestShares:
         (failure,) = extract.failures
         assert failure.is_retryable is False
         assert "970 shares at 200.00 are worth 194,000, but the market value is 200,000" in failure.reason
+
+    def test_a_price_in_pence_fits_a_market_value_in_pounds(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 500.0, 1000.0, "GBp", [])
+        yahoo.summaries["AAPL"]["price"]["marketCap"] = 5000.0
+
+        extract = open_source().shares([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert extract.failures == []
+        assert extract.table["shares_outstanding"].to_pylist() == [1000.0]
 
     def test_a_backfill_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         extract = open_source().shares([APPLE, NASDAQ], Window(MONDAY, THURSDAY))
@@ -433,6 +454,177 @@ class TestEstimates:
             ("0700.HK", reason, False),
         ]
         assert yahoo.requests == []
+
+
+CHART, CRUMB_PATH = "v8/finance/chart/AAPL", "v1/test/getcrumb"
+STORM = "query2.finance.yahoo.com answered 6 requests in a row with 429, too many requests: it is not asked again before "
+
+
+class TestAHostileYahoo:
+    """What is repeated, how often and how soon; when the asking stops, and when it begins again. Time is the test's own."""
+
+    @pytest.fixture(autouse=True)
+    def _known_time_zone(self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime) -> None:
+        """yfinance asks for a symbol's time zone once, for good: from then on a chart is one request."""
+        open_source().prices([APPLE, TENCENT], WEEK)
+        yahoo.requests.clear()
+        yahoo.hits.clear()
+        fake_time.waits.clear()
+
+    @pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.CUT])
+    def test_what_passes_is_waited_out_with_growing_random_waits(
+        self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime, fault: Fault, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        windows: list[tuple[float, float]] = []
+
+        def middle(low: float, high: float) -> float:
+            windows.append((low, high))
+            return (low + high) / 2
+
+        monkeypatch.setattr("tenacity.wait.random.uniform", middle)
+        yahoo.break_symbol("AAPL", fault, times=3)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert (extract.failures, extract.table.num_rows, yahoo.requests_of("AAPL")) == ([], 5, 4)
+        assert windows == [(0, 3), (0, 6), (0, 12)]
+        assert [wait for wait in fake_time.waits if wait > 1.0] == [1.5, 3.0, 6.0]
+
+    def test_silence_is_cut_short_and_asked_again(
+        self, yahoo: YahooStandIn, open_source: OpenSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("include.sources.yahoo.session.TIMEOUT_SECONDS", 0.3)
+        yahoo.break_symbol("AAPL", Fault.SILENCE, times=1)
+        assert open_source().prices([APPLE], WEEK).table.num_rows == 5
+
+        yahoo.break_symbol("AAPL", Fault.SILENCE)
+        (failure,) = open_source().prices([APPLE], WEEK).failures
+
+        assert failure.reason == "Yahoo did not answer for AAPL within 15 seconds."
+        assert (failure.is_retryable, failure.not_before, yahoo.requests_of("AAPL")) == (True, None, 2 + 4)
+
+    def test_a_connection_that_is_always_cut_fails_in_a_sentence(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("AAPL", Fault.CUT)
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        assert [failure.symbol for failure in extract.failures] == ["AAPL"]
+        assert "connection to Yahoo" in extract.failures[0].reason
+        assert set(extract.table["symbol"].to_pylist()) == {"0700.HK"}
+        assert yahoo.requests_of("AAPL") == 4
+
+    @pytest.mark.parametrize("fault", [Fault.HTML, Fault.EMPTY])
+    def test_nonsense_is_not_asked_for_again(self, yahoo: YahooStandIn, open_source: OpenSource, fault: Fault) -> None:
+        yahoo.break_symbol("AAPL", fault)
+        open_source().prices([APPLE], WEEK)
+        assert yahoo.requests_of("AAPL") == 1
+
+    def test_an_unknown_symbol_is_not_asked_for_again(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        open_source().prices([NVIDIA], WEEK)
+        assert yahoo.requests_of("NVDA") == 1
+
+    @pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.SERVER_ERROR])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Retry-After": "40"},
+            {"Retry-After": "Fri, 07 Mar 2025 22:30:40 GMT", "Date": "Fri, 07 Mar 2025 22:30:00 GMT"},
+            # A vendor whose clock is an hour ahead still means 40 seconds.
+            {"Retry-After": "Fri, 07 Mar 2025 23:30:40 GMT", "Date": "Fri, 07 Mar 2025 23:30:00 GMT"},
+        ],
+        ids=["seconds", "date", "date of another clock"],
+    )
+    def test_the_vendors_own_wait_is_kept(
+        self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime, fault: Fault, headers: dict[str, str]
+    ) -> None:
+        yahoo.break_symbol("AAPL", fault, times=1, headers=headers)
+        started = fake_time.now()
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert (extract.failures, yahoo.requests_of("AAPL")) == ([], 2)
+        # One place in the budget for the front page before it; the back-off lies within the 40 seconds.
+        assert 40.0 <= fake_time.now() - started <= 43.0
+
+    def test_a_wait_of_an_hour_is_not_waited_for(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("AAPL", Fault.RATE_LIMITED, headers={"Retry-After": "3600"})
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+
+        apple, tencent = extract.failures
+        assert apple.reason == tencent.reason
+        assert apple.reason.startswith(
+            "query2.finance.yahoo.com answered 429 and asks to be left alone for 3600 seconds (Retry-After): it is not asked again before 2025-03-07 23:30:"
+        )
+        assert len(yahoo.requests) == 1
+
+    def test_a_storm_stops_the_asking_and_says_when_to_come_back(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("*", Fault.RATE_LIMITED)
+
+        extract = open_source().prices([APPLE, TENCENT, TESLA, NVIDIA, MICROSOFT], WEEK)
+
+        assert [failure.symbol for failure in extract.failures] == ["AAPL", "0700.HK", "TSLA", "NVDA", "MSFT"]
+        assert "Yahoo answered AAPL with 429, too many requests" in extract.failures[0].reason
+        assert {failure.reason for failure in extract.failures[1:]} == {extract.failures[1].reason}
+        assert extract.failures[1].reason.startswith(STORM)
+        until = extract.failures[1].not_before
+        assert until is not None
+        assert timedelta(minutes=15) <= until - AFTER_BOTH_CLOSES <= timedelta(minutes=16)
+        assert f"before {until:%Y-%m-%d %H:%M:%S} UTC. Run again then" in extract.failures[1].reason
+        assert len(yahoo.requests) == 6
+
+    def test_a_later_run_within_the_pause_asks_nothing_at_all(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.break_symbol("*", Fault.RATE_LIMITED)
+        open_source().prices([APPLE, TENCENT], WEEK)
+        yahoo.mend()
+        yahoo.hits.clear()
+
+        extract = open_source().prices([APPLE, TENCENT], WEEK)
+        estimates = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert all(failure.reason.startswith(STORM) for failure in extract.failures + estimates.failures)
+        assert len(extract.failures + estimates.failures) == 3
+        assert yahoo.hits == []
+
+    def test_after_the_pause_one_request_is_tried_and_all_follow(
+        self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime
+    ) -> None:
+        yahoo.break_symbol("*", Fault.RATE_LIMITED)
+        open_source().prices([APPLE, TENCENT], WEEK)
+        yahoo.requests.clear()
+        fake_time.seconds += 15 * 60 + 1
+
+        refused = open_source().prices([APPLE, TENCENT], WEEK)
+        assert len(yahoo.requests) == 1, "one request is tried, and none follows a refusal"
+        assert all("answered 7 requests in a row" in failure.reason for failure in refused.failures)
+
+        yahoo.mend()
+        fake_time.seconds += 15 * 60 + 1
+        assert open_source().prices([APPLE, TENCENT], WEEK).failures == []
+
+    def test_refusals_in_a_row_are_counted_anew_after_an_answer(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        for _ in range(3):
+            yahoo.break_symbol("AAPL", Fault.RATE_LIMITED, times=3)
+            assert open_source().prices([APPLE], WEEK).failures == []
+
+    def test_requests_are_spaced_by_the_budget(self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime) -> None:
+        source, started = open_source(), fake_time.now()
+        for _ in range(10):
+            source.prices([APPLE], WEEK)
+        asked = len([host for host, _ in yahoo.hits if host == "query2.finance.yahoo.com"])
+        assert asked == 11, "the front page and ten charts"
+        # 60 a minute: the first comes a second after the one before this test.
+        assert fake_time.now() - started == pytest.approx(11.0, abs=0.01)
+
+    def test_charts_do_without_a_crumb_and_estimates_say_why_they_cannot(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        YfData()._cookie = YfData()._crumb = None
+        yahoo.break_symbol("crumb", Fault.RATE_LIMITED)
+
+        assert open_source().prices([APPLE, TENCENT, APPLE], WEEK).failures == []
+        (failure,) = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY)).failures
+
+        assert failure.reason.startswith("query1.finance.yahoo.com answered 6 requests in a row with 429, too many requests")
+        assert len([path for _, path in yahoo.hits if path == CRUMB_PATH]) == 6
 
 
 def test_without_a_network_it_fails_within_seconds_and_names_the_way_out(open_source: OpenSource) -> None:

@@ -34,6 +34,8 @@ class Fault(StrEnum):
     RATE_LIMITED = "429"
     SERVER_ERROR = "503"
     HTML = "a page of HTML with status 200"
+    SILENCE = "no answer at all"
+    CUT = "an answer that breaks off in the middle"
     EMPTY = "a chart without a bar"
 
 
@@ -82,6 +84,7 @@ class YahooStandIn:
         summaries: quoteSummary modules by symbol.
         share_history: historical share counts by symbol (fundamentals-timeseries).
         requests: (path, symbol) of every data request so far, in order.
+        hits: (host, path) of every request, also for cookie, crumb and front page.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -89,7 +92,9 @@ class YahooStandIn:
         self.summaries: dict[str, dict[str, Any]] = {}
         self.share_history: dict[str, list[tuple[date, float]]] = {}
         self.requests: list[tuple[str, str]] = []
-        self._faults: dict[str, tuple[Fault, int | None]] = {}
+        self.hits: list[tuple[str, str]] = []
+        self._faults: dict[str, tuple[Fault, int | None, dict[str, str]]] = {}
+        self._is_closing = threading.Event()
         stand_in = self
 
         class Handler(_Handler):
@@ -102,21 +107,31 @@ class YahooStandIn:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def break_symbol(self, symbol: str, fault: Fault, times: int | None = None) -> None:
-        """Answer ``symbol`` with ``fault``: always, or the next ``times`` requests only."""
-        self._faults[symbol] = (fault, times)
+    def break_symbol(self, symbol: str, fault: Fault, times: int | None = None, headers: dict[str, str] | None = None) -> None:
+        """Answer ``symbol`` (``*``: every one; ``crumb``: the crumb) with ``fault``: always, or the next ``times`` requests only."""
+        self._faults[symbol] = (fault, times, headers or {})
+
+    def mend(self) -> None:
+        """No more faults."""
+        self._faults.clear()
 
     def requests_of(self, symbol: str) -> int:
         return Counter(asked for _, asked in self.requests)[symbol]
 
-    def take_fault(self, symbol: str) -> Fault | None:
-        fault, times = self._faults.get(symbol, (None, None))
+    def take_fault(self, symbol: str) -> tuple[Fault | None, dict[str, str]]:
+        """The fault to answer with, and its headers."""
+        name = symbol if symbol in self._faults else "*"
+        fault, times, headers = self._faults.get(name, (None, None, {}))
         if fault and times is not None:
             if times <= 1:
-                del self._faults[symbol]
+                del self._faults[name]
             else:
-                self._faults[symbol] = (fault, times - 1)
-        return fault
+                self._faults[name] = (fault, times - 1, headers)
+        return fault, headers
+
+    def keep_silent(self) -> None:
+        """Let a client wait until it, or the test, gives up."""
+        self._is_closing.wait(30)
 
     def serve_forever(self) -> None:
         self._server.serve_forever(poll_interval=0.05)
@@ -126,6 +141,7 @@ class YahooStandIn:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._is_closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -142,9 +158,14 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         _, host, path = address.path.split("/", 2)
         symbol = query.get("symbol") or query.get("symbols") or unquote(path.rsplit("/", 1)[-1])
+        self.yahoo.hits.append((host, path))
         if host == "fc.yahoo.com":
             self._answer("", 404, "text/html", {"Set-Cookie": f"{COOKIE}; Path=/"})
         elif path == "v1/test/getcrumb":
+            fault, headers = self.yahoo.take_fault("crumb")
+            if fault is Fault.RATE_LIMITED:
+                self._answer("Too Many Requests\r\n", 429, "text/html", headers)
+                return
             has_cookie = COOKIE in self.headers.get("Cookie", "")
             self._answer(CRUMB if has_cookie else "Unauthorized", 200 if has_cookie else 401, "text/plain")
         elif "finance/" not in path:
@@ -154,11 +175,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_data(path, symbol, query)
 
     def _answer_data(self, path: str, symbol: str, query: dict[str, str]) -> None:
-        fault = self.yahoo.take_fault(symbol)
+        fault, headers = self.yahoo.take_fault(symbol)
         if fault is Fault.RATE_LIMITED:
-            self._answer("Too Many Requests\r\n", 429, "text/html")
+            self._answer("Too Many Requests\r\n", 429, "text/html", headers)
         elif fault is Fault.SERVER_ERROR:
-            self._answer("<html><body>Service Unavailable</body></html>", 503, "text/html")
+            self._answer("<html><body>Service Unavailable</body></html>", 503, "text/html", headers)
+        elif fault is Fault.SILENCE:
+            self.yahoo.keep_silent()
+        elif fault is Fault.CUT:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"chart"')
+            self.close_connection = True
         elif fault is Fault.HTML:
             self._answer("<!DOCTYPE html><html><body>Yahoo</body></html>", 200, "text/html")
         elif path.startswith("v8/finance/chart/"):
@@ -246,8 +276,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: object, status: int = 200, kind: str = "application/json", headers: dict[str, str] | None = None) -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **(headers or {})}.items():
+        self.send_response_only(status)
+        own = {"Date": self.date_time_string(), "Content-Type": kind, "Content-Length": str(len(content))}
+        for name, value in {**own, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)

@@ -82,6 +82,16 @@ def test_estimates_take_their_period_type_from_the_label(folder: Path) -> None:
     ]
 
 
+def test_rows_from_the_future_are_delivered_to_be_rejected(folder: Path) -> None:
+    """Days after the window wait for a later run; a day after the export, or after today where nobody says when it was, never was."""
+    header = "symbol,as_of,metric,period,period_end,mean,currency"
+    days = ["2025-03-07", "2025-03-08", "2025-03-09", "2999-01-01"]
+    write_csv(folder / "estimates.csv", header, *(f"0700.HK,{day},eps,0y,2025-12-31,25,CNY" for day in days))
+    for exported_at, delivered in ((None, [days[0], days[3]]), ("2025-03-08", [days[0], *days[2:]])):
+        table = open_folder(folder, exported_at=exported_at).estimates([security("0700.HK")], WINDOW).table
+        assert [str(day) for day in table["as_of"].to_pylist()] == delivered
+
+
 def test_a_pair_without_rates_fails(folder: Path) -> None:
     extract = open_folder(folder).fx_rates([CurrencyPair("USD", "HKD"), CurrencyPair("USD", "CNY")], WINDOW)
     assert [failure.symbol for failure in extract.failures] == ["USDCNY"]

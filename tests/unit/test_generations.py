@@ -95,3 +95,10 @@ def test_names_sort_by_time() -> None:
     names = [generations.new_generation_name(moment) for moment in moments]
     assert names == sorted(names)
     assert names[0].startswith("20250308T120000.000000Z-")
+
+
+def test_a_clock_that_was_set_back_does_not_put_a_new_generation_before_an_old_one(settings: Settings) -> None:
+    last = add(settings, timedelta())
+    moment = generations.after_all(settings, NOW - timedelta(days=300))
+    assert generations.new_generation_name(moment) > last
+    assert generations.after_all(settings, NOW + timedelta(days=1)) == NOW + timedelta(days=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import TitansError
-from include.landing.batches import FetchWindow, land, landed, last_dates, read_manifest
+from include.landing.batches import FetchWindow, check_content, land, landed, last_dates, read_manifest
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 
@@ -35,6 +36,18 @@ def test_manifest_travels_in_the_file(settings: Settings) -> None:
     assert (manifest.source, manifest.dataset, manifest.group, manifest.attempt) == ("sample", "fx_rates", "fx", 1)
     assert manifest.windows[0].last == date(2025, 3, 7)
     assert manifest.fetched_at == datetime(2025, 3, 8, tzinfo=UTC)
+
+
+def test_a_file_of_the_first_layout_is_still_read(settings: Settings) -> None:
+    path = land_fx(settings)
+    table = pq.read_table(path)
+    story = json.loads(table.schema.metadata[b"titans"])
+    del story["failures"]
+    story["windows"] = [{key: window[key] for key in ("symbol", "start", "end", "rows", "first", "last")} for window in story["windows"]]
+    pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
+    manifest = read_manifest(path)
+    assert (manifest.windows[0].rows, manifest.windows[0].content_hash, manifest.failures) == (1, None, [])
+    check_content(path, manifest)
 
 
 def test_landing_the_same_attempt_again_changes_nothing(settings: Settings) -> None:

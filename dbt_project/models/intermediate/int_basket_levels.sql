@@ -1,27 +1,7 @@
 -- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted price relatives.
 -- Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) / PR_(t-1).
 with by_basis as (
-    select
-        basket_id,
-        symbol,
-        date,
-        rebalance_number,
-        'local' as currency_basis,
-        weight * close / close_bought as value,
-        weight * dividend / close_bought as dividend_value,
-        is_priced
-    from {{ ref("int_basket_member_values") }}
-    union all
-    select
-        basket_id,
-        symbol,
-        date,
-        rebalance_number,
-        'usd' as currency_basis,
-        weight * close_usd / close_usd_bought as value,
-        weight * dividend_usd / close_usd_bought as dividend_value,
-        is_priced
-    from {{ ref("int_basket_member_values") }}
+    {{ member_relatives() }}
 ),
 
 -- Relatives to the last rebalance, added up in one order, so that every build ends in the same digits.

@@ -10,14 +10,7 @@ with days as (
         holdings.close_usd as close_usd_bought
     from {{ ref("int_basket_calendar") }} as calendar
     inner join {{ ref("int_basket_holdings") }} as holdings
-        on
-            calendar.basket_id = holdings.basket_id
-            and calendar.date <= coalesce(holdings.next_rebalance_date, '9999-12-31'::date)
-            and (
-                calendar.date > holdings.rebalance_date
-                or (calendar.date = holdings.rebalance_date and holdings.rebalance_number = 0)
-            )
-    where calendar.has_data
+        on calendar.basket_id = holdings.basket_id and calendar.rebalance_number = holdings.rebalance_number
 ),
 
 final as (
@@ -35,15 +28,18 @@ final as (
         case when prices.date = days.date then prices.dividend else 0 end as dividend,
         case when prices.date = days.date then prices.dividend / fx.units_per_usd else 0 end as dividend_usd,
         prices.sessions_missed <= 5 as is_priced,
-        prices.shares_outstanding,
-        prices.shares_as_of,
-        prices.is_shares_backcast,
-        prices.shares_outstanding * prices.close / fx.units_per_usd as market_value_usd
+        -- Without a count of the day or before, that of the session is the first one carried back.
+        coalesce(shares.shares_outstanding, prices.shares_outstanding) as shares_outstanding,
+        coalesce(shares.as_of, prices.shares_as_of) as shares_as_of,
+        shares.as_of is null and prices.shares_as_of is not null as is_shares_backcast,
+        coalesce(shares.shares_outstanding, prices.shares_outstanding) * prices.close / fx.units_per_usd as market_value_usd
     from days
     asof inner join {{ ref("int_security_values") }} as prices
         on days.symbol = prices.symbol and days.date >= prices.date
     left join {{ ref("int_fx_daily") }} as fx
         on prices.currency = fx.currency and days.date = fx.date
+    asof left join {{ ref("int_shares_split_adjusted") }} as shares
+        on days.symbol = shares.symbol and days.date >= shares.as_of
 )
 
 select * from final

@@ -21,8 +21,8 @@ value_gained as (
         case
             when mv.change_ytd_usd is null and mv.members_valued < mv.members_priced
                 then
-                    'The market value that ' || days.name || ' gained in ' || year(mv.date) || ' cannot be computed: share counts are known for '
-                    || mv.members_valued || ' of ' || mv.members_priced || ' members.'
+                    'The market value that ' || {{ in_sentence("days.name") }} || ' gained in ' || year(mv.date)
+                    || ' cannot be computed: share counts are known for ' || mv.members_valued || ' of ' || mv.members_priced || ' members.'
             else
                 days.name || ' ' || case when mv.change_ytd_usd >= 0 then 'gained ' else 'lost ' end
                 || {{ billions("abs(mv.change_ytd_usd)") }} || ' in market value in ' || year(mv.date) || ' to '
@@ -49,13 +49,13 @@ forward_pe as (
         case
             when coalesce(pe.coverage_ratio, 0) < {{ minimum_coverage() }}
                 then
-                    'The forward P/E of ' || days.name || ' cannot be computed for ' || {{ long_date("pe.date") }} || ': ' || pe.members_covered || ' of '
-                    || pe.members || ' members have estimates'
+                    'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for '
+                    || {{ long_date("pe.date") }} || ': ' || pe.members_covered || ' of ' || pe.members || ' members have estimates'
                     || coalesce(', ' || {{ percent("pe.coverage_ratio") }} || ' of market value, and ', ' or a member lacks its share count; ')
                     || {{ percent(minimum_coverage()) }} || ' of market value is needed.'
             when pe.forward_pe_aggregate is null
                 then
-                    'The forward P/E of ' || days.name || ' cannot be computed for ' || {{ long_date("pe.date") }}
+                    'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for ' || {{ long_date("pe.date") }}
                     || ': its members together are expected to lose money.'
             else
                 days.name || ' traded at ' || printf('%.1f', pe.forward_pe_aggregate) || ' times next-twelve-months earnings on '

@@ -30,7 +30,7 @@ matched as (
         days.as_of,
         wanted.subject,
         wanted.basket_name,
-        wanted.comparator_name,
+        {{ in_sentence("wanted.comparator_name") }} as comparator_name,
         wanted.date as value_date,
         wanted.excess_return_ytd,
         wanted.forward_pe_discount,
@@ -58,11 +58,15 @@ spread as (
         'excess_return_ytd' as measure,
         'ratio' as unit,
         excess_return_ytd as value,
-        printf('%.1f points', 100 * excess_return_ytd) as value_text,
+        printf('%.1f points', round(100 * excess_return_ytd, 1) + 0) as value_text,
         value_date,
-        basket_name || case when excess_return_ytd >= 0 then ' led ' else ' trailed ' end || comparator_name || ' by '
-        || printf('%.1f', abs(100 * excess_return_ytd)) || ' percentage points in ' || year(value_date) || ' to the close of '
-        || {{ long_date("value_date") }} || '.' as sentence
+        basket_name
+        || case
+            when round(1000 * excess_return_ytd) = 0 then ' and ' || comparator_name || ' were level'
+            else
+                case when excess_return_ytd > 0 then ' led ' else ' trailed ' end || comparator_name || ' by '
+                || printf('%.1f', abs(100 * excess_return_ytd)) || ' percentage points'
+        end || ' in ' || year(value_date) || ' to the close of ' || {{ long_date("value_date") }} || '.' as sentence
     from matched
     where excess_return_ytd is not null
 ),
@@ -80,7 +84,7 @@ discount as (
         case
             when forward_pe_discount is null
                 then
-                    'The forward P/E discount of ' || basket_name || ' to ' || comparator_name || ' cannot be computed for '
+                    'The forward P/E discount of ' || {{ in_sentence("basket_name") }} || ' to ' || comparator_name || ' cannot be computed for '
                     || {{ long_date("value_date") }} || ': estimates cover ' || coalesce(own_covered, 0) || ' of ' || coalesce(own_members, 0)
                     || ' members and ' || coalesce(other_covered, 0) || ' of ' || coalesce(other_members, 0) || '.'
             else

@@ -57,8 +57,11 @@ final as (
         chosen.fy1.period_end as fy1_period_end,
         chosen.fy1.mean / fx1.units_per_usd * chosen.units_per_usd as eps_fy1,
         case when chosen.fy1 is not null then chosen.fy2.mean / fx2.units_per_usd * chosen.units_per_usd end as eps_fy2,
-        case when chosen.fy1 is not null then least(1.0, (chosen.fy1.period_end - chosen.date) / 365) end as fy1_weight
+        case when chosen.fy1 is not null then least(1.0, (chosen.fy1.period_end - chosen.date) / 365) end as fy1_weight,
+        ends.is_transition_year
     from chosen
+    left join {{ ref("int_fiscal_year_ends") }} as ends
+        on chosen.symbol = ends.symbol and chosen.fy1.period_end = ends.period_end
     left join {{ ref("int_fx_daily") }} as fx1 on chosen.fy1.currency = fx1.currency and chosen.date = fx1.date
     left join {{ ref("int_fx_daily") }} as fx2 on chosen.fy2.currency = fx2.currency and chosen.date = fx2.date
 )

@@ -1,13 +1,12 @@
--- US dollars to each currency for every calendar day: the last fixing on or before it, at most 7 days old.
+-- US dollars to each currency for every calendar day: the last fixing on or before it, at most 7 days old. Minor units, in which some exchanges
+-- quote (GBp, pence), go with their major currency.
 with fixings as (
     select
         quote_currency as currency,
         date,
-        rate,
-        source
-    from {{ ref("stg_fx_rates") }}
+        rate
+    from {{ ref("int_fx_fixings") }}
     where base_currency = 'USD'
-    {{ latest_version(["base_currency", "quote_currency", "date"]) }}
 ),
 
 days as (
@@ -32,7 +31,7 @@ carried as (
         on currencies.currency = fixings.currency and days.date >= fixings.date
 ),
 
-final as (
+majors as (
     select * from carried
     union all
     select
@@ -41,6 +40,18 @@ final as (
         1.0 as units_per_usd,
         date as fixing_date
     from days
+),
+
+final as (
+    select * from majors
+    union all
+    select
+        minor_units.currency,
+        majors.date,
+        majors.units_per_usd * minor_units.units_per_major as units_per_usd,
+        majors.fixing_date
+    from {{ ref("minor_units") }} as minor_units
+    inner join majors on minor_units.major_currency = majors.currency
 )
 
 select * from final

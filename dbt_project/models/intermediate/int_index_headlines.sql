@@ -8,17 +8,24 @@ with days as (
     cross join {{ ref("index_headlines") }} as wanted
 ),
 
--- "Highest since" speaks of the highest close of the last 5 sessions.
+-- A level that is only carried is no close of its day: the headline tells the last one that is.
+closes as (
+    select *
+    from {{ ref("fct_index_daily") }}
+    where is_traded
+),
+
+-- "Highest since" speaks of the highest close of the last 5 sessions, the first of them where two are equal.
 peaks as (
     select
         symbol,
         date,
-        arg_max({ 'date': date, 'level': level, 'since': highest_since }, level) over (
+        arg_max({ 'date': date, 'level': level, 'since': highest_since }, (level, '9999-12-31'::date - date)) over (
             partition by symbol
             order by date
             rows between 4 preceding and current row
         ) as peak
-    from {{ ref("fct_index_daily") }}
+    from closes
 ),
 
 matched as (
@@ -30,7 +37,7 @@ matched as (
         peaks.peak.level as peak_level,
         peaks.peak.since as peak_since
     from days
-    asof inner join {{ ref("fct_index_daily") }} as lines on days.symbol = lines.symbol and days.as_of >= lines.date
+    asof inner join closes as lines on days.symbol = lines.symbol and days.as_of >= lines.date
     inner join peaks on lines.symbol = peaks.symbol and lines.date = peaks.date
 ),
 
@@ -73,8 +80,9 @@ select
                 case
                     when value >= 0 then 'The ' || name || ' closed at a record of ' || format('{:,.2f}', level) || ' on ' || {{ long_date("date") }} || '.'
                     else
-                        'The ' || name || ' stood ' || {{ percent("abs(value)") }} || ' below its record close of ' || format('{:,.2f}', record_high)
-                        || ' of ' || {{ long_date("record_high_date") }} || ' on ' || {{ long_date("date") }} || '.'
+                        'The ' || name || ' stood ' || case when round(1000 * value) = 0 then 'less than 0.1%' else {{ percent("abs(value)") }} end
+                        || ' below its record close of ' || format('{:,.2f}', record_high) || ' of ' || {{ long_date("record_high_date") }}
+                        || ' on ' || {{ long_date("date") }} || '.'
                 end
         when 'drawdown_state'
             then

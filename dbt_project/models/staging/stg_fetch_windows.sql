@@ -7,5 +7,10 @@ select
     end_date,
     row_count,
     rejected_count,
-    fetched_at
+    fetched_at,
+    run_id,
+    attempt,
+    asked_at,
+    address,
+    content_hash
 from {{ source("raw", "fetch_windows") }}

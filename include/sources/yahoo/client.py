@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 import json
-import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yfinance
 from curl_cffi.requests import Response
-from curl_cffi.requests.exceptions import HTTPError, RequestException, Timeout
-from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential_jitter
+from curl_cffi.requests.exceptions import HTTPError, IncompleteRead, RequestException, Timeout
 from yfinance.data import YfData
 from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
 from include.errors import NetworkUnavailableError
+from include.sources.host_guard import TOO_MANY_REQUESTS, HostClosedError, HostGuard
 from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
 
 # yfinance switches its own deprecation warnings on: several lines a symbol about pandas, of no use to who runs Titans.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"^yfinance")
 
-_LOG = logging.getLogger(__name__)
-_HOME = "https://query2.finance.yahoo.com"
+_HOST = "query2.finance.yahoo.com"
+_HOME = f"https://{_HOST}"
 _PROBE_SECONDS = 8.0
-_ATTEMPTS = 3
-_LONGEST_TRIAL_SECONDS = 90.0
 
 T = TypeVar("T")
 
 
 class SymbolError(Exception):
-    """Yahoo does not serve one symbol; the message is a sentence."""
+    """Yahoo does not serve one symbol; the message is a sentence. ``not_before``: until when it is not asked again."""
 
-    def __init__(self, reason: str, *, is_retryable: bool) -> None:
+    def __init__(self, reason: str, *, is_retryable: bool, not_before: datetime | None = None) -> None:
         super().__init__(reason)
         self.is_retryable = is_retryable
+        self.not_before = not_before
 
 
 class NotFoundError(SymbolError):
@@ -47,7 +45,7 @@ class NotFoundError(SymbolError):
 
 
 class YahooBusyError(SymbolError):
-    """Yahoo itself is in trouble (rate limit, server error, no answer): the next symbol would most likely meet it too."""
+    """Yahoo itself is in trouble (server error, no answer, nonsense): the next symbol would most likely meet it too."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, is_retryable=True)
@@ -77,18 +75,19 @@ def _session(base_url: str | None) -> YahooSession:
 
 
 class YahooClient:
-    """yfinance with one session, typed errors and its cache in ``cache_dir``.
+    """yfinance with one session, typed errors and its cache in ``cache_dir``. The session waits and repeats; nothing here does.
 
     Args:
         base_url: where to connect to instead of ``*.yahoo.com``.
         cache_dir: for yfinance's time zones and cookie, which it would else keep in the home folder.
-        retry_wait_seconds: the first wait after Yahoo was busy; it doubles, with as much jitter.
+        guard: the budget and breaker of Yahoo's hosts.
     """
 
-    def __init__(self, base_url: str | None, cache_dir: Path, retry_wait_seconds: float) -> None:
+    def __init__(self, base_url: str | None, cache_dir: Path, guard: HostGuard) -> None:
         self._base_url = base_url
+        self._guard = guard
         self._session = _session(base_url)
-        self._retry_wait_seconds = retry_wait_seconds
+        self._session.guard = guard
         self._is_reached = False
         cache_dir.mkdir(parents=True, exist_ok=True)
         yfinance.set_tz_cache_location(str(cache_dir))
@@ -99,11 +98,15 @@ class YahooClient:
 
         Raises:
             NetworkUnavailableError: nothing does, which is known within seconds.
+            SymbolError: Yahoo is left alone for now.
         """
-        if self._is_reached:
-            return
         try:
+            self._guard.check(_HOST)
+            if self._is_reached or self._guard.is_on_trial(_HOST):  # on trial, the one request that is let through should be for data
+                return
             self._session.get(f"{_HOME}/", timeout=_PROBE_SECONDS)
+        except HostClosedError as error:
+            raise _closed(error) from error
         except RequestException as error:
             where = f" at {self._base_url} (TITANS_YAHOO_BASE_URL)" if self._base_url else ""
             raise NetworkUnavailableError(
@@ -111,6 +114,15 @@ class YahooClient:
                 "Check the connection and run again, or use `make run SOURCE=sample`, which needs none."
             ) from error
         self._is_reached = True
+
+    def forget_addresses(self) -> None:
+        """Begin a new list of ``addresses``."""
+        self._session.asked.clear()
+
+    @property
+    def addresses(self) -> str:
+        """Host and path of the requests for data since then, each once."""
+        return ", ".join(dict.fromkeys(self._session.asked))
 
     def chart(self, symbol: str, first: date, end: date) -> Chart:
         """Daily bars with dividends and splits from ``first`` up to, not including, ``end``.
@@ -138,7 +150,7 @@ class YahooClient:
                 dividend_currencies={moment.date(): text for moment, text in currencies if isinstance(text, str) and text},
             )
 
-        return self._patiently(symbol, ask)
+        return _in_sentences(symbol, ask)
 
     def summary(self, symbol: str, *modules: str) -> dict[str, Any]:
         """Modules of Yahoo's quoteSummary, as Yahoo sends them, fetched with yfinance's own cookie and crumb.
@@ -154,19 +166,7 @@ class YahooClient:
             result = answer["quoteSummary"]["result"]
             return dict(result[0]) if result else {}
 
-        return self._patiently(symbol, ask)
-
-    def _patiently(self, symbol: str, ask: Callable[[], T]) -> T:
-        wait = self._retry_wait_seconds
-        retrying = Retrying(
-            retry=retry_if_exception_type(YahooBusyError),
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_LONGEST_TRIAL_SECONDS),
-            wait=wait_exponential_jitter(multiplier=wait, max=8 * wait, jitter=wait),
-            before_sleep=before_sleep_log(_LOG, logging.INFO),
-            reraise=True,
-        )
-        answer: T = retrying(_in_sentences, symbol, ask)
-        return answer
+        return _in_sentences(symbol, ask)
 
 
 def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
@@ -174,10 +174,16 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
     YfData.cache_get.cache_clear()
     try:
         return ask()
+    except HostClosedError as error:
+        raise _closed(error) from error
+    except IncompleteRead as error:
+        raise YahooBusyError(f"The connection to Yahoo was cut at {symbol} ({_first_sentence(error)}).") from error
     except YFRateLimitError as error:
-        raise YahooBusyError(f"Yahoo answered {symbol} with 429, too many requests: wait some minutes before the next run.") from error
+        raise YahooBusyError(_too_many_requests(symbol)) from error
     except HTTPError as error:
         status = error.response.status_code
+        if status == TOO_MANY_REQUESTS:
+            raise YahooBusyError(_too_many_requests(symbol)) from error
         if status == 404:
             said = _yahoos_words(error.response)
             raise NotFoundError(
@@ -205,6 +211,14 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         raise SymbolError(f"Yahoo answered {symbol} in a form that yfinance does not read ({error!r}).", is_retryable=True) from error
     except Exception as error:  # a fault inside yfinance must cost this symbol only
         raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
+
+
+def _closed(error: HostClosedError) -> SymbolError:
+    return SymbolError(str(error), is_retryable=True, not_before=error.until)
+
+
+def _too_many_requests(symbol: str) -> str:
+    return f"Yahoo answered {symbol} with 429, too many requests: wait some minutes before the next run."
 
 
 def _first_sentence(error: Exception) -> str:

@@ -15,6 +15,7 @@ from include.calendars import FIRST_DAY, SessionCalendar, load_calendars
 from include.reference import Security, load_reference
 from include.settings import Settings
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+from include.sources.host_guard import HostGuard, Limits
 from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
 
 Row = dict[str, Any]
@@ -32,23 +33,28 @@ def _now() -> datetime:
 class YahooSource:
     """Yahoo Finance, one symbol after the other.
 
-    A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, the rest is not asked for.
+    A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, this source asks for no other.
 
     Args:
-        settings: ``yahoo_base_url``, ``data_dir`` (yfinance's cache) and ``seeds_dir`` (calendars).
+        settings: ``yahoo_*`` (where to and how often), ``data_dir`` (yfinance's cache and the request budget) and ``seeds_dir`` (calendars).
         clock: the moment of the fetch, in UTC.
-        retry_wait_seconds: the first wait where Yahoo is busy; the second is twice as long.
+        guard: the request budget, where it is not the one of the settings.
     """
 
     name = "yahoo"
     is_incremental = True
     omitted: frozenset[str] = frozenset()
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now, retry_wait_seconds: float = 3.0) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now, guard: HostGuard | None = None) -> None:
+        folder = settings.data_dir / "yahoo"
         self._clock = clock
+        self._busy_in_a_row = 0
+        self._busy_reason = ""
         self._reference = load_reference(settings.seeds_dir)
         self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in self._reference.exchanges}
-        self._client = YahooClient(settings.yahoo_base_url, settings.data_dir / "yahoo" / "cache", retry_wait_seconds)
+        self._client = YahooClient(
+            settings.yahoo_base_url, folder / "cache", guard or HostGuard(folder / "requests.sqlite", _limits(settings))
+        )
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """None: a live vendor."""
@@ -104,22 +110,23 @@ class YahooSource:
     def _extract(self, dataset: Dataset, wanted: dict[str, T], fetch: Callable[[T], list[Row]]) -> Extract:
         rows: list[Row] = []
         failures: list[SymbolFailure] = []
-        busy_in_a_row = 0
-        busy_reason = ""
-        if wanted:
-            self._client.check_reachable()
+        addresses: dict[str, str] = {}
         for symbol, item in wanted.items():
-            if busy_in_a_row >= _BUSY_SYMBOLS_IN_A_ROW:
-                failures.append(SymbolFailure(symbol, f"{symbol} was not asked for after {busy_in_a_row} failures in a row: {busy_reason}"))
+            if self._busy_in_a_row >= _BUSY_SYMBOLS_IN_A_ROW:
+                reason = f"{symbol} was not asked for after {self._busy_in_a_row} failures in a row: {self._busy_reason}"
+                failures.append(SymbolFailure(symbol, reason))
                 continue
+            self._client.forget_addresses()
             try:
+                self._client.check_reachable()
                 rows += fetch(item)
-                busy_in_a_row = 0
+                self._busy_in_a_row = 0
             except SymbolError as error:
-                busy_in_a_row = busy_in_a_row + 1 if isinstance(error, YahooBusyError) else 0
-                busy_reason = str(error)
-                failures.append(SymbolFailure(symbol, busy_reason, error.is_retryable))
-        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[dataset]), self._clock(), failures)
+                self._busy_in_a_row = self._busy_in_a_row + 1 if isinstance(error, YahooBusyError) else 0
+                self._busy_reason = str(error)
+                failures.append(SymbolFailure(symbol, str(error), error.is_retryable, error.not_before))
+            addresses[symbol] = self._client.addresses
+        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[dataset]), self._clock(), failures, addresses)
 
     def _bars(self, security: Security, window: Window, now: datetime) -> list[Row]:
         calendar = self._calendars[security.exchange]
@@ -202,7 +209,9 @@ class YahooSource:
         _check_symbol(symbol, quote.get("symbol"))
         field = "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
         shares = _number(statistics.get(field))
-        price = _number(quote.get("regularMarketPrice"))
+        # Where Yahoo quotes in pence, its market value is in pounds.
+        _, units_per_major = self._reference.major_unit(str(quote.get("currency")))
+        price = (_number(quote.get("regularMarketPrice")) or 0.0) / units_per_major
         market_value = _number(quote.get("marketCap"))
         if not shares:
             raise SymbolError(f"Yahoo gives no share count of {symbol}.", is_retryable=False)
@@ -266,6 +275,16 @@ class YahooSource:
 
     def _basis_date(self, security: Security) -> date:
         return self._clock().astimezone(self._zones[security.exchange]).date()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        requests_per_minute=settings.yahoo_requests_per_minute,
+        attempts=settings.yahoo_attempts,
+        longest_wait_seconds=settings.yahoo_longest_wait_seconds,
+        refusals_until_pause=settings.yahoo_refusals_until_pause,
+        pause_seconds=60.0 * settings.yahoo_pause_minutes,
+    )
 
 
 def _check_symbol(asked: str, answered: object) -> None:

@@ -1,9 +1,3 @@
-with latest as (
-    select *
-    from {{ ref("stg_fx_rates") }}
-    {{ latest_version(["base_currency", "quote_currency", "date"]) }}
-)
-
 select
     currency_pair,
     base_currency,
@@ -11,4 +5,4 @@ select
     date,
     rate,
     source
-from latest
+from {{ ref("int_fx_fixings") }}

@@ -34,7 +34,7 @@ earlier as (
         max(before.date) as highest_since
     from sessions as today
     inner join sessions as before
-        on today.symbol = before.symbol and today.date > before.date and today.level <= before.level
+        on today.symbol = before.symbol and today.date > before.date and today.level <= before.level and before.is_traded
     group by today.symbol, today.date
 )
 

@@ -22,6 +22,20 @@ complete as (
         shares_as_of,
         is_shares_backcast
     from by_day
+),
+
+changes as (
+    select
+        today.basket_id,
+        today.date,
+        case
+            when base.date >= {{ period_target("ytd", "today.date") }} - {{ period_base_max_age_days() }}
+                then today.market_value_usd - base.market_value_usd
+        end as change_ytd_usd,
+        base.is_shares_backcast as is_base_backcast
+    from complete as today
+    asof left join complete as base
+        on today.basket_id = base.basket_id and {{ period_target("ytd", "today.date") }} >= base.date
 )
 
 select
@@ -29,14 +43,15 @@ select
     baskets.name,
     s.date,
     s.market_value_usd,
-    case
-        when base.date >= {{ period_target("ytd", "s.date") }} - {{ period_base_max_age_days() }} then s.market_value_usd - base.market_value_usd
-    end as change_ytd_usd,
+    changes.change_ytd_usd,
+    {% for effect in ["price", "fx", "issuance", "membership"] -%}
+        case when changes.change_ytd_usd is not null then effects.{{ effect }}_effect_usd end as {{ effect }}_effect_usd,
+    {% endfor -%}
     s.members_priced,
     s.members_valued,
     s.shares_as_of,
-    s.is_shares_backcast or coalesce(base.is_shares_backcast, false) as is_shares_backcast
+    s.is_shares_backcast or coalesce(changes.is_base_backcast, false) as is_shares_backcast
 from complete as s
 inner join {{ ref("baskets") }} as baskets on s.basket_id = baskets.basket_id
-asof left join complete as base
-    on s.basket_id = base.basket_id and {{ period_target("ytd", "s.date") }} >= base.date
+inner join changes on s.basket_id = changes.basket_id and s.date = changes.date
+left join {{ ref("int_basket_value_effects") }} as effects on s.basket_id = effects.basket_id and s.date = effects.date

@@ -2,7 +2,7 @@ with weighted as (
     select
         *,
         case
-            when eps_fy1 is null then null
+            when eps_fy1 is null or is_transition_year then null
             when eps_fy2 is not null then 'weighted'
             when fy1_weight >= 0.5 then 'fy1_only'
         end as ntm_method
@@ -30,6 +30,7 @@ select
     final.eps_ntm,
     final.fy1_period_end,
     final.fy1_weight,
+    final.is_transition_year,
     final.ntm_method,
     final.estimate_as_of,
     (final.date - final.estimate_as_of)::integer as estimate_age_days,

@@ -1,0 +1,86 @@
+"""A small version of ``make soak``: kills at random moments of every stage, and readers while generations are published."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from include.errors import TitansError
+from include.publishing import generations
+from tests.soak.publisher import publish_for, settings_of
+from tests.soak.readers import OWN_CLIENTS, read_while_publishing
+from tests.soak.stage_kills import STAGES, StageKiller
+from tests.soak.tally import Tally
+
+KILLS_A_ROUND = 5
+
+
+def test_killed_runs_leave_a_whole_generation_and_the_next_run_repairs_everything(tmp_path: Path) -> None:
+    """After each kill the link names a whole generation, the old or the new one; the run after five of them ends as an undisturbed one."""
+    tally = Tally()
+    killer = StageKiller(tmp_path, tally, random.Random(7), truths=2)
+    killer.prepare()
+    for _ in range(3):
+        killer.round(KILLS_A_ROUND)
+    assert tally.findings == []
+    kills = {stage: tally.done[f"kills in {stage}"] for stage in STAGES}
+    # A stage may end before its kill comes: then there was none.
+    assert sum(kills.values()) >= 10, kills
+    assert tally.done["runs after a kill that end in the marts of an undisturbed one"] == 3
+
+
+def test_readers_meet_no_error_and_no_torn_read_while_generations_are_published(tmp_path: Path) -> None:
+    """Each read looks at several tables through one connection; a new connection sees what was published before it was opened, or newer."""
+    tally = Tally()
+    read_while_publishing(tmp_path, OWN_CLIENTS, seconds=6, tally=tally)
+    assert tally.findings == []
+    assert tally.done["generations published under readers"] >= 2
+    for client in OWN_CLIENTS:
+        assert tally.done[f"reads by {client.name}"] > 0
+
+
+def number_read_by(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("select max(number) from marts.fct_basket_daily").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_path: Path) -> None:
+    """Generations come and go, its own file among them; new connections see the newest one."""
+    publish_for(tmp_path, 0.01, 0)
+    settings = settings_of(tmp_path)
+    link = str(settings.published_link)
+    with duckdb.connect(link, read_only=True) as patient:
+        assert number_read_by(patient) == 1
+        for number in range(2, 7):
+            publish_for(tmp_path, 0.01, 0)
+            with duckdb.connect(link, read_only=True) as new:
+                assert number_read_by(new) == number
+        removed = generations.prune(settings, datetime.now(UTC) + timedelta(hours=1))
+        assert len(removed) == 6 - settings.keep_generations, "what the patient reader opened was removed"
+        assert number_read_by(patient) == 1
+
+
+def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    publish_for(tmp_path, 0.01, 0)
+    settings = settings_of(tmp_path)
+    folder = str(settings.published_dir)
+    before = generations.linked_generation(settings)
+    done = subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no folder can be mounted read-only here: {done.stderr.strip()}")
+    try:
+        with pytest.raises(TitansError, match=r"could not be written .*untouched.*make the folder writable"):
+            publish_for(tmp_path, 0.01, 0)
+        assert generations.linked_generation(settings) == before
+        with duckdb.connect(str(settings.published_link), read_only=True) as reader:
+            assert number_read_by(reader) == 1
+    finally:
+        subprocess.run(["umount", folder], check=True)
+    publish_for(tmp_path, 0.01, 0)
+    assert generations.linked_generation(settings) != before
