@@ -41,7 +41,15 @@ BB,Beta,equity,XNYS,USD,USD
 """,
     "baskets": "basket_id,name,weighting,rebalance,base_date,comparator_basket_id\nall,All of them,equal,monthly,,two\ntwo,Two of them,market_value,annual,,\n",
     "basket_members": "basket_id,symbol,valid_from,valid_to\nall,AA,,\nall,BB,,\nall,1.HK,2024-12-04,\ntwo,AA,,\ntwo,BB,,\n",
-    "market_events": "event_id,name,date,description\nthe_day,the day,2024-12-12,A day to count from\n",
+    "exchanges": """exchange,market,name,calendar,timezone,ingest_cron,benchmark_symbol
+XHKG,hk,Hong Kong,XHKG,Asia/Hong_Kong,30 17 * * 1-5,
+XNYS,us,New York,XNYS,America/New_York,0 18 * * 1-5,^IX
+""",
+    "market_events": "event_id,name,date,description\nthe_day,the day,2024-12-12,A day to count from\nsaturday,a Saturday,2024-12-07,Another\n",
+    "press_claims": """claim_id,claim_date,subject,measure,comparison,claimed_value,tolerance,unit,statement
+early,2024-12-05,all,return_wtd,about,0,0.5,ratio,Nothing happened
+late,2024-12-18,all,return_ytd,about,0,0.5,ratio,Nothing happened
+""",
     "index_headlines": "symbol,measure\n^IX,drawdown\n^IX,return_wtd\n",
     "vendor_corrections": """symbol,date,field,value,currency,known_from,reason,source
 BB,2024-12-04,close,61.5,,2024-12-11,the vendor's row is of another venue,me
@@ -53,10 +61,10 @@ BB,2024-12-09,dividend,0.25,,2024-12-16,the vendor has none,me
 
 
 def write_seeds(project: Path, known_at: date | None = None) -> Path:
-    """Lay the world's seeds into a copy of the dbt project; with ``known_at`` only the corrections and events known by then."""
+    """Lay the world's seeds into a copy of the dbt project; with ``known_at`` only the corrections, events and claims known by then."""
     for name, text in SEEDS.items():
         header, *rows = text.splitlines(keepends=True)
-        place = {"vendor_corrections": 5, "market_events": 2}.get(name)
+        place = {"vendor_corrections": 5, "market_events": 2, "press_claims": 1}.get(name)
         known = [row for row in rows if place is None or known_at is None or date.fromisoformat(row.split(",")[place]) <= known_at]
         (project / "seeds" / f"{name}.csv").write_text(header + "".join(known))
     return project

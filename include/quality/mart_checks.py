@@ -334,7 +334,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     _rows(
         "press_claims_all_judged",
-        "seeds.press_claims",
+        "staging.stg_press_claims",
         "Every claim is held against two sessions; one that is missing would be dropped silently.",
         """select claim_id from (select * from {batch}) as claims
         where (select count(*) from marts.fct_press_reconciliation as judged where judged.claim_id = claims.claim_id) <> 2""",

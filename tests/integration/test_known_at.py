@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import stat
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from include import build
+from include.errors import TitansError
 from include.publishing.changes import changed_tables
-from include.runs import RunRecord
+from include.runs import RunRecord, run_records
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.sources.base import Dataset
 from include.warehouse.store import open_warehouse
+from include.warehouse.transform import dbt_build
 from tests import small_world
-from tests.pipeline import build_all
+from tests.pipeline import build_all, new_run
 from tests.small_world import Change, Delivery, Fetch, World
 
 WORLD = World(
@@ -73,9 +80,15 @@ def build_known_at(settings: Settings, known_at: date) -> RunRecord:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = make_store(tmp_path_factory.mktemp("world"), fetches())
-    record = build_all(settings, small_world.LAST)
-    assert record.step("check_raw").facts["quarantined"] == []  # type: ignore[union-attr]  # a successful run has it
+    load_and_judge(settings)
     return settings
+
+
+def load_and_judge(settings: Settings) -> None:
+    """A build up to gate 1, which nothing may fail."""
+    run = new_run(settings)
+    build.load(settings, run)
+    assert build.check_raw(settings, run)["quarantined"] == 0
 
 
 @pytest.mark.parametrize("known_at", DAYS if os.environ.get("HISTORY_EXAMPLES") else DAYS[:2], ids=str)
@@ -83,6 +96,86 @@ def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at:
     """A store with later splits, restatements, corrections, estimates and share counts, and one that only ever received what was known: equal marts."""
     assert build_known_at(store, known_at).outcome == "success"
     truncated = make_store(tmp_path, small_world.known_by(fetches(), known_at), known_at)
-    assert build_all(truncated, known_at).outcome == "success"
+    load_and_judge(truncated)
+    dbt_build(truncated)
     with open_warehouse(truncated) as connection:
         assert changed_tables(connection, store.model_copy(update={"known_at": known_at}).known_at_path) == []
+
+
+@pytest.fixture(scope="module")
+def real(built_real_store: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A copy of the store on real prices, with what was known at the end of May 2024 built out of it."""
+    data = tmp_path_factory.mktemp("real") / "data"
+    shutil.copytree(built_real_store.data_dir, data, symlinks=True)
+    settings = built_real_store.model_copy(update={"data_dir": data, "known_at": date(2024, 5, 31)})
+    assert build_all(settings, date(2024, 5, 31)).outcome == "success"
+    return settings
+
+
+def ask_known(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(settings.known_at_path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_data: Path) -> None:
+    """Nvidia split 10 for 1 on 10 June 2024: what it closed at in May is ten times the close of the export of 2025."""
+    ((told,),) = duckdb.sql(f"select close from '{market_data}/prices.csv' where symbol = 'NVDA' and date = '2024-05-31'").fetchall()
+    ((close, volume, told_volume),) = ask_known(
+        real,
+        f"select one.close, one.volume, two.volume from marts.fct_security_daily as one, '{market_data}/prices.csv' as two "
+        "where one.symbol = 'NVDA' and one.date = '2024-05-31' and two.symbol = 'NVDA' and two.date = '2024-05-31'",
+    )
+    assert close == pytest.approx(10 * told, rel=1e-9)
+    assert close == pytest.approx(1096.33, abs=0.005)
+    assert volume == round(told_volume / 10)
+    assert ask_known(real, "select max(date) from marts.fct_security_daily") == [(date(2024, 5, 31),)]
+    assert ask_known(real, "select max(date) from marts.fct_corporate_actions where action = 'split'") == [(date(2022, 8, 25),)]
+    # A return is what it is on any basis.
+    ((known,),) = ask_known(real, "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'")
+    with duckdb.connect(str(real.published_link), read_only=True) as connection:
+        published = connection.execute(
+            "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'"
+        ).fetchone()
+    assert published == (pytest.approx(known, rel=1e-9),)
+
+
+def test_share_counts_of_later_are_not_carried_back(real: Settings) -> None:
+    assert ask_known(real, "select count(*) from marts.fct_security_daily where is_shares_backcast or market_value_usd is not null") == [(0,)]
+    assert ask_known(real, "select count(*) from marts.fct_shares_outstanding") == [(0,)]
+
+
+def test_the_file_is_whole_read_only_and_says_what_it_is(real: Settings) -> None:
+    path = real.known_at_path
+    assert path == real.data_dir / "files" / "known_at" / "2024-05-31.duckdb"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert [each.name for each in path.parent.iterdir()] == [path.name], "nothing of the build is left beside it"
+    with duckdb.connect(str(real.published_link), read_only=True) as connection:
+        tables = connection.execute("select schema_name, table_name from duckdb_tables() order by all").fetchall()
+    assert ask_known(real, "select schema_name, table_name from duckdb_tables() order by all") == tables
+    assert ask_known(
+        real, "select count(*) from duckdb_tables() where not starts_with(comment, 'As known at the end of 2024-05-31 (UTC). ')"
+    ) == [(0,)]
+    assert ask_known(
+        real, "select count(*) from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''"
+    ) == [(0,)]
+
+
+def test_nothing_else_changes(real: Settings, built_real_store: Settings) -> None:
+    """The warehouse and the published file are the same to the byte, and the build is no baseline of the next."""
+
+    def digest(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    assert digest(real.model_copy(update={"known_at": None}).warehouse_path) == digest(built_real_store.warehouse_path)
+    assert real.published_link.readlink() == built_real_store.published_link.readlink()
+    assert digest(real.published_link) == digest(built_real_store.published_link)
+    assert [record.run_id for record in run_records(real)] == [record.run_id for record in run_records(built_real_store)]
+    (record,) = (path for path in real.runs_dir.glob("build_marts.*.json") if '"known_at": "2024-05-31"' in path.read_text())
+    assert RunRecord.model_validate_json(record.read_text()).step("check_marts").checks  # type: ignore[union-attr]  # a successful run has it
+
+
+def test_before_the_data(built_real_store: Settings) -> None:
+    early = built_real_store.model_copy(update={"known_at": date(2020, 1, 1)})
+    with pytest.raises(TitansError, match=r"KNOWN_AT=2020-01-01 is before the data: source files knows no price from before 2020-01-02"):
+        build.load(early, new_run(early))
+    assert not early.warehouse_path.parent.exists()

@@ -4,7 +4,7 @@
 ] %}
 
 with claims as (
-    select * from {{ ref("press_claims") }}
+    select * from {{ ref("stg_press_claims") }}
 ),
 
 -- The claim's basket, equity or index, or both baskets of its pair: a pair's data reach as far as those of the slower of the two.

@@ -40,7 +40,7 @@ actions as (
         batch_id,
         fetched_at
     from latest_actions
-    where value > 0
+    where value > 0 and {{ dated_by_then("date") }}
 ),
 
 rates as (

@@ -3,5 +3,4 @@ select
     name,
     date,
     description
-from {{ ref("market_events") }}
-where {{ dated_by_then("date") }}
+from {{ ref("stg_market_events") }}
