@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -24,7 +25,7 @@ from include.warehouse.store import open_warehouse
 from include.warehouse.transform import dbt_build
 from tests import small_world
 from tests.pipeline import build_all, new_run
-from tests.small_world import Change, Fetch, World
+from tests.small_world import Change, Delivery, Fetch, World
 
 EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "4"))
 LAST = small_world.LAST
@@ -141,6 +142,47 @@ def test_any_order_and_any_pieces_end_in_the_same_marts(
         symbol = name.removeprefix("USD") if dataset == Dataset.FX_RATES else name
         small_world.land_delivery(settings, WORLD.answer(whole_history(Dataset(dataset), [symbol], place)), f"heal-{place}")
     assert gate(settings) == kept_out, "a whole and right delivery must be let in"
+    assert_equal_marts(settings, straight)
+
+
+def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_does(straight: Settings, tmp_path: Path) -> None:
+    """On the day of Alpha's split of 10 for 1 the vendor gives the event, the day's close of a tenth, and the two weeks before as they were.
+
+    The unit is kept out, event and all; two days later the vendor has adjusted, and what is older stays as it was told before the split.
+    """
+    settings = empty_store(tmp_path)
+    split_day, healed_on = date(2024, 12, 10), date(2024, 12, 12)
+
+    def fetch(first: date, last: date, fetched_on: date) -> Delivery:
+        return WORLD.answer(Fetch(Dataset.PRICES, ("AA",), first, last, datetime.combine(fetched_on, time(22), UTC)))
+
+    small_world.land_delivery(settings, fetch(small_world.FIRST, date(2024, 12, 9), date(2024, 12, 9)), "before")
+    for place, (dataset, symbols) in enumerate(OF.items()):
+        others = [symbol for symbol in symbols if (dataset, symbol) != (Dataset.PRICES, "AA")]
+        small_world.land_delivery(settings, WORLD.answer(whole_history(dataset, others, place)), "others")
+    assert gate(settings) == set()
+
+    right = fetch(date(2024, 11, 26), split_day, split_day)
+    unadjusted = tuple(
+        {**small_world.put_on_basis(row, Dataset.PRICES, "AA", date(2024, 12, 9)), "basis_date": split_day}
+        if row["date"] < split_day
+        else row
+        for row in right.rows
+    )
+    small_world.land_delivery(settings, replace(right, rows=unadjusted), "tardy")
+    assert gate(settings) == {("prices", "AA")}
+    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+        ((reasons,),) = connection.execute("select reasons from raw.unhealed_units").fetchall()
+    assert any(reason.startswith("prices_on_one_basis: the price moves with the split of 2024-12-10 (ratio 10.0)") for reason in reasons)
+
+    small_world.land_delivery(settings, fetch(date(2024, 11, 26), healed_on, healed_on), "healed")
+    small_world.land_delivery(settings, fetch(date(2024, 12, 2), LAST, LAST), "to the end")
+    assert gate(settings) == {("prices", "AA")}, "nothing else is kept out"
+    assert_equal_marts(settings, straight)
+
+
+def assert_equal_marts(settings: Settings, straight: Settings) -> None:
+    """Build the marts: no unit waits for a good delivery, and every row is that of the straight store."""
     dbt_build(settings)
     published = last_of_source(straight)
     assert published is not None

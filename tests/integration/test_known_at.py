@@ -140,7 +140,9 @@ def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_da
 
 
 def test_share_counts_of_later_are_not_carried_back(real: Settings) -> None:
-    assert ask_known(real, "select count(*) from marts.fct_security_daily where is_shares_backcast or market_value_usd is not null") == [(0,)]
+    assert ask_known(real, "select count(*) from marts.fct_security_daily where is_shares_backcast or market_value_usd is not null") == [
+        (0,)
+    ]
     assert ask_known(real, "select count(*) from marts.fct_shares_outstanding") == [(0,)]
 
 
