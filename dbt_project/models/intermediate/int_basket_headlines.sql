@@ -43,7 +43,7 @@ event_levels as (
         baskets.basket_id,
         levels.date as event_date,
         levels.level
-    from {{ ref("stg_market_events") }} as events
+    from {{ ref("market_events") }} as events
     cross join {{ ref("baskets") }} as baskets
     asof inner join levels on baskets.basket_id = levels.basket_id and events.date >= levels.date
     where events.date - levels.date <= {{ headline_max_age_days() }}

@@ -3,4 +3,5 @@ select
     name,
     date,
     description
-from {{ ref("stg_market_events") }}
+from {{ ref("market_events") }}
+where {{ dated_by_then("date") }}

@@ -24,10 +24,10 @@ bases as (
         levels.date as base_date,
         levels.level as base_level,
         levels.session_number as base_number
-    from {{ ref("stg_market_events") }} as events
+    from {{ ref("market_events") }} as events
     cross join {{ ref("int_story_subjects") }} as subjects
     asof inner join levels on subjects.subject_id = levels.subject_id and events.date >= levels.date
-    where events.date <= subjects.complete_until and events.date - levels.date <= {{ max_age_days }}
+    where {{ dated_by_then("events.date") }} and events.date <= subjects.complete_until and events.date - levels.date <= {{ max_age_days }}
 ),
 
 windows as (
