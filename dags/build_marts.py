@@ -7,7 +7,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, AssetAny, task
 from airflow.sdk.exceptions import AirflowFailException
-from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, finish_run, prices_asset, run_as_of
+from wiring import ESTIMATES_ASSET, FX_ASSET, WRITER_POOL, as_of_param, current_run, finish_run, prices_asset, report_failure, run_as_of
 
 from include.reference import load_reference
 from include.settings import load_settings
@@ -19,15 +19,17 @@ DOC = """
 - **When:** as soon as any ingest DAG has landed something. No landing, no build.
 - **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build without a changed row publishes nothing: that is not late.
 
-**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status` shows the rows.
+**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status`
+shows the rows, and `data/<source>/incidents/` has a page about the run.
 
-| red task | means | do |
+| red task | means | do (in `docs/runbooks/`) |
 |---|---|---|
-| `load` | nothing landed, another build is writing, or the warehouse is damaged or of another source | what the sentence says |
-| `check_raw` | too many symbols, or an FX pair, are quarantined | look at the vendor's rows; `make release BATCH= SYMBOL= REASON=` lets one in |
-| `transform` | a model or a dbt test failed | the log that it names |
-| `check_marts` | a critical expectation failed | the rows that it names; `ACCEPT_LOSS="reason"` if lost rows are meant to be lost |
-| `publish` | the file could not be written | free space, run again |
+| `load` | nothing landed, another build is writing, or the warehouse or a landing file is damaged | `source-empty.md`, `warehouse-locked.md`, `warehouse-damaged.md`, `bad-input.md` |
+| `check_raw` | too many symbols, or an FX pair, are quarantined | `too-many-quarantined.md`, `fx-pair-quarantined.md`, `gate-1-quarantine.md` |
+| `transform` | a model or a dbt test failed | `transform-failed.md` |
+| `check_marts` | a critical expectation failed | `rows-lost.md`, `gate-2-failed.md` |
+| `publish` | the file could not be written | `publish-failed.md` |
+| `record` alone | a task was killed | `killed-run.md` |
 """
 
 ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_settings().seeds_dir).exchanges]
@@ -38,6 +40,7 @@ with DAG(
     start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=report_failure,
     params={"as_of": as_of_param()},
     doc_md=DOC,
     tags=["titans", "build"],

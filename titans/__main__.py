@@ -62,10 +62,11 @@ def query(sql: Annotated[str, typer.Argument(help="One SQL statement; without it
 
 @command
 def status() -> None:
-    """What is published and how old, what failed and why, what is quarantined, late or held."""
+    """What is published and how old, what failed and why, what is quarantined, late or held; ends with 1 where something is red."""
     from titans.status import print_status
 
-    print_status(console, load_settings())
+    if print_status(console, load_settings()):
+        raise typer.Exit(1)
 
 
 @command
@@ -129,6 +130,15 @@ def reset(confirm: Annotated[str, typer.Option(help="yes removes the data folder
     from titans.backup import remove_data
 
     for line in remove_data(load_settings(), confirm):
+        console.print(line, soft_wrap=True)
+
+
+@command
+def tidy() -> None:
+    """Remove run records, incidents and logs that are older than TITANS_KEEP_RECORDS_DAYS; never data."""
+    from titans.tidy import remove_old_records
+
+    for line in remove_old_records(load_settings()):
         console.print(line, soft_wrap=True)
 
 
