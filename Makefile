@@ -30,7 +30,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench env lock clean
+.PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -99,6 +99,9 @@ docs: $(VENV)/run.stamp ## dbt docs as one HTML file
 
 bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
 	@$(PY) -m titans bench
+
+sbom: $(VENV)/dev.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
+	@cat requirements.txt requirements-server.txt | $(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -
 
 env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
 	@$(PY) -m titans.server_env
