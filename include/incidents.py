@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.durable import write_whole
+from include.plain_text import visible
 from include.publishing import generations
 from include.runbooks import Runbook, runbook_of_step
 from include.runs import CheckResult, Run, RunRecord, last_step_of
@@ -95,7 +96,7 @@ def _page(settings: Settings, record: RunRecord) -> str:
         lines += ["", "In quarantine:", ""]
         lines += [f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}" for unit in check_raw.facts["quarantined"]]
     lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _rows_of(check: CheckResult) -> list[str]:
@@ -121,7 +122,7 @@ def _short_text(settings: Settings, record: RunRecord, path: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
     linked = generations.linked_generation(settings) or "nothing"
-    return (
+    return visible(
         f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked}.\n"
         f"What to do: {runbook_of(record).path}. Incident: {path.relative_to(settings.data_dir)}"
     )

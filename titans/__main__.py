@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from include.errors import TitansError
+from include.plain_text import visible
 from include.settings import load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -28,7 +29,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except TitansError as error:
-            errors.print(f"Error: {error}", style="red", markup=False)
+            errors.print(f"Error: {visible(str(error))}", style="red", markup=False)
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise typer.Exit(0) from None

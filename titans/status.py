@@ -8,6 +8,7 @@ from rich.console import Console
 
 from include.errors import TitansError
 from include.incidents import runbook_of
+from include.plain_text import visible
 from include.publishing import generations
 from include.reference import load_reference
 from include.runbooks import Runbook
@@ -20,7 +21,7 @@ def print_status(console: Console, settings: Settings, now: datetime | None = No
     """Print it; returns whether anything is red, for a script that watches."""
     now = now or datetime.now(UTC)
     for label, text in status_lines(settings, now):
-        console.print(f"{label:<11} {text}", markup=False, soft_wrap=True)
+        console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
     return is_red(settings, now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -44,6 +45,7 @@ def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path:
     assert [text.split(" failed at ")[0] for text in texts] == ["Titans: build_marts", "Titans: ingest_fx"]
     # Airflow called the callback as well, which found the incident written.
     assert "Executing on_failure dag callback: report_failure" in (settings.airflow_home / "logs" / "runs.log").read_text()
+    assert stat.S_IMODE(settings.airflow_home.stat().st_mode) == 0o700, "Airflow's keys lie in it"
     leaked = [path for path in settings.data_dir.rglob("*") if path.is_file() and b"not-for-logs" in path.read_bytes()]
     assert leaked == []
 
