@@ -35,7 +35,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint airflow query status rollback publish release backup restore reset docs bench soak env lock clean
+.PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -75,7 +75,7 @@ airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedul
 query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
 	@$(PY) -m titans query -- "$$SQL"
 
-status: $(VENV)/run.stamp ## what is published and how old, what failed and why, what is quarantined, late or held
+status: $(VENV)/run.stamp ## what is published and how old, what failed and why, what is quarantined, late or held; 1 where something is red
 	@$(PY) -m titans status
 
 rollback: $(VENV)/run.stamp ## an earlier generation back, and held; TO=GENERATION
@@ -96,6 +96,9 @@ restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
 reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
 	@$(PY) -m titans reset --confirm "$$CONFIRM"
 
+tidy: $(VENV)/run.stamp ## remove run records, incidents and logs older than TITANS_KEEP_RECORDS_DAYS (400), never data
+	@$(PY) -m titans tidy
+
 docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md
 	@$(PY) -m titans docs
 
@@ -104,6 +107,9 @@ bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by pa
 
 soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published
 	@$(PY) -m tests.soak --minutes "$(or $(MINUTES),30)"
+
+sbom: $(VENV)/dev.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
+	@cat requirements.txt requirements-server.txt | $(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -
 
 env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
 	@$(PY) -m titans.server_env

@@ -17,6 +17,7 @@ from wiring import (
     finish_run,
     known_at_param,
     prices_asset,
+    report_failure,
     run_as_of,
 )
 
@@ -32,15 +33,17 @@ DOC = """
 - **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end (UTC), into
   `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published, and the warehouse is only read.
 
-**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status` shows the rows.
+**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status`
+shows the rows, and `data/<source>/incidents/` has a page about the run.
 
-| red task | means | do |
+| red task | means | do (in `docs/runbooks/`) |
 |---|---|---|
-| `load` | nothing landed, another build is writing, or the warehouse is damaged or of another source | what the sentence says |
-| `check_raw` | too many symbols, or an FX pair, are quarantined | look at the vendor's rows; `make release BATCH= SYMBOL= REASON=` lets one in |
-| `transform` | a model or a dbt test failed | the log that it names |
-| `check_marts` | a critical expectation failed | the rows that it names; `ACCEPT_LOSS="reason"` if lost rows are meant to be lost |
-| `publish` | the file could not be written | free space, run again |
+| `load` | nothing landed, another build is writing, or the warehouse or a landing file is damaged | `source-empty.md`, `warehouse-locked.md`, `warehouse-damaged.md`, `bad-input.md` |
+| `check_raw` | too many symbols, or an FX pair, are quarantined | `too-many-quarantined.md`, `fx-pair-quarantined.md`, `gate-1-quarantine.md` |
+| `transform` | a model or a dbt test failed | `transform-failed.md` |
+| `check_marts` | a critical expectation failed | `rows-lost.md`, `gate-2-failed.md` |
+| `publish` | the file could not be written | `publish-failed.md` |
+| `record` alone | a task was killed | `killed-run.md` |
 """
 
 ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_settings().seeds_dir).exchanges]
@@ -51,6 +54,7 @@ with DAG(
     start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=report_failure,
     params={"as_of": as_of_param(), "known_at": known_at_param()},
     doc_md=DOC,
     tags=["titans", "build"],

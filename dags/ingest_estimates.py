@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks
+from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks, report_failure
 
+from include.schedules import INGEST_ESTIMATES
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Takes a snapshot of the earnings estimates and the share count of every equity i
 - **Late:** when a day has no snapshot. It cannot be made up: a live vendor only tells today's estimates. Estimates older than 100 days are not used.
 
 **When it is red**, nothing landed; `land` says why. A backfill of a live vendor is refused with a sentence; sources with a history take one.
+Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
 
 
@@ -33,12 +35,13 @@ def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
 
 with DAG(
     dag_id="ingest_estimates",
-    schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
-    start_date=pendulum.datetime(2025, 1, 1, tz="UTC"),
+    schedule=CronTriggerTimetable(INGEST_ESTIMATES.cron, timezone=INGEST_ESTIMATES.timezone),
+    start_date=pendulum.datetime(2025, 1, 1, tz=INGEST_ESTIMATES.timezone),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=report_failure,
     params=ingest_params(),
     doc_md=DOC,
     tags=["titans", "ingest"],
 ) as dag:
-    ingest_tasks(dag, ESTIMATES_ASSET, plan, "UTC")
+    ingest_tasks(dag, ESTIMATES_ASSET, plan, INGEST_ESTIMATES.timezone)

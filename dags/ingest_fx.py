@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import FX_ASSET, ingest_params, ingest_tasks
+from wiring import FX_ASSET, ingest_params, ingest_tasks, report_failure
 
+from include.schedules import INGEST_FX
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Fetches US dollars against each currency that a security of `securities.csv` tra
 - **Late:** when the last stored rate is older than three days: rates older than 7 days are not used, and the build then stops.
 
 **When it is red**, no pair landed; `land` says why. Trigger again; for a gap, with `start` and `end`.
+Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
 
 
@@ -33,12 +35,13 @@ def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
 
 with DAG(
     dag_id="ingest_fx",
-    schedule=CronTriggerTimetable("30 17 * * 1-5", timezone="Europe/Berlin"),
-    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Berlin"),
+    schedule=CronTriggerTimetable(INGEST_FX.cron, timezone=INGEST_FX.timezone),
+    start_date=pendulum.datetime(2025, 1, 1, tz=INGEST_FX.timezone),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=report_failure,
     params=ingest_params(),
     doc_md=DOC,
     tags=["titans", "ingest"],
 ) as dag:
-    ingest_tasks(dag, FX_ASSET, plan, "Europe/Berlin")
+    ingest_tasks(dag, FX_ASSET, plan, INGEST_FX.timezone)

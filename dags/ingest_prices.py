@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ingest_params, ingest_tasks, prices_asset
+from wiring import ingest_params, ingest_tasks, prices_asset, report_failure
 
 from include.reference import Exchange, load_reference
 from include.settings import Settings, load_settings
@@ -27,6 +27,7 @@ Fetches open, high, low, close, volume, dividends and splits of the {market} sec
 while the others landed; their reasons are in the batch's log and in `make status`.
 No network: trigger again later, nothing is lost. A rate limit: the message says from when on; the next run asks only for what is missing.
 An unknown symbol: correct `securities.csv`.
+Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
 
 
@@ -37,6 +38,7 @@ def make_dag(exchange: Exchange) -> DAG:
         start_date=pendulum.datetime(2025, 1, 1, tz=exchange.timezone),
         catchup=False,
         max_active_runs=1,
+        on_failure_callback=report_failure,
         params=ingest_params(),
         doc_md=DOC.format(name=exchange.name, market=exchange.market, cron=exchange.ingest_cron, zone=exchange.timezone),
         tags=["titans", "ingest"],

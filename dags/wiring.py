@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Asset, Param, get_current_context, task
+from airflow.sdk import DAG, Asset, Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.errors import NetworkUnavailableError, TitansError
-from include.runs import Run, RunRecord
+from include.incidents import report, report_unrecorded
+from include.runs import Run, RunRecord, last_step_of
 from include.settings import Settings, load_settings
 
 # Every parse of a DAG file starts a process: what brings pandas or pyarrow along is imported by the tasks.
@@ -89,12 +90,20 @@ def current_run(settings: Settings) -> Run:
 
 
 def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
-    """Write the record of the current run, also of one whose as-of date was refused."""
+    """Write the record of the current run, also of one whose as-of date was refused, and the incident of a failed one."""
     try:
         as_of = run_as_of(zone).isoformat()
     except TitansError:
         as_of = None
-    return current_run(settings).finish(as_of)
+    run = current_run(settings)
+    record = run.finish(as_of, last_step_of(run.dag_id))
+    report(settings, record)
+    return record
+
+
+def report_failure(context: Context) -> None:
+    """What Airflow calls when it finds a run failed. As a rule the run's last task has reported already; a killed one could not."""
+    report_unrecorded(load_settings(), context["dag"].dag_id, context["run_id"])
 
 
 def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions_of: str | None = None) -> None:

@@ -15,6 +15,7 @@ from include.publishing.publish import SCHEMAS, publish, write_known_at
 from include.quality import mart_checks, raw_checks
 from include.quality.suite import run_checks
 from include.reference import Reference, load_reference
+from include.runbooks import Runbook
 from include.runs import CheckResult, Run
 from include.settings import Settings
 from include.sources import open_source
@@ -44,7 +45,9 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
             batches = load_landing(connection, settings, reference)
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
-                raise TitansError(f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.")
+                raise TitansError(
+                    f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.", Runbook.SOURCE_EMPTY
+                )
         step.facts = {
             "batches": len(batches),
             "rows_new": sum(batch.rows_new for batch in batches),
@@ -187,15 +190,32 @@ def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
         with open_warehouse(settings) as connection:
             _own_build(connection, run, is_passed=True)
             step.facts = (write_known_at if settings.known_at else publish)(connection, settings, run.run_id, checks)
+            step.facts["restated"] = _restated(connection)
         if settings.known_at:
             shutil.rmtree(settings.warehouse_path.parent)
         return step.facts
 
 
+def _restated(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """How many values vendors have changed after the first word, and the newest of them in words."""
+    rows = connection.execute(
+        """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'), 'to', coalesce(value_after::varchar, 'none'))
+        from ops.restatements
+        where kind = 'restated' order by known_at desc, date desc, symbol limit 3"""
+    ).fetchall()
+    return {
+        "rows": _number(connection, "select count(*) from ops.restatements where kind = 'restated'"),
+        "newest": [row[0] for row in rows],
+    }
+
+
 def _own_build(connection: duckdb.DuckDBPyConnection, run: Run, is_passed: bool = False) -> None:
     rows = connection.execute("select build_id, passed_at from meta.builds").fetchall()
     if [row[0] for row in rows] != [run.name] or (is_passed and rows[0][1] is None):
-        raise TitansError("Another build has replaced the marts since this one made them: nothing was published by this run. Run again.")
+        raise TitansError(
+            "Another build has replaced the marts since this one made them: nothing was published by this run. Run again.",
+            Runbook.WAREHOUSE_LOCKED,
+        )
 
 
 def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBatch]) -> list[str]:
@@ -237,12 +257,14 @@ def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: lis
     if lost_pairs:
         raise TitansError(
             f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons_of(lost_pairs)}), and every price in that currency needs it. "
-            "Nothing was published. Repair the rate at the source, or let it in with make release."
+            "Nothing was published. Repair the rate at the source, or let it in with make release.",
+            Runbook.FX_PAIR_QUARANTINED,
         )
     if len(lost_prices) > MAX_QUARANTINED_SHARE * len(expected):
         raise TitansError(
             f"{len(lost_prices)} of {len(expected)} symbols are quarantined ({reasons_of(lost_prices)}), more than {MAX_QUARANTINED_SHARE:.0%}. "
-            "Nothing was published. make status lists them; make release lets one in."
+            "Nothing was published. make status lists them; make release lets one in.",
+            Runbook.TOO_MANY_QUARANTINED,
         )
 
 
@@ -255,7 +277,8 @@ def _refuse(checks: list[CheckResult]) -> None:
         return
     shown = "; ".join(f"{check.name} ({check.message or _rows_of(check)})" for check in checks[:5])
     raise TitansError(
-        f"{len(checks)} critical {'check' if len(checks) == 1 else 'checks'} failed: {shown}. What was published before is untouched. make status shows the rows."
+        f"{len(checks)} critical {'check' if len(checks) == 1 else 'checks'} failed: {shown}. What was published before is untouched. make status shows the rows.",
+        Runbook.ROWS_LOST if any(check.name == "nothing_lost" and check.status == "failed" for check in checks) else Runbook.GATE_2_FAILED,
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import TitansError
+from include.runbooks import Runbook
 
 _POLL_SECONDS = 0.2
 
@@ -21,13 +22,14 @@ class HeldError(TitansError):
 
 
 @contextmanager
-def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0.0) -> Iterator[None]:
+def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0.0, runbook: Runbook | None = None) -> Iterator[None]:
     """Hold the lock file ``path`` for the time of the block. The operating system releases it when a process dies.
 
     Args:
         holder: who asks, shown to whoever comes second.
         refusal: what the second is told; ``{who}`` becomes the holder with its process and since when.
         patience_seconds: how long to wait before giving up.
+        runbook: the page for whoever is refused.
 
     Raises:
         HeldError: another process holds the lock.
@@ -41,7 +43,7 @@ def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise HeldError(refusal.format(who=_holder_of(path))) from None
+                    raise HeldError(refusal.format(who=_holder_of(path)), runbook) from None
                 time.sleep(_POLL_SECONDS)
         file.seek(0)
         file.truncate()

@@ -15,6 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from include.durable import write_whole
+from include.errors import TitansError
+from include.runbooks import Runbook, runbook_of_step
 from include.settings import Settings
 
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -70,6 +72,8 @@ class StepRecord(BaseModel):
     facts: dict[str, Any] = Field(default_factory=dict)
     failures: list[FailureRow] = Field(default_factory=list)
     checks: list[CheckResult] = Field(default_factory=list)
+    runbook: Runbook | None = None
+    """The page that says what to do, where the step failed."""
 
 
 class RunRecord(BaseModel):
@@ -93,6 +97,10 @@ class RunRecord(BaseModel):
     @property
     def checks(self) -> list[CheckResult]:
         return [check for step in self.steps for check in step.checks]
+
+    @property
+    def failed_step(self) -> StepRecord | None:
+        return next((step for step in self.steps if step.outcome == "failed"), None)
 
     def step(self, name: str) -> StepRecord | None:
         return next((step for step in self.steps if step.step == name), None)
@@ -119,6 +127,7 @@ class Run:
         except BaseException as error:
             record.outcome = "failed"
             record.message = str(error) or type(error).__name__
+            record.runbook = (error.runbook if isinstance(error, TitansError) else None) or runbook_of_step(name)
             raise
         finally:
             record.ended_at = datetime.now(UTC)
@@ -134,10 +143,28 @@ class Run:
             records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
-    def finish(self, as_of: str | None) -> RunRecord:
-        """Write ``<run>.json`` out of the parts, in one step, and return it."""
-        steps = self.steps()
+    def record(self) -> RunRecord | None:
+        """The record that this run left, if it has ended and the file is whole."""
+        try:
+            return RunRecord.model_validate_json(self._record_path.read_text())
+        except (OSError, ValidationError):
+            return None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether steps are recorded that no ``finish`` has put together yet."""
+        return self._parts.is_dir()
+
+    def finish(self, as_of: str | None, last_step: str | None = None) -> RunRecord:
+        """Write ``<run>.json`` out of the parts, in one step, and return it.
+
+        Args:
+            last_step: the step without which the run is not whole. If it is missing and no other failed, a task was killed before it could say so.
+        """
+        steps = [step for step in self.steps() if step.runbook is not Runbook.KILLED_RUN]
         now = datetime.now(UTC)
+        if last_step and not any(step.step == last_step or step.outcome == "failed" for step in steps):
+            steps.append(_killed(steps[-1].step if steps else None, now))
         is_partial = any(failure.is_final for step in steps for failure in step.failures)
         outcome: Outcome = "success"
         if any(step.outcome == "failed" for step in steps):
@@ -160,6 +187,23 @@ class Run:
         write_whole(self._record_path, record.model_dump_json(indent=1))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
+
+
+def last_step_of(dag_id: str) -> str:
+    """The step that every whole run of the DAG records."""
+    return "publish" if dag_id == "build_marts" else "land"
+
+
+def _killed(last: str | None, now: datetime) -> StepRecord:
+    return StepRecord(
+        step=f"the step after {last}" if last else "its first step",
+        outcome="failed",
+        started_at=now,
+        ended_at=now,
+        message="Its task left no record: the process was killed (out of memory, a restart, a full disk). "
+        "Nothing is half done: trigger the run again, or make run.",
+        runbook=Runbook.KILLED_RUN,
+    )
 
 
 def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord]:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
@@ -50,11 +50,22 @@ class Settings(BaseSettings):
     """Sessions before the last stored one that every price extraction reads again."""
     keep_generations: int = Field(default=3, ge=1)
     """Published generations kept of each source."""
+    keep_records_days: int = Field(default=400, ge=1)
+    """Days for which ``make tidy`` keeps run records, incidents and logs. Landing files, the raw store and releases have no end."""
+    webhook_url: SecretStr | None = None
+    """Where a failed run is told: http or https; a receiver that takes ``{"text": ...}``, such as Slack. Never shown or logged."""
 
     @field_validator("files_dir", "data_dir", "dbt_project_dir")
     @classmethod
     def _from_project_root(cls, value: Path | None) -> Path | None:
         return None if value is None else (PROJECT_ROOT / value.expanduser()).resolve()
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _http_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            TypeAdapter(HttpUrl).validate_python(value.get_secret_value())
+        return value
 
     @field_validator("as_of", "known_at", mode="before")
     @classmethod
@@ -130,6 +141,8 @@ _EXPECTED = {
     "batch_size": "a whole number from 1 on",
     "overlap_sessions": "a whole number from 0 on",
     "keep_generations": "a whole number from 1 on",
+    "keep_records_days": "a whole number from 1 on",
+    "webhook_url": "an address that begins with https:// or http://",
 }
 
 
@@ -156,7 +169,9 @@ def load_settings(**overrides: object) -> Settings:
         problem = error.errors()[0]
         name = str(problem["loc"][0])
         expected = _EXPECTED.get(name, problem["msg"])
-        raise TitansError(f"{name.upper()}={problem['input']} is not usable: TITANS_{name.upper()} must be {expected}.") from error
+        # The cause would print the address of the webhook, which lets anybody write there.
+        shown, cause = ("***", None) if name == "webhook_url" else (problem["input"], error)
+        raise TitansError(f"{name.upper()}={shown} is not usable: TITANS_{name.upper()} must be {expected}.") from cause
     # Today is the day of whichever zone is ahead: an export of this evening in Hong Kong is no export of the future.
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     if settings.as_of and settings.as_of > tomorrow:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from include.errors import TitansError
+from include.plain_text import visible
 from include.settings import load_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -28,7 +29,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except TitansError as error:
-            errors.print(f"Error: {error}", style="red", markup=False)
+            errors.print(f"Error: {visible(str(error))}", style="red", markup=False)
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise typer.Exit(0) from None
@@ -62,10 +63,11 @@ def query(sql: Annotated[str, typer.Argument(help="One SQL statement; without it
 
 @command
 def status() -> None:
-    """What is published and how old, what failed and why, what is quarantined, late or held."""
+    """What is published and how old, what failed and why, what is quarantined, late or held; ends with 1 where something is red."""
     from titans.status import print_status
 
-    print_status(console, load_settings())
+    if print_status(console, load_settings()):
+        raise typer.Exit(1)
 
 
 @command
@@ -129,6 +131,15 @@ def reset(confirm: Annotated[str, typer.Option(help="yes removes the data folder
     from titans.backup import remove_data
 
     for line in remove_data(load_settings(), confirm):
+        console.print(line, soft_wrap=True)
+
+
+@command
+def tidy() -> None:
+    """Remove run records, incidents and logs that are older than TITANS_KEEP_RECORDS_DAYS; never data."""
+    from titans.tidy import remove_old_records
+
+    for line in remove_old_records(load_settings()):
         console.print(line, soft_wrap=True)
 
 

@@ -49,6 +49,7 @@ def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
 def prepare_airflow(settings: Settings) -> None:
     """Make or migrate Airflow's database and the writer's pool. Needs the environment to be set."""
     settings.airflow_home.mkdir(parents=True, exist_ok=True)
+    settings.airflow_home.chmod(0o700)  # Airflow writes the key that signs its tokens into airflow.cfg, for all to read
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 

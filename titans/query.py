@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,10 +12,26 @@ from rich.console import Console
 from rich.table import Table
 
 from include.errors import TitansError
+from include.plain_text import visible
 from include.publishing.generations import linked_generation
 from include.settings import Settings
 
 MAX_ROWS = 1000
+_SHUT_OFF = (
+    "temp_directory = ''",  # it would lie beside the published file
+    "allow_persistent_secrets = false",
+    "allow_community_extensions = false",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "python_enable_replacements = false",  # a table name must not find a variable of this program
+    "enable_external_access = false",
+    "disabled_filesystems = 'LocalFileSystem'",  # where a profile is written, DuckDB meets the setting above with an internal error
+    "lock_configuration = true",
+)
+_ALLOWED = {"SELECT", "EXPLAIN", "CREATE"}
+"""CREATE is what PIVOT comes to, and temporary tables; in the file itself DuckDB refuses it."""
+_SWITCHES = re.compile(r"(enable|disable)_(logging|profiling)|truncate_duckdb_logs|write_log|checkpoint", re.IGNORECASE)
+"""Functions of a SELECT that change how the connection works, which no lock of the configuration covers."""
 _FEW_COLUMNS = 4
 """So few may be folded; more of them that do not fit beside each other are printed below each other."""
 
@@ -30,8 +47,8 @@ def open_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise TitansError(f"Nothing is published at {settings.published_link}: run make run first.")
     with duckdb.connect(str(settings.published_link.resolve()), read_only=True) as connection:
         connection.execute("set schema = 'marts'")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
+        for setting in _SHUT_OFF:
+            connection.execute(f"set {setting}")
         yield connection
 
 
@@ -79,13 +96,14 @@ def _statements() -> Iterator[str]:
 
 def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     try:
+        _check_statements(connection, sql)
         result = connection.execute(sql)
         # A lone semicolon or comment is no statement and has no result.
-        names = [column[0] for column in (result.description if result else None) or []]
+        names = [visible(column[0]) for column in (result.description if result else None) or []]
         rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1) if names else []
     except duckdb.Error as error:
-        raise TitansError(f"The query failed: {error}") from error
-    texts = [["" if value is None else str(value) for value in row] for row in rows[:MAX_ROWS]]
+        raise TitansError(f"The query failed: {str(error).split('Stack Trace')[0].strip()}") from error
+    texts = [["" if value is None else visible(str(value)) for value in row] for row in rows[:MAX_ROWS]]
     widths = [max(len(text) for text in column) for column in zip(names, *texts, strict=True)]
     if not names or not texts:
         console.print("No rows.")
@@ -98,6 +116,18 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
         _print_upright(console, names, texts)
     if len(rows) > MAX_ROWS:
         console.print(f"The first {MAX_ROWS} rows; add a LIMIT or connect a client for more.")
+
+
+def _check_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse all of ``sql`` if any statement of it would do more than read. DuckDB's own locks stand behind this; here they get a sentence."""
+    for statement in connection.extract_statements(sql):
+        kind = str(statement.type).rsplit(".", 1)[-1]
+        switch = _SWITCHES.search(statement.query)
+        if kind not in _ALLOWED or switch:
+            raise TitansError(
+                f"{switch[0] if switch else kind} is disabled: make query is read-only and its settings are locked. Ask with SELECT, FROM, WITH, PIVOT, "
+                "SHOW, DESCRIBE or EXPLAIN; for more, open the file or a copy of it with a client of your own."
+            )
 
 
 def _print_upright(console: Console, names: list[str], rows: list[list[str]]) -> None:

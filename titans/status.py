@@ -7,27 +7,56 @@ from typing import Any
 
 from rich.console import Console
 
+from include.errors import TitansError
+from include.incidents import runbook_of
+from include.plain_text import visible
 from include.publishing import generations
+from include.reference import load_reference
+from include.runbooks import Runbook
 from include.runs import CheckResult, RunRecord, quarantined_units, run_records, symbols_by_reason, unfinished_runs
+from include.schedules import Schedule, ingest_schedules
 from include.settings import SOURCE_NAMES, Settings
 
 
-def print_status(console: Console, settings: Settings, now: datetime | None = None) -> None:
-    """Print it."""
-    for label, text in status_lines(settings, now or datetime.now(UTC)):
-        console.print(f"{label:<11} {text}", markup=False, soft_wrap=True)
+def print_status(console: Console, settings: Settings, now: datetime | None = None) -> bool:
+    """Print it; returns whether anything is red, for a script that watches."""
+    now = now or datetime.now(UTC)
+    for label, text in status_lines(settings, now):
+        console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
+    return is_red(settings, now)
+
+
+def is_red(settings: Settings, now: datetime) -> bool:
+    """Whether the last build of any store or the last run of any ingest DAG failed, or a live source has gone silent.
+
+    Quarantine, late symbols of a closed source and a held link are shown and are not red: what is published is right, and nothing stopped.
+    """
+    return any(
+        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store))) or _overdue(store, now)
+        for store in stores(settings)
+    )
+
+
+def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
+    return [record for _, record in sorted({record.dag_id: record for record in records}.items())]
 
 
 def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """Label and text of each line: the link, then the runs of every source that has a store."""
     lines = [_published(settings, now)]
     if (held := generations.hold(settings)) is not None:
-        lines.append(("Held", f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link"))
+        lines.append(
+            (
+                "Held",
+                f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
+            )
+        )
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(settings))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
     for store in stores(settings):
         lines += _store_lines(store, now)
+    lines.append(("Next", _next_runs(settings, now)))
     return lines
 
 
@@ -44,17 +73,26 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     else:
         lines = [("Build", f"{settings.source} has not been built yet: make run SOURCE={settings.source}")]
     lines += _ingests(settings, now)
+    lines += _overdue(settings, now)
     quarantined = quarantined_units(settings)
     for unit in quarantined[:_MAX_UNITS]:
-        lines.append(("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"))
+        lines.append(
+            ("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}{_see(Runbook.GATE_1_QUARANTINE)}")
+        )
     if len(quarantined) > _MAX_UNITS:
         lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
     if unfinished := unfinished_runs(settings):
-        lines.append(("Unfinished", f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left)"))
+        lines.append(
+            (
+                "Unfinished",
+                f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left){_see(Runbook.KILLED_RUN)}",
+            )
+        )
     return lines
 
 
 _MAX_UNITS = 5
+_GRACE = timedelta(hours=2)
 
 
 def _published(settings: Settings, now: datetime) -> tuple[str, str]:
@@ -69,8 +107,9 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
 
 def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     age = _ago(now - record.ended_at)
-    failed = next((step for step in record.steps if step.outcome == "failed"), None)
-    lines = [("Build", f"{record.source} {record.outcome} {age}" + (f", stopped at {failed.step}: {failed.message}" if failed else ""))]
+    failed = record.failed_step
+    stopped = f", stopped at {failed.step}: {failed.message}{_see(runbook_of(record))}" if failed else ""
+    lines = [("Build", f"{record.source} {record.outcome} {age}{stopped}")]
     for check in record.checks:
         if check.status in ("failed", "error"):
             told = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
@@ -80,13 +119,17 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
         lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))
     late = next((check for check in record.checks if check.name == "symbols_not_behind" and check.examples), None)
     if late:
-        lines.append(("Late", ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)))
+        behind = ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)
+        lines.append(("Late", f"{behind}{_see(Runbook.LATE_DATA)}"))
     load = record.step("load")
     if load and load.facts.get("rows_rejected"):
         reasons = "; ".join(load.facts.get("rejected", []))
         lines.append(
             ("Rejected", f"{load.facts['rows_rejected']} rows by the last build" + (f": {reasons}" if reasons else ", all known before"))
         )
+    restated = (record.step("publish") or record.steps[-1]).facts.get("restated")
+    if restated and restated["rows"]:
+        lines.append(("Restated", f"{restated['rows']} values that a vendor changed later, the newest {'; '.join(restated['newest'])}"))
     return lines
 
 
@@ -100,15 +143,52 @@ def _row(values: dict[str, Any]) -> str:
 
 def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """The last run of each ingest DAG, if anything of it failed."""
-    last = {record.dag_id: record for record in run_records(settings, "ingest_")}
     lines = []
-    for dag_id, record in sorted(last.items()):
+    for record in _last_of_each_dag(run_records(settings, "ingest_")):
         if record.outcome in ("failed", "partial"):
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             reasons = "; ".join(symbols_by_reason(finals.items())[:3])
             message = next((step.message for step in record.steps if step.outcome == "failed"), "")
-            lines.append(("Ingest", f"{record.source} {dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"))
+            text = f"{record.source} {record.dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"
+            lines.append(("Ingest", f"{text}{_see(runbook_of(record) if record.failed_step else Runbook.EXTRACTION_FAILED)}"))
     return lines
+
+
+def _overdue(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+    """Ingest DAGs of a live source whose last slot passed two hours ago without a run since. A closed source cannot be late by the clock."""
+    if settings.source != "yahoo":
+        return []
+    last = {record.dag_id: record.ended_at for record in run_records(settings, "ingest_")}
+    lines = []
+    for schedule in _schedules(settings):
+        slot = schedule.last_before(now - _GRACE)
+        if schedule.dag_id in last and last[schedule.dag_id] < slot:
+            ran = _ago(now - last[schedule.dag_id])
+            lines.append(("Overdue", f"{schedule.dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}"))
+    return lines
+
+
+def _next_runs(settings: Settings, now: datetime) -> str:
+    slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in _schedules(settings))
+    if not slots:
+        return "unknown, for the seeds cannot be read"
+    return "; ".join(f"{dag_id} {_moment(slot)}" for slot, dag_id in slots) + "; build_marts after each, where Airflow runs"
+
+
+def _schedules(settings: Settings) -> list[Schedule]:
+    """None where the seeds cannot be read: whoever asks for the status wants the rest all the more."""
+    try:
+        return ingest_schedules(load_reference(settings.seeds_dir))
+    except TitansError:
+        return []
+
+
+def _see(runbook: Runbook) -> str:
+    return f" -> {runbook.path}"
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%a %-d %b %H:%M} UTC"
 
 
 def _ago(age: timedelta) -> str:

@@ -19,6 +19,8 @@ from include.settings import PROJECT_ROOT, Settings
 
 _NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")
 _YOUNG = timedelta(minutes=10)
+FOLDER_MODE = 0o755
+"""Readers cannot put another file under a published name, whatever the umask."""
 
 
 class Manifest(BaseModel):
@@ -73,7 +75,9 @@ def manifests(settings: Settings) -> list[Manifest]:
             manifest = Manifest.model_validate_json(path.read_text())
         except (OSError, ValidationError):
             continue
-        if generation_path(settings, manifest.generation).exists():
+        # The name becomes a path, which must not leave the folder.
+        path_of_file = generation_path(settings, manifest.generation)
+        if _NAME.fullmatch(f"titans-{manifest.generation}.duckdb") and path_of_file.exists():
             found.append(manifest)
     return sorted(found, key=lambda manifest: manifest.generation)
 
@@ -103,7 +107,7 @@ def hold(settings: Settings) -> Hold | None:
 @contextmanager
 def link_lock(settings: Settings) -> Iterator[None]:
     """The only right to move the link, hold it or prune: builds of several sources and people share the folder."""
-    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    settings.published_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     with (settings.published_dir / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -78,7 +78,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     Raises:
         TitansError: the file could not be written or verified; the link still names the generation before.
     """
-    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    settings.published_dir.mkdir(mode=generations.FOLDER_MODE, parents=True, exist_ok=True)
     last = generations.last_of_source(settings)
     changed = ["marts"] if last is None else changed_tables(connection, generations.generation_path(settings, last.generation))
     linked = _linked_manifest(settings)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from include.exclusive import exclusive
+from include.runbooks import Runbook
 
 
 def writer_lock(warehouse: Path, holder: str, patience_seconds: float = 0.0) -> AbstractContextManager[None]:
@@ -15,4 +16,4 @@ def writer_lock(warehouse: Path, holder: str, patience_seconds: float = 0.0) -> 
         TitansError: another process holds it; names it and since when.
     """
     refusal = f"Another build is writing {warehouse}: {{who}}. Wait for it to end, then run again; nothing was changed."
-    return exclusive(warehouse.with_suffix(".lock"), holder, refusal, patience_seconds)
+    return exclusive(warehouse.with_suffix(".lock"), holder, refusal, patience_seconds, Runbook.WAREHOUSE_LOCKED)

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from include.errors import TitansError
+from include.runbooks import Runbook
 from include.settings import Settings
 
 SCHEMA_VERSION = 2
@@ -96,13 +97,13 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(path))
     except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
     try:
         connection.execute("set timezone = 'UTC'")
         try:
             connection.execute(_DDL)
         except duckdb.Error as error:
-            raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+            raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
             connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
         _check_owner(connection, settings, "warehouse", path)
@@ -121,7 +122,7 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
     try:
         connection.execute(f"attach '{literal}' as store (read_only)")
     except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
     try:
         _check_owner(connection, settings, "store", path)
         tables = connection.execute(
@@ -137,17 +138,19 @@ def _check_owner(connection: duckdb.DuckDBPyConnection, settings: Settings, data
     try:
         rows = connection.execute(f"select source, schema_version from {database}.meta.store").fetchall()
     except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0])) from error
+        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
     if len(rows) != 1 or rows[0][0] != settings.source:
         owner = rows[0][0] if rows else "no source"
         raise TitansError(
             f"Warehouse {path} belongs to source {owner}, and this build is of source {settings.source}: "
-            "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>."
+            "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>.",
+            Runbook.WAREHOUSE_DAMAGED,
         )
     if rows[0][1] != SCHEMA_VERSION:
         raise TitansError(
             f"Warehouse {path} has layout {rows[0][1]}, this version writes layout {SCHEMA_VERSION}: "
-            "move the file away and run again; it is rebuilt from the landing files."
+            "move the file away and run again; it is rebuilt from the landing files.",
+            Runbook.WAREHOUSE_DAMAGED,
         )
 
 

@@ -59,6 +59,7 @@ def execute(settings: Settings, *requests: Request) -> list[Result]:
             "TITANS_SOURCE": settings.source,
             "TITANS_DATA_DIR": str(settings.data_dir),
             "TITANS_DBT_PROJECT_DIR": str(settings.dbt_project_dir),
+            **({"TITANS_WEBHOOK_URL": settings.webhook_url.get_secret_value()} if settings.webhook_url else {}),
         },
         capture_output=True,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from copy import deepcopy
@@ -58,6 +59,20 @@ def test_doc_says_when_it_runs(bag: Any, dag_id: str) -> None:
 @of_every_dag
 def test_one_run_at_a_time(bag: Any, dag_id: str) -> None:
     assert bag.dags[dag_id].max_active_runs == 1, f"{dag_id} may run beside itself"
+
+
+@of_every_dag
+def test_a_failed_run_is_reported(bag: Any, dag_id: str) -> None:
+    callback = bag.dags[dag_id].on_failure_callback
+    assert callback is not None, f"nobody hears of a failed run of {dag_id}"
+    assert callback.__name__ == "report_failure", f"{dag_id} reports by {callback}, whose name says nothing in the log"
+
+
+@of_every_dag
+def test_doc_names_runbooks_that_exist(bag: Any, dag_id: str) -> None:
+    named = set(re.findall(r"`(?:docs/runbooks/)?([a-z0-9-]+)\.md`", bag.dags[dag_id].doc_md))
+    assert named, f"doc_md of {dag_id} names no runbook"
+    assert {name for name in named if not (PROJECT_ROOT / "docs" / "runbooks" / f"{name}.md").exists()} == set()
 
 
 @of_every_dag

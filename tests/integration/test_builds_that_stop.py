@@ -11,7 +11,9 @@ import pytest
 
 from include import build
 from include.errors import TitansError
+from include.incidents import runbook_of
 from include.publishing import generations
+from include.runbooks import Runbook
 from include.runs import quarantined_units, run_records
 from include.settings import Settings, load_settings
 from include.warehouse.lock import writer_lock
@@ -45,6 +47,7 @@ def test_corrupt_warehouse(store: Settings) -> None:
     store.warehouse_path.write_bytes(b"this is no database" * 1000)
     with pytest.raises(TitansError, match=r"cannot be opened as a DuckDB file.*rebuilt from the landing files"):
         build_all(store)
+    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
     before.assert_untouched()
     store.warehouse_path.unlink()
     record = build_all(store)
@@ -68,6 +71,7 @@ def test_two_builds_at_once(store: Settings) -> None:
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
     with writer_lock(store.warehouse_path, "build_marts.first"), pytest.raises(TitansError, match=refusal):
         build_all(store)
+    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
     before.assert_untouched()
     assert build_all(store).outcome == "success"
 
@@ -129,6 +133,7 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
     assert "stopped at check_marts" in red["Build"]
     assert "nothing_lost" in red["Red gate"]
     assert "symbol=" in red["Red gate"]
+    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.ROWS_LOST
 
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
     assert build_all(accepted).outcome == "success"
@@ -144,6 +149,7 @@ def test_fx_pair_in_quarantine_stops_the_run(built_real_store: Settings, copy_st
     rates.write_text(rates.read_text().replace("USD,HKD,2025-03-07,7.7", "USD,HKD,2025-03-07,0.77"))
     with pytest.raises(TitansError, match=r"FX pair USDHKD is quarantined .*fx_no_jump"):
         run_without_airflow(settings)
+    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.FX_PAIR_QUARANTINED
     before.assert_untouched()
 
 
@@ -162,6 +168,7 @@ def test_too_many_quarantined_symbols_stop_the_run(
         run_without_airflow(settings)
     with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined"):
         build_all(settings)  # nothing new to judge, and still not fit to build on
+    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
     before.assert_untouched()
     healed = settings.model_copy(update={"files_dir": market_data, "exported_at": settings.exported_at.replace(day=10)})  # type: ignore[union-attr]  # set by the fixture
     assert run_without_airflow(healed).outcome == "success"
@@ -224,6 +231,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
             build_all(settings)
         before.assert_untouched()
         assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
+        assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

@@ -124,12 +124,12 @@ def test_init_makes_the_pool_of_one_writer() -> None:
 
 
 @every_service
-def test_only_the_scheduler_writes_data_and_readers_get_the_published_folder_read_only(name: str) -> None:
+def test_only_who_runs_tasks_or_reports_failures_sees_data_and_readers_get_the_published_folder_read_only(name: str) -> None:
     for source, target, is_read_only in mounts(SERVICES[name]):
         if source.endswith("/published"):
             assert is_read_only, f"{name} can write what is published"
         if target.startswith(DATA_DIR):
-            assert name == "scheduler", f"{name} runs no task, so it needs no {target}"
+            assert name in ("scheduler", "dag-processor"), f"{name} runs no task and reports no failure, so it needs no {target}"
 
 
 def test_a_reader_of_the_published_folder_sees_nothing_else() -> None:
@@ -174,6 +174,7 @@ def test_secrets_reach_only_the_services_that_use_them(name: str) -> None:
         "AIRFLOW__API__SECRET_KEY": {"api-server", "scheduler", "triggerer"},
         "AIRFLOW_ADMIN_PASSWORD": {"init"},
         "POSTGRES_PASSWORD": {"postgres"},
+        "TITANS_WEBHOOK_URL": {"scheduler", "dag-processor"},
     }
     environment = SERVICES[name].get("environment", {})
     for secret, allowed in users.items():

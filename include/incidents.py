@@ -1,0 +1,132 @@
+"""Incident records: a page about each run that failed, for whoever comes to look, and a word to a webhook."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from include.durable import write_whole
+from include.plain_text import visible
+from include.publishing import generations
+from include.runbooks import Runbook, runbook_of_step
+from include.runs import CheckResult, Run, RunRecord, last_step_of
+from include.settings import Settings
+from include.webhook import post_text
+
+_log = logging.getLogger(__name__)
+_MAX_ROWS = 20
+
+
+def report(settings: Settings, record: RunRecord) -> Path | None:
+    """Write the incident of a failed run and tell the webhook; nothing for any other run, nor twice for one end of a run.
+
+    A webhook that fails is noted in the incident and fails nothing.
+
+    Returns:
+        The page, or None where the run did not fail.
+    """
+    path = incident_path(settings, record)
+    if record.outcome != "failed" or path.exists():
+        return path if path.exists() else None
+    page = _page(settings, record)
+    _write(path, f"{page}\n")
+    if settings.webhook_url is not None:
+        problem = post_text(settings.webhook_url, _short_text(settings, record, path))
+        _write(path, f"{page}\n\nWebhook: {problem or 'told'}.\n")
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    """Where the disk is full the run has failed already, and the webhook must still be told."""
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        _log.warning("The incident %s cannot be written: %s", path, error)
+
+
+def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | None:
+    """The incident of a run that Airflow calls failed, also of one whose last task was killed before it could write the record."""
+    run = Run(settings, dag_id, run_id)
+    record = run.record()
+    if record is None or run.is_under_way:
+        try:
+            record = run.finish(None, last_step_of(dag_id))
+        except OSError as error:
+            if settings.webhook_url is not None:
+                text = f"Titans: {dag_id} failed, and its record cannot be written ({error.strerror}). Run {run_id}."
+                post_text(settings.webhook_url, f"{text} What to do: {Runbook.PUBLISH_FAILED.path}")
+            raise
+    return report(settings, record)
+
+
+def incident_path(settings: Settings, record: RunRecord) -> Path:
+    """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
+    return settings.store_dir / "incidents" / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
+
+
+def runbook_of(record: RunRecord) -> Runbook:
+    """The page about the failure of a run."""
+    failed = record.failed_step
+    return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
+
+
+def _page(settings: Settings, record: RunRecord) -> str:
+    failed = record.failed_step
+    lines = [
+        f"# {record.dag_id} failed at {failed.step if failed else 'an unknown step'}",
+        "",
+        f"- Run: `{record.run_id}` on source {record.source}, as of {record.as_of or 'a date that was refused or is not known'}",
+        f"- From {_moment(record.started_at)} to {_moment(record.ended_at)}",
+        f"- What to do: {runbook_of(record).path}",
+        "",
+        "## What failed",
+        "",
+        failed.message if failed else "No step says so.",
+    ]
+    for check in record.checks:
+        if check.status in ("failed", "error"):
+            lines += ["", *_rows_of(check)]
+    failures = [failure for failure in record.failures if failure.is_final]
+    if failures:
+        lines += ["", "Symbols that could not be fetched:", ""]
+        lines += [f"- {failure.symbol} ({failure.dataset}, attempt {failure.attempt}): {failure.reason}" for failure in failures]
+    check_raw = record.step("check_raw")
+    if check_raw and check_raw.facts.get("quarantined"):
+        lines += ["", "In quarantine:", ""]
+        lines += [f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}" for unit in check_raw.facts["quarantined"]]
+    lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
+    return visible("\n".join(lines))
+
+
+def _rows_of(check: CheckResult) -> list[str]:
+    lines = [f"{check.gate}, {check.name} on {check.table}: {check.message or check.rows_text}. {check.why}", ""]
+    lines += ["- " + ", ".join(f"{key}={value}" for key, value in row.items()) for row in check.examples[:_MAX_ROWS]]
+    more = check.failing_rows - min(len(check.examples), _MAX_ROWS)
+    return [*lines, f"- and {more} more"] if more > 0 and check.examples else lines
+
+
+def _published(settings: Settings, record: RunRecord) -> list[str]:
+    linked = generations.linked_generation(settings)
+    known = generations.manifests(settings)
+    manifest = next((each for each in known if each.generation == linked), None)
+    if manifest is None:
+        return ["Nothing: no generation has been published yet."]
+    lines = [f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."]
+    meanwhile = [each.generation for each in known if each.published_at >= record.started_at]
+    lines.append(f"Published since the run began: {', '.join(meanwhile) or 'nothing'}.")
+    return lines
+
+
+def _short_text(settings: Settings, record: RunRecord, path: Path) -> str:
+    failed = record.failed_step
+    where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
+    linked = generations.linked_generation(settings) or "nothing"
+    return visible(
+        f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked}.\n"
+        f"What to do: {runbook_of(record).path}. Incident: {path.relative_to(settings.data_dir)}"
+    )
+
+
+def _moment(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

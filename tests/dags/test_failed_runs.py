@@ -1,0 +1,64 @@
+"""Real failed DAG runs: each leaves one incident, and its callback is called by Airflow itself."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from include.runbooks import Runbook
+from include.runs import Run, RunRecord
+from include.settings import load_settings
+from tests.dags.dag_runs import Request, execute
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])  # type: ignore[attr-defined]  # set below
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """The test's own output is enough."""
+
+
+def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path: Path) -> None:
+    """Nothing has landed, so the build stops at load; a symbol that nobody has ends an ingest run before it asks anybody."""
+    with HTTPServer(("127.0.0.1", 0), _Handler) as receiver:
+        receiver.texts = []  # type: ignore[attr-defined]  # what has been told
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{receiver.server_address[1]}/services/not-for-logs"
+        settings = load_settings(data_dir=str(tmp_path / "data"), webhook_url=SecretStr(url))
+        build, ingest = execute(settings, Request("build_marts"), Request("ingest_fx", {"as_of": "1999-01-01"}))
+        receiver.shutdown()
+        texts: list[str] = receiver.texts  # type: ignore[attr-defined]  # as above
+    assert (build.state, ingest.state) == ("failed", "failed")
+    pages = {path.name.split("-", 2)[1].removesuffix(".md"): path.read_text() for path in (settings.store_dir / "incidents").iterdir()}
+    assert sorted(pages) == ["build_marts", "ingest_fx"]
+    assert Runbook.SOURCE_EMPTY.path in pages["build_marts"]
+    assert "before the data" in pages["ingest_fx"]
+    assert [text.split(" failed at ")[0] for text in texts] == ["Titans: build_marts", "Titans: ingest_fx"]
+    # Airflow called the callback as well, which found the incident written.
+    assert "Executing on_failure dag callback: report_failure" in (settings.airflow_home / "logs" / "runs.log").read_text()
+    assert stat.S_IMODE(settings.airflow_home.stat().st_mode) == 0o700, "Airflow's keys lie in it"
+    leaked = [path for path in settings.data_dir.rglob("*") if path.is_file() and b"not-for-logs" in path.read_bytes()]
+    assert leaked == []
+
+
+def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """As the DAG processor calls it: with no task's context, only the DAG, the run and a reason."""
+    settings = load_settings(data_dir=str(tmp_path))
+    monkeypatch.setenv("TITANS_DATA_DIR", str(tmp_path))
+    with Run(settings, "ingest_fx", "scheduled__1").step("plan"):
+        pass
+    dag = bag.dags["ingest_fx"]
+    dag.on_failure_callback({"dag": dag, "run_id": "scheduled__1", "reason": "task_failure"})
+    (page,) = (settings.store_dir / "incidents").iterdir()
+    assert "ingest_fx failed at the step after plan" in page.read_text()
+    (path,) = settings.runs_dir.glob("*.json")
+    assert RunRecord.model_validate_json(path.read_text()).outcome == "failed"

@@ -1,0 +1,78 @@
+"""Retention: what is old goes, and nothing that data are made from."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from include.runs import Run, quarantined_units, record_release, run_records
+from include.settings import Settings, load_settings
+from titans.tidy import KEPT_RUNS, remove_old_records
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=str(tmp_path), keep_records_days=30)
+
+
+def age(path: Path, days: float) -> None:
+    moment = (NOW - timedelta(days=days)).timestamp()
+    os.utime(path, (moment, moment), follow_symlinks=False)
+
+
+def make(settings: Settings, name: str, days: float) -> Path:
+    path = settings.data_dir / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    age(path, days)
+    return path
+
+
+def test_old_incidents_and_logs_go_and_their_empty_folders(settings: Settings) -> None:
+    old = [make(settings, "files/incidents/1-build_marts.md", 31), make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 31)]
+    young = [make(settings, "files/incidents/2-build_marts.md", 29), make(settings, "airflow/logs/dag_id=b/run_id=2/task.log", 29)]
+    remove_old_records(settings, NOW)
+    assert [path for path in old if path.exists()] == []
+    assert [path for path in young if not path.exists()] == []
+    assert not (settings.airflow_home / "logs" / "dag_id=a").exists()
+
+
+def test_data_releases_and_published_files_stay_for_good(settings: Settings) -> None:
+    names = [
+        "sample/landing/prices/a.parquet", "sample/landing/fx_rates/a.parquet", "sample/landing/estimates/a.parquet", "sample/landing/shares/a.parquet",
+        "sample/warehouse.duckdb", "sample/known_at/2025-01-01.duckdb", "published/titans-x.duckdb", "published/titans-x.json", "airflow/airflow.db",
+    ]  # fmt: skip
+    paths = [make(settings, name, 4000) for name in names]
+    record_release(settings, "prices-hk-001", "1810.HK", "looked at it")
+    for path in (settings.runs_dir / "releases").iterdir():
+        age(path, 4000)
+        paths.append(path)
+    remove_old_records(settings, NOW)
+    assert [path for path in paths if not path.exists()] == []
+
+
+def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings) -> None:
+    for dag_id in ("build_marts", "ingest_fx"):
+        for number in range(KEPT_RUNS + 3):
+            run = Run(settings, dag_id, f"run {number:02d}")
+            with run.step("check_raw") as step:
+                step.facts = {"quarantined": [{"batch_id": "b", "dataset": "prices", "symbol": "TSM", "reasons": ["why"]}]}
+            run.finish(None)
+            age(settings.runs_dir / f"{run.name}.json", 100 - number)
+    lines = remove_old_records(settings, NOW)
+    assert lines[0] == "Removed 6 run records older than 30 days."
+    kept = [record.run_id for record in run_records(settings, "build_marts")]
+    assert kept == [f"run {number:02d}" for number in range(3, KEPT_RUNS + 3)]
+    assert [unit["symbol"] for unit in quarantined_units(settings)] == ["TSM"]
+
+
+def test_by_default_nothing_of_the_last_year_goes(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=str(tmp_path))
+    path = make(settings, "files/incidents/1-build_marts.md", 366)
+    remove_old_records(settings, NOW)
+    assert path.exists()

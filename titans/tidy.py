@@ -1,0 +1,65 @@
+"""``make tidy``: what tells of runs long past goes; what the marts are made from stays for good."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from include.errors import TitansError
+from include.settings import SOURCE_NAMES, Settings
+
+KEPT_RUNS = 20
+"""Run records of each DAG that stay whatever their age: the quarantine and what the last builds said are read from them."""
+
+
+def remove_old_records(settings: Settings, now: datetime | None = None) -> list[str]:
+    """Remove run records, incidents and logs older than ``keep_records_days``.
+
+    Landing files and the raw store are never touched: the warehouse is rebuilt from the first, and KNOWN_AT asks for superseded versions in the
+    second. Releases stay, because a rebuilt warehouse needs them; old generations go when a new one is published.
+
+    Returns:
+        Lines that say how many of each were removed.
+
+    Raises:
+        TitansError: a file cannot be removed.
+    """
+    before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_records_days)
+    stores = [settings.model_copy(update={"source": name}) for name in SOURCE_NAMES]
+    found = {
+        "run records": [path for store in stores for path in _run_records(store)],
+        "incidents": [path for store in stores for path in (store.store_dir / "incidents").glob("*.md")],
+        "log files": list((settings.airflow_home / "logs").rglob("*.log")),
+    }
+    lines = []
+    for what, paths in found.items():
+        old = [path for path in paths if _is_older(path, before)]
+        for path in old:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise TitansError(f"{path} cannot be removed ({error.strerror}): make its folder writable and run again.") from error
+        lines.append(f"Removed {len(old)} {what} older than {settings.keep_records_days} days.")
+    _remove_empty_folders(settings.airflow_home / "logs")
+    return lines
+
+
+def _run_records(store: Settings) -> Iterator[Path]:
+    """Those that may go: all but the last of each DAG."""
+    by_dag: dict[str, list[Path]] = {}
+    for path in store.runs_dir.glob("*.json"):
+        by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
+    for paths in by_dag.values():
+        yield from sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
+
+
+def _is_older(path: Path, moment: datetime) -> bool:
+    return path.lstat().st_mtime < moment.timestamp()
+
+
+def _remove_empty_folders(root: Path) -> None:
+    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
+        with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
+            folder.rmdir()
