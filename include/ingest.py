@@ -23,6 +23,8 @@ from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Extract, Source
 
 BASE_CURRENCY = "USD"
 FX_OVERLAP = timedelta(days=10)
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+"""Clocks are set right by seconds; more is a mistake."""
 RESUME_WITHIN = timedelta(hours=12)
 """How old an answer of a run that did not complete may be for the next run of its DAG to take it over instead of asking again."""
 _DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
@@ -194,11 +196,14 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     Raises:
         PartialFailureError: some symbols failed.
         NetworkUnavailableError: the vendor cannot be reached at all.
+        TitansError: the clock was set back since the last fetch.
     """
     dataset = Dataset(request.dataset)
     with run.step(f"fetch {dataset} {request.group} {request.index} attempt {attempt}") as step:
         land_leftovers(settings, dataset, request.group, request.index, run.name)
         source = open_source(settings)
+        if source.is_incremental:
+            _refuse_a_clock_set_back(settings, dataset)
         done = _landed_by(settings, request, run)
         taken_over = _landed_before(settings, request, run) - done if source.is_incremental else set()
         given_up = {
@@ -224,6 +229,17 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
     if extract.failures or given_up & set(request.symbols):
         raise _partial_failure(extract.failures, sorted(given_up & set(request.symbols)), len(request.symbols))
     return {"rows": extract.table.num_rows, "symbols": len(windows)}
+
+
+def _refuse_a_clock_set_back(settings: Settings, dataset: Dataset) -> None:
+    """The time of fetching orders the versions of a row: what a clock set back brings in would be taken for older than what it corrects."""
+    now = datetime.now(UTC)
+    last = max((manifest.fetched_at for _, manifest in landed(settings, dataset)), default=now)
+    if last > now + _CLOCK_TOLERANCE:
+        raise TitansError(
+            f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, and {dataset} were last fetched at {last:%Y-%m-%d %H:%M}: it was set back, and what came now "
+            "would count as older. Nothing was fetched. Set the clock, then run again."
+        )
 
 
 def _landed_by(settings: Settings, request: BatchRequest, run: Run) -> set[str]:

@@ -459,3 +459,16 @@ class TestTheTrace:
             own = rows_by_symbol(manifest.dataset, read_rows(path), [symbol])[symbol]
             assert (own.num_rows, content_hash(own), manifest.run_id) == (row_count, told_hash, run_id)
             assert address == f"{manifest.dataset}.csv"
+
+
+def test_a_clock_that_was_set_back_fetches_nothing(yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    """What came would count as older than what it corrects. A file of tomorrow stands for one that was fetched before the clock was set back."""
+    fetch(settings, PRICES, make_run("one"))
+    ((path, manifest),) = landed(settings)
+    tomorrow = manifest.model_copy(update={"fetched_at": datetime.now(UTC) + timedelta(days=1)})
+    table = pq.read_table(path).replace_schema_metadata({b"titans": tomorrow.model_dump_json().encode()})
+    pq.write_table(table, path.with_name("later.parquet"))
+    asked = len(yahoo.requests)
+    with pytest.raises(TitansError, match=r"clock says .* set back.*Nothing was fetched"):
+        fetch(settings, PRICES, make_run("two"))
+    assert len(yahoo.requests) == asked
