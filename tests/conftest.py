@@ -60,7 +60,7 @@ def _built_once(name: str, factory: pytest.TempPathFactory, **source: object) ->
     base = factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     settings = load_settings(data_dir=str(root / name), **source)
-    with exclusive(root / f"{name}.lock", "a test", "The store is still being built by another worker: {who}.", patience_seconds=280):
+    with exclusive(root / f"{name}.lock", "a test", "The store is still being built by another worker: {who}.", patience_seconds=800):
         if not (root / f"{name}.built").exists():
             run_without_airflow(settings, AS_OF)
             (root / f"{name}.built").touch()

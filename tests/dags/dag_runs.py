@@ -63,7 +63,7 @@ def execute(settings: Settings, *requests: Request) -> list[Result]:
         },
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert process.returncode == 0, process.stderr

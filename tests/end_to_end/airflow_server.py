@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 
 from include.settings import PROJECT_ROOT, Settings
 
-START_SECONDS = 90
+START_SECONDS = 240
 STOP_SECONDS = 100
 T = TypeVar("T")
 

@@ -35,10 +35,10 @@ def test_assets_start_a_build_that_publishes_and_a_backfill_is_one_trigger(tmp_p
         ingest = server.trigger("ingest_prices_us", {"as_of": AS_OF.isoformat()})
         backfill = server.trigger("ingest_prices_hk", {"as_of": AS_OF.isoformat(), **WINDOW})
         for dag_id, run_id in (("ingest_prices_us", ingest), ("ingest_prices_hk", backfill)):
-            server.wait_for(f"end of {dag_id}", partial(_has_ended, server, dag_id, run_id), 60)
+            server.wait_for(f"end of {dag_id}", partial(_has_ended, server, dag_id, run_id), 240)
             assert server.run(dag_id, run_id)["state"] == "success"
 
-        build = server.wait_for("build of the backfill", lambda: _build_after(server, backfill), 90)
+        build = server.wait_for("build of the backfill", lambda: _build_after(server, backfill), 240)
 
         assert (build["state"], build["run_type"]) == ("success", "asset_triggered")
         carried = [event["extra"]["as_of"] for event in _events_of(server, build)]
