@@ -98,3 +98,14 @@ def write_csv(path: Path, header: str, *rows: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
+
+
+def forget_default_securities(seeds: Path) -> None:
+    """Empty what a copy of the seeds says of the default securities, for a world that has others."""
+    for name in ("index_headlines", "press_claims", "vendor_corrections"):
+        path = seeds / f"{name}.csv"
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    exchanges = seeds / "exchanges.csv"
+    header, *rows = exchanges.read_text(encoding="utf-8").splitlines()
+    # The last column is the index that equities are measured against.
+    write_csv(exchanges, header, *(row[: row.rindex(",") + 1] for row in rows))

@@ -13,7 +13,7 @@ from random import Random
 from include.calendars import load_calendars
 from include.reference import load_reference
 from tests.basket_engine import Basket, Market, Member
-from tests.pipeline import write_csv
+from tests.pipeline import forget_default_securities, write_csv
 
 FIRST, MIDDLE, LAST = date(2022, 3, 1), date(2023, 12, 8), date(2024, 3, 15)
 SECURITIES = {
@@ -35,8 +35,7 @@ def draw_market(seed: int, project: Path) -> Market:
     seeds = project / "seeds"
     rows = [f"{symbol},{symbol} Limited,equity,{exchange},{currency}," for symbol, (exchange, currency) in SECURITIES.items()]
     write_csv(seeds / "securities.csv", "symbol,name,kind,exchange,currency,reporting_currency", *rows)
-    for seed_file in ("index_headlines", "vendor_corrections"):
-        (seeds / f"{seed_file}.csv").write_text((seeds / f"{seed_file}.csv").read_text().splitlines()[0] + "\n")
+    forget_default_securities(seeds)
     write_baskets(seeds, [Basket("all", "equal", "annual", (Member("H4"),))])
     calendars = {name: calendar.dates for name, calendar in load_calendars(load_reference(seeds)).items()}
     days = {exchange: [day for day in dates if FIRST <= day <= LAST] for exchange, dates in calendars.items()}

@@ -56,7 +56,7 @@ class AirflowServer:
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=data, headers=headers)
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return json.load(response)  # type: ignore[no-any-return]  # JSON has no type
 
     def status_of(self, method: str, path: str, body: dict[str, Any] | None = None) -> int:

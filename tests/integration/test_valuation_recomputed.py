@@ -173,7 +173,7 @@ class Inputs:
         directions: dict[int, list[int]] = {days: [] for days in HORIZONS}
         for symbol in sorted(members):
             session = self.sessions[symbol][bisect_right(self.sessions[symbol], day) - 1]
-            quote, count = self.quotes[symbol][session], self.count(symbol, session)
+            quote, count = self.quotes[symbol][session], self.count(symbol, day)
             if quote.sessions_missed > 5:
                 continue
             values[symbol] = None if count is None else self.convert(quote.close * count, self.currency[symbol], "USD", day)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from include.calendars import load_calendars
 from include.reference import load_reference
+from tests.pipeline import forget_default_securities
 
 FIRST, LAST = date(2023, 7, 3), date(2025, 3, 7)
 HOLD_OUT = 7
@@ -80,8 +81,9 @@ def write_world(files: Path, seeds: Path, seed: int) -> None:
 
 
 def _write_seeds(seeds: Path) -> None:
+    forget_default_securities(seeds)
     with (seeds / "exchanges.csv").open("a", encoding="utf-8") as file:
-        file.write("XLON,uk,London Stock Exchange,XLON,Europe/London,0 18 * * 1-5\n")
+        file.write("XLON,uk,London Stock Exchange,XLON,Europe/London,0 18 * * 1-5,\n")
     rows = [
         (company.symbol, company.exchange, company.currency, company.estimate_currency) for company in COMPANIES if company.symbol != "EURO"
     ]
@@ -116,9 +118,6 @@ def _write_seeds(seeds: Path) -> None:
             for symbol in members
         ],
     )
-    for name in ("vendor_corrections", "index_headlines"):
-        path = seeds / f"{name}.csv"
-        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
 
 
 def _price(symbol: str, day: date, close: float, currency: str, dividend: object = "", dividend_currency: str = "") -> Row:

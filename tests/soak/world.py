@@ -15,7 +15,8 @@ from include.reference import load_reference
 from include.settings import Settings, load_settings
 
 TRUTHS = 4
-FIRST, LAST = date(2024, 12, 16), date(2025, 3, 7)
+FIRST, LAST = date(2025, 1, 2), date(2025, 3, 7)
+"""After the days of vendor_corrections.csv, which know the real prices."""
 _EXPORTED = datetime(2025, 3, 8, tzinfo=UTC)
 
 
