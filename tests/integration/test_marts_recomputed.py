@@ -113,3 +113,87 @@ def test_currency_identity_of_the_basket(built_real_store: Settings, market_data
     )
     fx = usdhkd.asof(pd.Timestamp("2024-12-31")) / usdhkd.asof(pd.Timestamp("2025-03-06"))
     assert 1 + rows["usd"] == pytest.approx((1 + rows["local"]) * fx, rel=TOLERANCE)
+
+
+def period_bases(days: pd.DatetimeIndex) -> dict[str, pd.DatetimeIndex]:
+    """The last day that may be the base of each period, for each of ``days``."""
+    return {
+        "wtd": days - pd.to_timedelta(days.day_of_week + 1, unit="D"),
+        "mtd": days - pd.to_timedelta(days.day, unit="D"),
+        "ytd": pd.DatetimeIndex([pd.Timestamp(day.year - 1, 12, 31) for day in days]),
+        "3m": days - pd.DateOffset(months=3),
+        "1y": days - pd.DateOffset(years=1),
+    }
+
+
+@pytest.mark.parametrize("symbol", ["^NDX", "HSTECH.HK"])
+def test_index_lines(built_real_store: Settings, market_data: Path, symbol: str) -> None:
+    """Returns, record, drawdown and the last earlier close at or above each day's own, on the vendor's closes."""
+    prices = pd.read_csv(market_data / "prices.csv", parse_dates=["date"])
+    told = prices[prices["symbol"] == symbol].set_index("date")["close"]
+    columns = ["return_1d", "return_wtd", "return_mtd", "return_ytd", "return_3m", "return_1y", "record_high", "drawdown", "highest_since"]
+    frame = pd.DataFrame(
+        ask(built_real_store, f"select date, {', '.join(columns)} from marts.fct_index_daily where symbol = ? order by date", [symbol]),
+        columns=["date", *columns],
+    ).set_index("date")
+    frame.index = pd.DatetimeIndex(frame.index)
+    levels = told.reindex(frame.index).ffill()
+    np.testing.assert_allclose(frame["return_1d"].astype(float), levels.pct_change(), rtol=TOLERANCE, atol=1e-12)
+    for period, target in period_bases(frame.index).items():
+        expected = levels.to_numpy() / levels.asof(target).to_numpy() - 1
+        np.testing.assert_allclose(frame[f"return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
+    np.testing.assert_allclose(frame["record_high"], levels.cummax(), rtol=TOLERANCE)
+    np.testing.assert_allclose(frame["drawdown"], levels / levels.cummax() - 1, rtol=TOLERANCE, atol=1e-12)
+    for day in frame.index:
+        at_or_above = told[(told.index < day) & (told >= levels[day])]
+        expected_day = at_or_above.index[-1] if len(at_or_above) else None
+        actual = frame.loc[day, "highest_since"]
+        assert (None if pd.isna(actual) else pd.Timestamp(actual)) == expected_day, day
+
+
+def test_comparison_of_the_baskets(built_real_store: Settings, closes: pd.DataFrame) -> None:
+    """Excess returns and relative level, on the days of either basket, the other's level carried."""
+    own, other = (annual_levels(closes[symbols].dropna()) for symbols in (TITANS, MAG7))
+    days = own.index.union(other.index)
+    days = days[(days >= max(own.index[0], other.index[0])) & (days <= max(own.index[-1], other.index[-1]))]
+    one, two = own.reindex(own.index.union(days)).ffill(), other.reindex(other.index.union(days)).ffill()
+    columns = ["excess_return_1d", "excess_return_wtd", "excess_return_mtd", "excess_return_ytd", "excess_return_3m", "excess_return_1y"]
+    frame = pd.DataFrame(
+        ask(
+            built_real_store,
+            f"select date, {', '.join(columns)}, relative_level from marts.fct_basket_comparison_daily where basket_id = 'china_titans' "
+            "and comparator_basket_id = 'magnificent_seven' and currency_basis = 'local' and return_type = 'price' order by date",
+        ),
+        columns=["date", *columns, "relative_level"],
+    ).set_index("date")
+    frame.index = pd.DatetimeIndex(frame.index)
+    assert list(frame.index) == list(days)
+    one, two = one.reindex(days), two.reindex(days)
+    np.testing.assert_allclose(frame["relative_level"], 100 * (one / two) / (one.iloc[0] / two.iloc[0]), rtol=TOLERANCE)
+    np.testing.assert_allclose(frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=1e-12)
+    for period, target in period_bases(days).items():
+        expected = one.to_numpy() / one.asof(target).to_numpy() - two.to_numpy() / two.asof(target).to_numpy()
+        np.testing.assert_allclose(frame[f"excess_return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
+
+
+def test_inputs_are_the_vendors_own(built_real_store: Settings, market_data: Path) -> None:
+    """Rates, share counts, dividends and estimates stand in the marts as they stand in the files: there is no split after any of them."""
+    rates = pd.read_csv(market_data / "fx_rates.csv")
+    assert sorted(ask(built_real_store, "select quote_currency, date::varchar, rate from marts.fct_fx_daily")) == sorted(
+        rates[["quote_currency", "date", "rate"]].itertuples(index=False, name=None)
+    )
+    shares = pd.read_csv(market_data / "shares.csv")
+    assert sorted(ask(built_real_store, "select symbol, as_of::varchar, shares_outstanding from marts.fct_shares_outstanding")) == sorted(
+        shares[["symbol", "as_of", "shares_outstanding"]].itertuples(index=False, name=None)
+    )
+    prices = pd.read_csv(market_data / "prices.csv")
+    for action, column in (("dividend", "dividend"), ("split", "split_ratio")):
+        told = prices[(prices[column] > 0) & (prices[column] != (1 if action == "split" else -1))]
+        actual = ask(
+            built_real_store, "select symbol, date::varchar, value_vendor from marts.fct_corporate_actions where action = ?", [action]
+        )
+        assert sorted(actual) == sorted(told[["symbol", "date", column]].itertuples(index=False, name=None)), action
+    estimates = pd.read_csv(market_data / "estimates.csv")
+    assert sorted(
+        ask(built_real_store, "select symbol, period_label, period_end::varchar, mean from marts.fct_estimate_snapshots")
+    ) == sorted(estimates[["symbol", "period", "period_end", "mean"]].itertuples(index=False, name=None))
