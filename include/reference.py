@@ -6,7 +6,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -126,7 +126,7 @@ class VendorCorrection(Row):
     symbol: Symbol
     date: Day
     field: Literal["close", "dividend", "split_ratio"]
-    value: float
+    value: FiniteFloat
     currency: CurrencyCode | None = None
     known_from: Day
     reason: Text
@@ -292,6 +292,11 @@ def _check_references(reference: Reference) -> None:
             raise TitansError(
                 f"Seed vendor_corrections.csv sets {correction.field} of {correction.symbol} on {correction.date} to "
                 f"{correction.value}: it must be above zero."
+            )
+        if correction.known_from > datetime.now(UTC).date() + timedelta(days=1):
+            raise TitansError(
+                f"Seed vendor_corrections.csv has a {correction.field} of {correction.symbol} on {correction.date} known from {correction.known_from} on, which "
+                "is in the future: give the day on which it could be known."
             )
         currency = securities[correction.symbol].currency
         if correction.field == "close" and correction.currency not in (None, currency):

@@ -246,7 +246,7 @@ CHECKS: tuple[Check, ...] = (
         "coverage_in_range",
         "marts.fct_basket_valuation_daily",
         "Covered market value is a share of the whole.",
-        "select basket_id, date, coverage_ratio from {batch} where coverage_ratio < 0 or coverage_ratio > 1 + 1e-9 or members_covered > members",
+        "select basket_id, date, coverage_ratio from {batch} where coverage_ratio < 0 or coverage_ratio > 1 + 1e-9 or members_covered > members_priced",
     ),
     _rows(
         "forward_pe_in_range",

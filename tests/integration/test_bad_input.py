@@ -217,9 +217,11 @@ def start_without_members(seeds: Path) -> None:
         (append("securities.csv", "'; drop table x;--,Bobby,equity,XHKG,HKD,CNY"), ["securities.csv, line 20", "symbol"]),
         (append("securities.csv", "0005.HK,HSBC,equity,XHKG,hkd,USD"), ["securities.csv (0005.HK)", "currency hkd", "minor_units.csv"]),
         (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,68,USD,2025-03-08,a test,a test"), ["close of 0700.HK", "in USD", "trades in HKD"]),
+        (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,nan,HKD,2025-03-08,a test,a test"), ["vendor_corrections.csv", "value='nan'"]),
+        (append("vendor_corrections.csv", "0700.HK,2025-03-07,close,500,HKD,2099-03-08,a test,a test"), ["close of 0700.HK", "2099-03-08", "in the future"]),
         (append("minor_units.csv", "GBq,GBX,10"), ["minor_units.csv", "GBq a part of GBX"]),
     ],
-    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection", "unknown currency", "correction in another currency", "minor of a minor unit"],
+    ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection", "unknown currency", "correction in another currency", "correction that is no number", "correction from the future", "minor of a minor unit"],
 )  # fmt: skip
 def test_seeds_are_refused(
     published: tuple[Settings, Published], project_copy: Path, change: Callable[[Path], None], words: list[str]

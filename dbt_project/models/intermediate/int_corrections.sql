@@ -25,4 +25,4 @@ where
         from {{ ref("stg_corporate_actions") }} as actions
     )
     -- The prices of a later split's day were not known yet.
-    or not {{ dated_by_then("corrections.date") }}
+    or (corrections.field = 'split_ratio' and not {{ dated_by_then("corrections.date") }})

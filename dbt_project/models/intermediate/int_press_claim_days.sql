@@ -85,7 +85,7 @@ select
     case
         when not matched.is_in_data then null
         when evaluations.evaluated_at = 'claim_date' then matched.date
-        else matched.date_before
+        when matched.claim_date - matched.date_before <= {{ headline_max_age_days() }} then matched.date_before
     end as value_date,
     matched.is_in_data
     and case when evaluations.evaluated_at = 'claim_date' then matched.has_own_level else matched.has_own_level_before end as has_own_level
