@@ -55,10 +55,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def built_below(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers share."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 def _built_once(name: str, factory: pytest.TempPathFactory, **source: object) -> Settings:
     """A store that the first worker to ask for it builds, and all others share."""
-    base = factory.getbasetemp()
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root = built_below(factory)
     settings = load_settings(data_dir=str(root / name), **source)
     with exclusive(root / f"{name}.lock", "a test", "The store is still being built by another worker: {who}.", patience_seconds=800):
         if not (root / f"{name}.built").exists():

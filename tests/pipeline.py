@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -30,16 +31,17 @@ def ingest_all(settings: Settings, as_of: date = AS_OF, wish: ingest.Wish | None
     """Plan and fetch every batch; a partial failure is left in the records, as a DAG leaves it."""
     run = new_run(settings, "ingest_test")
     wish = wish or ingest.Wish()
-    markets = dict.fromkeys(exchange.market for exchange in load_reference(settings.seeds_dir).exchanges)
-    batches = [batch for market in markets for batch in ingest.plan_prices(settings, market, as_of, wish)]
-    batches += [*ingest.plan_fx(settings, as_of, wish), *ingest.plan_estimates(settings, as_of, wish)]
-    for batch in batches:
-        try:
-            ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
-        except ingest.PartialFailureError:
-            continue
-    ingest.summarise(settings, run, as_of)
-    run.finish(as_of.isoformat())
+    try:
+        with run.step("plan"):
+            markets = dict.fromkeys(exchange.market for exchange in load_reference(settings.seeds_dir).exchanges)
+            batches = [batch for market in markets for batch in ingest.plan_prices(settings, market, as_of, wish)]
+            batches += [*ingest.plan_fx(settings, as_of, wish), *ingest.plan_estimates(settings, as_of, wish)]
+        for batch in batches:
+            with suppress(ingest.PartialFailureError):
+                ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
+        ingest.summarise(settings, run, as_of)
+    finally:
+        run.finish(as_of.isoformat())
 
 
 def build_all(settings: Settings, as_of: date = AS_OF) -> RunRecord:

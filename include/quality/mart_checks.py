@@ -141,6 +141,17 @@ CHECKS: tuple[Check, ...] = (
         "select symbol, date, value, currency from {batch} where action = 'dividend' and value_in_price_currency is null",
     ),
     _rows(
+        "dividends_apart",
+        "marts.fct_corporate_actions",
+        "Two dividends within a week are more likely one told twice, or its gross and its net: both count as the vendor tells them; "
+        "a correction of dividend to 0 in vendor_corrections.csv takes one out.",
+        """select symbol, date, value, date_before, value_before from (
+            select *, lag(date) over w as date_before, lag(value) over w as value_before from {batch} where action = 'dividend' and value > 0
+            window w as (partition by symbol order by date))
+        where date - date_before <= 7""",
+        "warning",
+    ),
+    _rows(
         "returns_in_range",
         "marts.fct_security_daily",
         "A return is above -100%, and no default security has moved tenfold in a day.",
@@ -253,6 +264,14 @@ CHECKS: tuple[Check, ...] = (
         "marts.fct_security_valuation_daily",
         "A forward P/E above zero belongs to expected earnings above zero.",
         "select symbol, date, forward_pe from {batch} where forward_pe <= 0 or (forward_pe is not null and eps_ntm <= 0)",
+    ),
+    _rows(
+        "forward_pe_plausible",
+        "marts.fct_security_valuation_daily",
+        "A price of less than three years' earnings: an estimate per depositary receipt, in another unit or under the wrong currency looks like this.",
+        """select symbol, date, forward_pe, eps_ntm, estimate_as_of
+        from (select * from {batch} qualify date = max(date) over (partition by symbol)) as last_day where forward_pe < 3""",
+        "warning",
     ),
     _rows(
         "ntm_eps_between_its_years",

@@ -18,6 +18,9 @@ SHARES_JUMP_LOG_RATIO = 0.4
 MISSING_SHARE = 0.02
 REJECTED_SHARE = 0.02
 STALE_SESSIONS = 6
+RESTATED_SESSIONS = 5
+"""So many closes of a unit restated alike are no corrections of single days."""
+ESTIMATES_JUMP_FACTOR = 3
 SAME_SERIES_ROWS = 8
 SAME_SERIES_SHARE = 0.9
 FX_MAX_AGE_DAYS = 7
@@ -43,30 +46,53 @@ full outer join (select symbol, date as ex_date, value as ratio from quality.cor
     using (symbol, ex_date)
 where coalesce(corrections.ratio, vendor.ratio) > 0;
 
--- Each symbol's series as it would be if everything pending were accepted, with the corrections laid over it as the marts do, on one split basis.
-create or replace view quality.candidate_prices as
-with latest as (
-    select *
-    from raw.prices
-    where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
-    qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1
+-- Every version of a price that is not in quarantine, with the corrections laid over it as the marts do, on one split basis.
+create or replace view quality.price_versions as
+with told as (
+    select prices.*, verdicts.verdict in ('accepted', 'released') as is_accepted
+    from raw.prices as prices
+    left join raw.current_verdicts as verdicts on prices.batch_id = verdicts.batch_id and prices.symbol = verdicts.symbol
+    where verdicts.verdict is distinct from 'quarantined'
 ),
 corrected as (
     select
-        latest.*, coalesce(corrections.value, latest.close) as close_as_counted,
-        case when corrections.value is null then latest.basis_date else latest.date end as basis_as_counted
-    from latest
+        told.*, coalesce(corrections.value, told.close) as close_as_counted,
+        case when corrections.value is null then told.basis_date else told.date end as basis_as_counted
+    from told
     left join quality.corrections as corrections
-        on latest.symbol = corrections.symbol and latest.date = corrections.date and corrections.field = 'close'
+        on told.symbol = corrections.symbol and told.date = corrections.date and corrections.field = 'close'
 )
 select
     corrected.symbol, corrected.date, corrected.batch_id, corrected.open, corrected.high, corrected.low, corrected.close as close_as_told,
-    corrected.volume, corrected.basis_date,
+    corrected.volume, corrected.basis_date, corrected.fetched_at, corrected.loaded_at, coalesce(corrected.is_accepted, false) as is_accepted,
     corrected.close_as_counted / coalesce((
         select product(splits.ratio) from quality.splits as splits
-        where splits.symbol = corrected.symbol and splits.ex_date > corrected.basis_as_counted), 1) as close,
-    (corrected.batch_id, corrected.symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+        where splits.symbol = corrected.symbol and splits.ex_date > corrected.basis_as_counted), 1) as close
 from corrected;
+
+-- Each symbol's series as it would be if everything pending were accepted.
+create or replace view quality.candidate_prices as
+select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending
+from quality.price_versions
+qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1;
+
+-- What a pending unit would change of what is accepted, beside the accepted closes of that day and its neighbours.
+create or replace view quality.restated_prices as
+with accepted as (
+    select
+        symbol, date, close as accepted_close,
+        lag(close) over days as accepted_close_before, lead(close) over days as accepted_close_after
+    from (
+        select * from quality.price_versions where is_accepted
+        qualify row_number() over (partition by symbol, date order by fetched_at desc, loaded_at desc) = 1)
+    window days as (partition by symbol order by date)
+)
+select
+    pending.batch_id, pending.symbol, pending.date, pending.close, accepted.accepted_close_before, accepted.accepted_close_after,
+    pending.close / accepted.accepted_close as factor
+from quality.candidate_prices as pending
+inner join accepted on pending.symbol = accepted.symbol and pending.date = accepted.date
+where pending.is_pending and abs(pending.close / accepted.accepted_close - 1) > 1e-6;
 
 create or replace view quality.price_steps as
 select
@@ -85,6 +111,16 @@ from raw.fx_rates
 where (batch_id, base_currency || quote_currency) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
 qualify row_number() over (partition by base_currency, quote_currency, date order by fetched_at desc, loaded_at desc) = 1;
 
+create or replace view quality.restated_fx as
+select pending.batch_id, pending.symbol, pending.date, pending.rate,
+    arg_max(told.rate, (told.fetched_at, told.loaded_at)) as accepted_rate
+from quality.candidate_fx as pending
+inner join raw.fx_rates as told
+    on pending.base_currency = told.base_currency and pending.quote_currency = told.quote_currency and pending.date = told.date
+inner join raw.current_verdicts as verdicts on told.batch_id = verdicts.batch_id and pending.symbol = verdicts.symbol
+where pending.is_pending and verdicts.verdict in ('accepted', 'released')
+group by all;
+
 create or replace view quality.candidate_shares as
 select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending,
     shares_outstanding * coalesce((
@@ -93,6 +129,50 @@ select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_
 from raw.shares
 where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
 qualify row_number() over (partition by symbol, as_of order by fetched_at desc, loaded_at desc) = 1;
+
+-- A split that nobody told before, beside the closes of before its ex-date: as they were told without it (by a fetch of before, or one that covered that
+-- day and said nothing of it), and as the unit tells them now. What it does not change is not stored again.
+create or replace view quality.new_splits as
+with new as (
+    select actions.batch_id, actions.symbol, actions.date as ex_date, actions.value as ratio, units.start_date, units.fetched_at
+    from raw.corporate_actions as actions
+    inner join quality.pending_units as units on actions.batch_id = units.batch_id and actions.symbol = units.symbol
+    where actions.action = 'split' and (actions.value >= 1.4 or actions.value between 0.001 and 0.7)
+        and (actions.symbol, actions.date) not in (
+            select (known.symbol, known.date) from raw.corporate_actions as known
+            inner join raw.current_verdicts as verdicts on known.batch_id = verdicts.batch_id and known.symbol = verdicts.symbol
+            where known.action = 'split' and known.value > 0 and verdicts.verdict in ('accepted', 'released'))
+        and (actions.symbol, actions.date) not in (select (symbol, date) from quality.corrections where field = 'split_ratio')
+)
+select
+    new.batch_id, new.symbol, new.ex_date, new.ratio, told.date,
+    arg_max(told.close_as_told, (told.fetched_at, told.loaded_at)) as told_before,
+    coalesce(any_value(own.close_as_told), told_before) as told_now
+from new
+inner join quality.price_versions as told
+    on new.symbol = told.symbol and told.is_accepted and told.fetched_at < new.fetched_at
+    and told.date < new.ex_date and told.date >= coalesce(new.start_date, told.date)
+inner join raw.fetch_windows as fetches
+    on told.batch_id = fetches.batch_id and told.symbol = fetches.symbol
+    and (told.basis_date < new.ex_date or (new.ex_date between coalesce(fetches.start_date, new.ex_date) and fetches.end_date))
+left join quality.price_versions as own on new.batch_id = own.batch_id and new.symbol = own.symbol and told.date = own.date
+group by all;
+
+create or replace view quality.estimate_steps as
+with candidate as (
+    select *, (batch_id, symbol) in (select (batch_id, symbol) from quality.pending_units) as is_pending,
+        mean / coalesce((
+            select product(splits.ratio) from quality.splits as splits
+            where splits.symbol = estimates.symbol and splits.ex_date > estimates.basis_date), 1) as mean_on_one_basis
+    from raw.estimates
+    where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+    qualify row_number() over (partition by symbol, as_of, metric, period_type, period_end order by fetched_at desc, loaded_at desc) = 1
+)
+select
+    *, lag(mean_on_one_basis) over snapshots as previous_mean, lag(currency) over snapshots as previous_currency,
+    lag(batch_id) over snapshots as previous_batch_id, lag(is_pending) over snapshots as previous_is_pending
+from candidate
+window snapshots as (partition by symbol, metric, period_type, period_end order by as_of);
 
 -- Sessions that each pending price unit should cover: from the symbol's first price or the window's start to the window's end.
 create or replace table quality.expected_sessions as
@@ -171,6 +251,16 @@ CHECKS: tuple[Check, ...] = (
             and abs(ln(steps.close / steps.previous_close) + ln(splits.ratio)) < abs(ln(splits.ratio)) / 2""",
     ),
     _unit_check(
+        "split_shows_in_prices",
+        "critical",
+        "A split that is told for the first time must change the closes of before it: if it does not, it is none, or the prices are not adjusted yet.",
+        """select batch_id, symbol,
+            'the split of ' || ex_date || ' (ratio ' || ratio || ') is new, and the closes of ' || min(date) || ' to ' || max(date) || ' stay as they were' as detail
+        from {batch} group by batch_id, symbol, ex_date, ratio
+        having bool_and(abs(ln(told_now / told_before)) < abs(ln(ratio)) / 2)""",
+        "quality.new_splits",
+    ),
+    _unit_check(
         "no_jump_without_action",
         "critical",
         "A jump of this size without a corporate action is a wrong unit, a wrong symbol or a missed split.",
@@ -194,6 +284,30 @@ CHECKS: tuple[Check, ...] = (
             group by a.symbol, b.symbol)
         select batch_id, symbol, 'same closes as ' || other || ' on ' || equal || ' of ' || shared || ' days' as detail from pairs
         where shared >= {SAME_SERIES_ROWS} and equal >= {SAME_SERIES_SHARE} * shared""",
+    ),
+    _unit_check(
+        "not_shifted",
+        "critical",
+        f"{RESTATED_SESSIONS} closes or more that are now told of the next or the last session: the vendor has moved the series by a day.",
+        f"""select batch_id, symbol,
+            'the closes of ' || count(*) filter (where is_of_before or is_of_after) || ' of ' || count(*) || ' restated sessions, '
+                || min(date) || ' to ' || max(date) || ', are those of the session beside them' as detail
+        from (select *, abs(close / accepted_close_before - 1) < 1e-6 as is_of_before, abs(close / accepted_close_after - 1) < 1e-6 as is_of_after
+            from {{batch}})
+        group by batch_id, symbol
+        having greatest(count(*) filter (where is_of_before), count(*) filter (where is_of_after)) >= greatest({RESTATED_SESSIONS}, 0.8 * count(*))""",
+        "quality.restated_prices",
+    ),
+    _unit_check(
+        "history_not_rescaled",
+        "critical",
+        f"{RESTATED_SESSIONS} closes or more restated by one factor that no split explains: prices adjusted for dividends, or in another unit.",
+        f"""select batch_id, symbol,
+            count(*) || ' restated sessions, ' || min(date) || ' to ' || max(date) || ', moved by a factor of ' || round(median(factor), 5) as detail
+        from (select *, abs(factor - lag(factor) over (partition by batch_id, symbol order by date)) <= 0.1 * abs(factor - 1) as is_alike from {{batch}})
+        group by batch_id, symbol
+        having count(*) filter (where is_alike) >= greatest({RESTATED_SESSIONS} - 1, 0.7 * count(*)) and abs(median(factor) - 1) > 1e-4""",
+        "quality.restated_prices",
     ),
     _unit_check(
         "not_stale",
@@ -255,6 +369,15 @@ CHECKS: tuple[Check, ...] = (
         qualify row_number() over (partition by involved.batch_id, symbol order by date) = 1""",
     ),
     _unit_check(
+        "fx_restated_little",
+        "critical",
+        "A rate that is told again and far from what it was is another pair's, or the same pair's upside down.",
+        f"""select batch_id, symbol, count(*) || ' rates told anew, such as ' || arg_max(accepted_rate, date) || ' to ' || arg_max(rate, date) || ' on ' || max(date)
+            as detail
+        from {{batch}} where abs(ln(rate / accepted_rate)) > {FX_JUMP_LOG_RETURN} group by batch_id, symbol""",
+        "quality.restated_fx",
+    ),
+    _unit_check(
         "shares_no_jump",
         "critical",
         "A share count that moves this much without a split is another share class or another unit.",
@@ -265,5 +388,26 @@ CHECKS: tuple[Check, ...] = (
         where involved.batch_id is not null and abs(ln(shares_on_one_basis / previous)) > {SHARES_JUMP_LOG_RATIO}
             and (select count(*) from {{batch}}) > 0
         qualify row_number() over (partition by involved.batch_id, symbol order by as_of) = 1""",
+    ),
+    _unit_check(
+        "estimates_no_jump",
+        "critical",
+        f"An estimate of one fiscal period that is suddenly more than {ESTIMATES_JUMP_FACTOR} times as large or small is one per depositary receipt or in "
+        "another unit.",
+        f"""select involved.batch_id, symbol,
+            'mean of ' || period_end || ' ' || round(previous_mean, 4) || ' to ' || round(mean_on_one_basis, 4) || ' on ' || as_of as detail
+        from quality.estimate_steps,
+            unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
+        where involved.batch_id is not null and currency = previous_currency and mean_on_one_basis / nullif(previous_mean, 0) > 0
+            and abs(ln(mean_on_one_basis / previous_mean)) > ln({ESTIMATES_JUMP_FACTOR}) and (select count(*) from {{batch}}) > 0
+        qualify row_number() over (partition by involved.batch_id, symbol order by as_of, period_end) = 1""",
+    ),
+    _unit_check(
+        "estimates_currency_steady",
+        "warning",
+        "Estimates that come in another currency than before are converted at that currency's rate: ask whether the figures have changed with the label.",
+        """select batch_id, symbol, 'from ' || previous_currency || ' to ' || currency || ' on ' || as_of as detail from quality.estimate_steps
+        where is_pending and currency <> previous_currency and (select count(*) from {batch}) > 0
+        qualify row_number() over (partition by batch_id, symbol order by as_of, period_end) = 1""",
     ),
 )

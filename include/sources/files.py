@@ -24,6 +24,7 @@ _OPTIONAL = {
     Dataset.ESTIMATES: {"low", "high", "analyst_count", "note"},
 }
 _DERIVED = {"basis_date", "period_type"}
+_MOST_STRANGERS = 100_000
 _REQUIRED_FILES = (Dataset.PRICES, Dataset.FX_RATES)
 _TYPE_NAMES = {"DATE": "a date such as 2025-03-07", "DOUBLE": "a number", "BIGINT": "a whole number"}
 
@@ -61,7 +62,24 @@ class FilesSource:
 
     @cached_property
     def _tables(self) -> dict[Dataset, pa.Table]:
-        return {dataset: _read(dataset, path) for dataset, path in self._paths.items()}
+        tables = {dataset: _read(dataset, path) for dataset, path in self._paths.items()}
+        for dataset in set(tables) - {Dataset.FX_RATES}:
+            self._refuse_a_file_of_strangers(self._paths[dataset], tables[dataset])
+        return tables
+
+    def _refuse_a_file_of_strangers(self, path: Path, table: pa.Table) -> None:
+        """A few rows of unknown symbols are rejected one by one, for all to see; nobody could read millions of them."""
+        connection = duckdb.connect()
+        connection.register("export", table)
+        known = [security.symbol for security in self._reference.securities]
+        (strangers, first) = connection.execute(
+            "select count(*), min(symbol) from export where symbol is not null and not list_contains(?, symbol)", [known]
+        ).fetchone() or (0, None)
+        if strangers > _MOST_STRANGERS:
+            raise TitansError(
+                f"{path} has {strangers:,} rows of symbols that securities.csv does not have (first {first!r}), of {table.num_rows:,} in all: "
+                f"export the securities of securities.csv only, or add the others there. Up to {_MOST_STRANGERS:,} such rows are rejected one by one."
+            )
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """First and last price date in the folder, of any of ``symbols`` or of all; None where the folder has no price of them.
@@ -69,20 +87,19 @@ class FilesSource:
         Raises:
             TitansError: the prices file has no row at all.
         """
-        table = self._tables[Dataset.PRICES]
-        wanted = None if symbols is None else set(symbols)
-        dates = [
-            day
-            for symbol, day in zip(table.column("symbol").to_pylist(), table.column("date").to_pylist(), strict=True)
-            if day is not None and (wanted is None or symbol in wanted)
-        ]
-        if not dates and wanted is None:
+        connection = duckdb.connect()
+        connection.register("export", self._tables[Dataset.PRICES])
+        wanted = None if symbols is None else list(symbols)
+        first, last = connection.execute(
+            "select min(date), max(date) from export where $wanted is null or list_contains($wanted, symbol)", {"wanted": wanted}
+        ).fetchone() or (None, None)
+        if last is None and wanted is None:
             raise TitansError(f"{self._paths[Dataset.PRICES]} has no row: export prices into it.")
-        if dates and self._exported_at and max(dates) > self._exported_at.date() + timedelta(days=1):
+        if last and self._exported_at and last > self._exported_at.date() + timedelta(days=1):
             raise TitansError(
-                f"EXPORTED_AT={self._exported_at.date()} is before the last date of {self._paths[Dataset.PRICES].name}, {max(dates)}: say when the export was made."
+                f"EXPORTED_AT={self._exported_at.date()} is before the last date of {self._paths[Dataset.PRICES].name}, {last}: say when the export was made."
             )
-        return Coverage(min(dates), max(dates)) if dates else None
+        return Coverage(first, last) if last else None
 
     @cached_property
     def fetched_at(self) -> datetime:
@@ -178,7 +195,8 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
         connection.execute(f"create temp table file as select row_number() over () + 1 as line_number, * from {reader}")
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]
-        raise TitansError(f"{path} cannot be read as {path.suffix[1:].upper()} ({first_line}): export it again.") from error
+        wanted = "UTF-8 text with a header, commas and a point for decimals" if path.suffix == ".csv" else "a whole Parquet file"
+        raise TitansError(f"{path} cannot be read as {path.suffix[1:].upper()} ({first_line}): export it again, as {wanted}.") from error
     present = {row[0] for row in connection.execute("describe file").fetchall()}
     renamed = {target: given for given, target in _RENAMED.get(dataset, {}).items()}
     selected = []

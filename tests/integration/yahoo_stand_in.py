@@ -37,6 +37,7 @@ class Fault(StrEnum):
     SILENCE = "no answer at all"
     CUT = "an answer that breaks off in the middle"
     EMPTY = "a chart without a bar"
+    NULL = "JSON with nothing in it"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Series:
         dividends: amount by ex-date; with a currency where Yahoo gives one.
         splits: numerator and denominator by ex-date.
         answers_as: the symbol of the metadata, where it is not the asked one.
+        zone_told: the time zone of the metadata, where it is not the true one.
     """
 
     currency: str
@@ -70,6 +72,7 @@ class Series:
     dividends: dict[date, tuple[float, str | None]] = field(default_factory=dict)
     splits: dict[date, tuple[int, int]] = field(default_factory=dict)
     answers_as: str | None = None
+    zone_told: str | None = None
 
     def stamp(self, day: date) -> int:
         """Seconds since 1970 of the bar of ``day``."""
@@ -191,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault is Fault.HTML:
             self._answer("<!DOCTYPE html><html><body>Yahoo</body></html>", 200, "text/html")
+        elif fault is Fault.NULL:
+            self._answer({"chart": {"result": None, "error": None}, "quoteSummary": {"result": None, "error": None}})
         elif path.startswith("v8/finance/chart/"):
             self._chart(symbol, query, is_empty=fault is Fault.EMPTY)
         elif query.get("crumb") != CRUMB or COOKIE not in self.headers.get("Cookie", ""):
@@ -238,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "regularMarketTime": series.stamp(bars[-1].day if bars else series.bars[-1].day),
                 "gmtoffset": offset,
                 "timezone": zone.tzname(),
-                "exchangeTimezoneName": series.timezone,
+                "exchangeTimezoneName": series.zone_told or series.timezone,
                 "priceHint": 2,
                 "dataGranularity": query.get("interval", "1d"),
                 "range": query.get("range", ""),

@@ -1,4 +1,4 @@
-"""``make soak MINUTES=30``: kills and readers for that long, then what they reached; ends red if anything was lost, wrong or torn."""
+"""``make soak MINUTES=30``: kills, readers and bad input for that long, then what they reached; ends red if anything was lost, wrong or torn."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.soak.airflow_kills import RunKiller
+from tests.soak.bad_input import try_bad_input
 from tests.soak.readers import FOREIGN_CLIENTS, OWN_CLIENTS, read_while_publishing
 from tests.soak.stage_kills import StageKiller
 from tests.soak.tally import Tally
 
-_SHARES = {"readers": 0.2, "airflow": 0.3}
+_SHARES = {"readers": 0.15, "airflow": 0.25, "bad input": 0.3}
 """Of the time; the rest is for kills of single stages."""
 _KILLS_A_ROUND = 3
 
@@ -29,7 +30,7 @@ def soak(
         int, typer.Option(help="Draws the moments of the kills; a seed repeats the draw, though not the machine's timing.")
     ] = 0,
 ) -> None:
-    """Kill and read for ``minutes``, and print what was reached."""
+    """Kill, read and deliver bad input for ``minutes``, and print what was reached."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     luck, tally, since = random.Random(seed or time.time_ns()), Tally(), time.monotonic()
     total = 60 * minutes
@@ -46,6 +47,8 @@ def soak(
             end = since + (_SHARES["readers"] + _SHARES["airflow"]) * total
             while time.monotonic() < end:
                 runs.round()
+        console.print(f"Bad input, {_SHARES['bad input'] * minutes:.0f} minutes ...")
+        try_bad_input(folder / "bad", _SHARES["bad input"] * total, tally, luck)
         console.print("Single stages killed, for the rest of the time ...")
         stages = StageKiller(folder / "stages", tally, luck)
         stages.prepare()

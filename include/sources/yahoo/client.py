@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,6 +139,10 @@ class YahooClient:
             frame = ticker.history(
                 start=first, end=end, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_SECONDS
             )
+            if day := _told_twice(self._session.last_chart):
+                raise SymbolError(
+                    f"Yahoo tells {day} of {symbol} twice, with different prices: nobody knows which are right.", is_retryable=True
+                )
             metadata = ticker.history_metadata
             # The frame of yfinance has no dividend currency; the events it was made of, which it keeps only here, do.
             events = ticker._price_history._dividends
@@ -174,6 +178,8 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
     YfData.cache_get.cache_clear()
     try:
         return ask()
+    except SymbolError:
+        raise
     except HostClosedError as error:
         raise _closed(error) from error
     except IncompleteRead as error:
@@ -211,6 +217,23 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         raise SymbolError(f"Yahoo answered {symbol} in a form that yfinance does not read ({error!r}).", is_retryable=True) from error
     except Exception as error:  # a fault inside yfinance must cost this symbol only
         raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
+
+
+def _told_twice(chart: Response | None) -> date | None:
+    """The first day (in UTC) of which a chart has two bars of one stamp that differ. yfinance would take whichever comes first."""
+    if chart is None:
+        return None
+    try:
+        (result,) = chart.json()["chart"]["result"]
+        (quote,) = result["indicators"]["quote"]
+        told = list(zip(result["timestamp"], *(quote[name] for name in ("open", "high", "low", "close")), strict=True))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None  # whatever it is, it has no two bars
+    seen: dict[int, tuple[Any, ...]] = {}
+    for stamp, *prices in told:
+        if seen.setdefault(stamp, tuple(prices)) != tuple(prices):
+            return datetime.fromtimestamp(stamp, UTC).date()
+    return None
 
 
 def _closed(error: HostClosedError) -> SymbolError:

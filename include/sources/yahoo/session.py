@@ -29,6 +29,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
     Attributes:
         guard: the budget and breaker that all processes share; set before the first request.
         asked: host and path of each request for data, without its query, which carries the crumb.
+        last_chart: the newest answer with prices, as it came: yfinance tidies up what nobody should tidy up.
     """
 
     guard: HostGuard
@@ -38,6 +39,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
         self._base_url = base_url.rstrip("/") if base_url else None
         self._crumb_trouble: OSError | None = None
         self.asked: list[str] = []
+        self.last_chart: requests.Response | None = None
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request; for data or the crumb again, after a wait, where the host is busy or the connection fails.
@@ -89,6 +91,8 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
             raise
         if is_crumb:
             self._crumb_trouble = None
+        if "/finance/chart/" in path:
+            self.last_chart = response
         return response
 
     def _tell_guard(self, host: str, path: str, response: requests.Response) -> None:

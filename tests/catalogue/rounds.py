@@ -1,0 +1,106 @@
+"""Mishaps that happen in one delivery, each to another symbol, so that one build tries many; and how such a round is judged."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from include.errors import TitansError
+from include.publishing import generations
+from include.settings import load_settings
+from tests.catalogue.mishap import Mishap, Outcome, symbols_that_lost, wrong_values
+from tests.catalogue.worlds import MOST_IN_QUARANTINE, SYMBOLS, Hit, Reference, World
+from titans.status import status_lines
+
+
+@dataclass(frozen=True)
+class Round:
+    """What happens in one delivery."""
+
+    hits: tuple[Hit, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(f"{hit.mishap.name} ({hit.symbol})" for hit in self.hits)
+
+
+def rounds(mishaps: Iterable[Mishap[Any]], luck: random.Random) -> list[Round]:
+    """Every mishap once, on a symbol drawn by ``luck``, in as few deliveries as may be."""
+    made: list[list[Hit]] = []
+    mishaps = list(mishaps)
+    luck.shuffle(mishaps)
+    for mishap in mishaps:
+        if mishap.on == "*" or mishap.is_alone:
+            made.append([Hit(mishap, luck.choice(SYMBOLS.get(mishap.on, ["*"])))])
+            continue
+        for hits in made:
+            free = sorted(set(SYMBOLS[mishap.on]) - {hit.symbol for hit in hits})
+            in_quarantine = sum(hit.mishap.outcome is Outcome.QUARANTINED for hit in hits)
+            is_full = mishap.outcome is Outcome.QUARANTINED and in_quarantine == MOST_IN_QUARANTINE
+            if free and not is_full and not (hits[0].mishap.is_alone or hits[0].symbol == "*"):
+                hits.append(Hit(mishap, luck.choice(free)))
+                break
+        else:
+            made.append([Hit(mishap, luck.choice(SYMBOLS[mishap.on]))])
+    return [Round(tuple(hits)) for hits in made]
+
+
+def play(world: World, reference: Reference, around: Round, folder: Path) -> list[str]:
+    """Deliver the round's mishaps, judge what came of them, and if anything landed deliver what should have come, and judge again.
+
+    Returns:
+        A sentence for each thing that should not be.
+    """
+    data = reference.copy(folder / "data")
+    settings = load_settings(data_dir=str(data))
+    before, landed_before = generations.linked_generation(settings), _landed(data)
+    stops = [hit for hit in around.hits if hit.mishap.outcome is Outcome.STOPPED]
+    found: list[str] = []
+    try:
+        world.deliver(data, list(around.hits), 5)
+    except TitansError as error:
+        status = "\n".join(text for _, text in status_lines(settings, datetime.now(UTC)))
+        if not stops:
+            found.append(f"nothing is published though nothing should stop it: {error}")
+        found += [
+            f"{hit.mishap.name}: {place} does not say {hit.mishap.tells!r} but: {text}"
+            for hit in stops
+            for place, text in {"the error": str(error), "make status": status}.items()
+            if hit.mishap.tells not in text
+        ]
+        if generations.linked_generation(settings) != before:
+            found.append("a delivery that was refused has changed what is published")
+    else:
+        found += [f"{hit.mishap.name} was published" for hit in stops]
+        found += _judge_published(settings.published_link.resolve(), reference, around)
+    is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
+    if _landed(data) != landed_before and not is_harmless:
+        try:
+            world.deliver(data, [], 15)
+        except TitansError as error:
+            found.append(f"the good delivery afterwards fails: {error}")
+        else:
+            good = settings.published_link.resolve()
+            found += [f"after the good delivery {text}" for text in symbols_that_lost(reference.friday, good, [])]
+            found += [f"after the good delivery {text}" for text in wrong_values(reference.friday, good, [])]
+    shutil.rmtree(data)
+    return [f"{text} [{around.name}]" for text in found]
+
+
+def _landed(data: Path) -> set[str]:
+    return {path.name for path in data.glob("*/landing/**/*.parquet")}
+
+
+def _judge_published(published: Path, reference: Reference, around: Round) -> list[str]:
+    harmless = {hit.symbol for hit in around.hits if hit.mishap.outcome is Outcome.HARMLESS}
+    damaged = {hit.mishap.told_of or hit.symbol for hit in around.hits} | {hit.symbol for hit in around.hits}
+    told = [hit.symbol for hit in around.hits if hit.mishap.outcome in (Outcome.WARNED, Outcome.RESTATED)]
+    found = [text for hit in around.hits for text in hit.mishap.evidence(published, hit.symbol)]
+    found += wrong_values(reference.friday, published, told)
+    found += symbols_that_lost(reference.friday, published, sorted(damaged - harmless))
+    return found

@@ -1,0 +1,53 @@
+"""Every entry of the catalogue, each in a delivery with others: what comes of it is what it says, and the next good delivery makes all well."""
+
+from __future__ import annotations
+
+import random
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.exclusive import exclusive
+from tests.catalogue import export, vendor
+from tests.catalogue.mishap import Mishap, Outcome
+from tests.catalogue.rounds import Round, play, rounds
+from tests.catalogue.worlds import WORLDS, Reference, prepare
+from tests.conftest import built_below
+
+CATALOGUE: dict[str, tuple[Mishap[Any], ...]] = {"vendor": vendor.MISHAPS, "export": export.MISHAPS}
+ROUNDS = [(name, around) for name, mishaps in CATALOGUE.items() for around in rounds(mishaps, random.Random(2025))]
+
+
+@pytest.mark.parametrize(("world", "around"), ROUNDS, ids=[f"{name}-{around.hits[0].mishap.name}" for name, around in ROUNDS])
+def test_what_is_wrong_is_told_and_costs_nobody_else(
+    world: str, around: Round, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert play(WORLDS[world], _reference(world, tmp_path_factory), around, tmp_path) == []
+
+
+def test_the_catalogue_has_about_sixty_mechanisms_for_each_world_and_each_once() -> None:
+    names = [mishap.name for mishaps in CATALOGUE.values() for mishap in mishaps]
+    assert len(names) == len(set(names)) >= 100
+    for name, mishaps in CATALOGUE.items():
+        told = {outcome for outcome, _ in groupby(sorted(mishap.outcome for mishap in mishaps))}
+        assert told >= {Outcome.REJECTED, Outcome.QUARANTINED, Outcome.WARNED, Outcome.STOPPED, Outcome.NOT_FETCHED}, name
+
+
+def test_every_entry_is_played_and_those_that_tell_something_say_what() -> None:
+    played = [hit.mishap.name for _, around in ROUNDS for hit in around.hits]
+    assert sorted(played) == sorted(mishap.name for mishaps in CATALOGUE.values() for mishap in mishaps)
+    silent = (Outcome.HARMLESS, Outcome.KEPT)
+    assert [m.name for ms in CATALOGUE.values() for m in ms if m.outcome not in silent and not (m.tells or m.check)] == []
+
+
+def _reference(world: str, factory: pytest.TempPathFactory) -> Reference:
+    """The stores of a world, built by the first worker that wants them."""
+    folder = built_below(factory) / f"catalogue-{world}"
+    with exclusive(Path(f"{folder}.lock"), "a test", "The stores are still being built by another worker: {who}.", patience_seconds=800):
+        done = folder / "friday.txt"
+        if not done.exists():
+            folder.mkdir()
+            done.write_text(str(prepare(WORLDS[world], folder).friday))
+    return Reference(folder / "thursday", Path(done.read_text()))
