@@ -58,10 +58,7 @@ class SessionCalendar:
 
 @cache
 def _library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
-    try:
-        library = exchange_calendars.get_calendar(calendar, start=FIRST_DAY.isoformat(), end=f"{last_year}-12-31")
-    except exchange_calendars.errors.InvalidCalendarName as error:
-        raise TitansError(f"Seed exchanges.csv names the calendar {calendar}, which exchange-calendars does not know.") from error
+    library = exchange_calendars.get_calendar(calendar, start=FIRST_DAY.isoformat(), end=f"{last_year}-12-31")
     early = set(library.early_closes)
     schedule = library.schedule
     return tuple(
@@ -74,16 +71,37 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
     """One calendar an exchange of the seeds, to the end of ``last_year`` (default: this year).
 
     An override to ``is_session = false`` removes a session. One to ``true`` adds it with the hours of the session before it.
+
+    Raises:
+        TitansError: a calendar that the library does not have, or an override of a day without a session before it.
     """
     last_year = last_year or datetime.now(UTC).year
     calendars = {}
     for exchange in reference.exchanges:
-        sessions = {row[0]: Session(*row) for row in _library_sessions(exchange.calendar, last_year)}
+        try:
+            sessions = {row[0]: Session(*row) for row in _library_sessions(exchange.calendar, last_year)}
+        except exchange_calendars.errors.InvalidCalendarName as error:
+            raise TitansError(
+                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars does not know: "
+                "write the market's code there, as in XHKG or XNYS."
+            ) from error
+        # Of some exchanges the library has no sessions, or none that far back.
+        except (ValueError, NotImplementedError) as error:
+            raise TitansError(
+                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, of which exchange-calendars does not have every session since "
+                f"{FIRST_DAY}: give the calendar of an exchange that is open on nearly the same days, and the other days in calendar_overrides.csv."
+            ) from error
         for override in (row for row in reference.calendar_overrides if row.exchange == exchange.exchange):
             if not override.is_session:
                 sessions.pop(override.date, None)
             elif override.date not in sessions:
-                model = sessions[max(day for day in sessions if day < override.date)]
+                before = max((day for day in sessions if day < override.date), default=None)
+                if before is None:
+                    raise TitansError(
+                        f"Seed calendar_overrides.csv adds a session of {override.exchange} on {override.date}, before its calendar begins "
+                        f"({min(sessions)}): correct the date or remove the row."
+                    )
+                model = sessions[before]
                 shift = override.date - model.date
                 sessions[override.date] = Session(override.date, model.opens_at + shift, model.closes_at + shift, False)
         ordered = tuple(sessions[day] for day in sorted(sessions))

@@ -10,14 +10,41 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PositiveFloat, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    StringConstraints,
+    ValidationError,
+)
 
 from include.errors import TitansError
 
 
 def _strict_date(value: object) -> object:
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("no such time zone: write it as in Asia/Hong_Kong") from error
+    return name
+
+
+def _cron_line(text: str) -> str:
+    from croniter import croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
+
+    if not croniter.is_valid(text):
+        raise ValueError("no cron line: write five fields, as in 30 17 * * 1-5")
+    return text
 
 
 # Spaces at an end are refused and not stripped: dbt would load them, and nothing would match.
@@ -47,8 +74,8 @@ class Exchange(Row):
     market: Identifier
     name: Text
     calendar: Text
-    timezone: Text
-    ingest_cron: Text
+    timezone: Annotated[Text, AfterValidator(_known_zone)]
+    ingest_cron: Annotated[Text, AfterValidator(_cron_line)]
     """When prices of a session are fetched, in the exchange's own time."""
     benchmark_symbol: Symbol | None = None
     """The index over which the excess return of the exchange's equities is taken."""

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from include.as_of import bound_to_coverage, parse_as_of
+from include.calendars import load_calendars
 from include.errors import TitansError
 from include.reference import load_reference
 from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
@@ -101,7 +102,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
 
 def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
-    load_reference(settings.seeds_dir)
+    load_calendars(load_reference(settings.seeds_dir))
     if settings.known_at:
         result.notes.append(
             f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."

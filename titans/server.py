@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 from rich.console import Console
 
+from include.calendars import load_calendars
 from include.errors import TitansError
 from include.reference import load_reference
 from include.settings import Settings
@@ -40,7 +41,7 @@ def serve(console: Console, settings: Settings, port: int) -> None:
     Raises:
         TitansError: the port is taken, another Airflow is at work on the data folder, or a component ended by itself.
     """
-    load_reference(settings.seeds_dir)
+    load_calendars(load_reference(settings.seeds_dir))
     _check_port(port)
     with airflow_lock(settings, "make airflow"):
         _serve(console, settings, port)

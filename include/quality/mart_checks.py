@@ -11,6 +11,8 @@ from include.quality.suite import Check, Severity
 KEYS: dict[str, tuple[str, ...]] = {
     "marts.dim_securities": ("symbol",),
     "marts.dim_baskets": ("basket_id",),
+    "marts.dim_basket_members": ("basket_id", "symbol", "valid_from"),
+    "marts.dim_market_events": ("event_id",),
     "marts.dim_dates": ("date",),
     "marts.fct_fx_daily": ("currency_pair", "date"),
     "marts.fct_corporate_actions": ("symbol", "date", "action"),
@@ -64,12 +66,15 @@ CHECKS: tuple[Check, ...] = (
         "every_basket_filled",
         "marts.dim_baskets",
         "A basket starts once all its initial members have a price, and for weights by market value a share count; until then it has no rows, "
-        "and the other baskets are published.",
+        "and the other baskets are published. Let the source deliver them, give a late member a later valid_from, or correct base_date in baskets.csv.",
         """select baskets.basket_id, case
+                when coalesce(baskets.base_date, starts.base_date) > (select max(date) from marts.fct_security_daily)
+                    then 'no level yet: its base date ' || coalesce(baskets.base_date, starts.base_date) || ' is after the data'
                 when baskets.base_date is not null then 'no level yet: no price of a member on or after its base date ' || baskets.base_date
                 else 'no level yet: no price' || if(baskets.weighting = 'market_value', ' or no share count', '') || ' of ' || coalesce(missing.symbols, 'its members')
             end as detail
         from (select * from {batch}) as baskets
+        inner join seeds.baskets as starts on baskets.basket_id = starts.basket_id
         left join (
             select members.basket_id, string_agg(members.symbol, ', ' order by members.symbol) as symbols
             from seeds.basket_members as members

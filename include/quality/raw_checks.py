@@ -332,8 +332,14 @@ CHECKS: tuple[Check, ...] = (
     _unit_check(
         "no_rejected_row",
         "warning",
-        "Rejected rows are kept with their reasons in ops.rejected_rows.",
-        "select batch_id, symbol, rejected_count || ' rows rejected' as detail from {batch} where rejected_count > 0",
+        "Rejected rows are kept with their reasons in ops.rejected_rows: correct them at the source and deliver them again.",
+        # A row that a vendor repeats is kept once, so it may stand there with an earlier batch.
+        """select units.batch_id, units.symbol, units.rejected_count || ' rejected' || coalesce(', such as ' || refused.example, '') as detail
+        from (select * from {batch}) as units
+        left join (
+            select dataset, symbol, arg_max(coalesce(date::varchar, 'no date') || ' (' || array_to_string(reasons, ', ') || ')', (loaded_at, date)) as example
+            from raw.rejected_rows group by dataset, symbol) as refused on units.dataset = refused.dataset and units.symbol = refused.symbol
+        where units.rejected_count > 0""",
     ),
     _unit_check(
         "no_flat_half_day",

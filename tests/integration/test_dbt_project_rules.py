@@ -31,6 +31,11 @@ WITHOUT_KEY = {
     "rejected_rows": "the same rows, for people",
     "restatements": "two versions that were told at one moment are two rows",
 }
+WITHOUT_VECTORS = {
+    "dim_securities": "it says what the seeds say",
+    "dim_basket_members": "it says what the seeds say",
+    "dim_market_events": "it says what the seeds say",
+}
 READ_BY_ALL_STAGING = {"current_verdicts": "it decides which rows any staging model may read"}
 MARTS_ON_STAGING = {
     ("dim_dates", "stg_exchange_sessions"): "a calendar has no versions to choose from, and nothing is computed on it before"
@@ -51,6 +56,7 @@ class Project:
         self.tests: list[Node] = [node for node in nodes if node["resource_type"] == "test"]
         self.sources: dict[str, Node] = {node["name"]: node for node in manifest["sources"].values()}
         self.exposures: dict[str, Node] = {node["name"]: node for node in manifest["exposures"].values()}
+        self.unit_tested: set[str] = {node["model"] for node in manifest["unit_tests"].values()}
         self.macros: dict[str, Node] = {node["name"]: node for node in manifest["macros"].values() if node["package_name"] == "titans"}
         self.docs: dict[str, str] = {
             node["name"]: node["block_contents"]
@@ -137,6 +143,18 @@ def test_the_key_of_a_table_is_the_one_that_is_tested(project: Project) -> None:
         if node["config"]["meta"].get("key") != tested.get(name) and name not in WITHOUT_KEY
     ]
     hold(different)
+
+
+def test_every_mart_has_vectors_made_by_hand(project: Project) -> None:
+    """A unit test of its own, or one of a step that it reads; the second way to prove a mart are the tests that compute it again in Python."""
+    hold(
+        [
+            f"{name} has no unit test, and no step that it reads has one"
+            for name, node in project.in_folders("marts").items()
+            if name not in WITHOUT_VECTORS and not project.unit_tested & {name, *project.parents(node)}
+        ]
+    )
+    hold([f"{name} has a unit test: take it off the list" for name in WITHOUT_VECTORS if name in project.unit_tested])
 
 
 def test_contracts_are_enforced_on_all_that_is_published(project: Project) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import date, timedelta
 from pathlib import Path
 
+import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,3 +200,48 @@ def test_inputs_are_the_vendors_own(built_real_store: Settings, market_data: Pat
     assert sorted(
         ask(built_real_store, "select symbol, period_label, period_end::varchar, mean from marts.fct_estimate_snapshots")
     ) == sorted(estimates[["symbol", "period", "period_end", "mean"]].itertuples(index=False, name=None))
+
+
+def test_days_of_the_calendar(built_real_store: Settings) -> None:
+    """Python's own weeks and months, and the exchanges' sessions as the library and the two closures of September 2023 tell them."""
+    closed = {"XHKG": {date(2023, 9, 1), date(2023, 9, 8)}, "XNYS": set[date]()}
+    columns = "year, quarter, month, iso_year, iso_week, iso_day_of_week, is_month_end, is_session_hk, is_session_us, is_half_day_hk, is_half_day_us"
+    rows = ask(built_real_store, f"select date, {columns} from marts.dim_dates order by date")
+    first, last = rows[0][0], rows[-1][0]
+    sessions, half_days = {}, {}
+    for exchange, closures in closed.items():
+        library = exchange_calendars.get_calendar(exchange, start=first, end=last)
+        sessions[exchange] = {day.date() for day in library.sessions} - closures
+        half_days[exchange] = {day.date() for day in library.early_closes} - closures
+    assert [row[0] for row in rows] == [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    assert first <= date(2020, 1, 2)
+    assert last >= date(2025, 3, 7)
+    for day, *values in rows:
+        in_sessions, in_half_days = ([day in days[exchange] for exchange in ("XHKG", "XNYS")] for days in (sessions, half_days))
+        is_month_end = (day + timedelta(days=1)).day == 1
+        expected = [day.year, (day.month + 2) // 3, day.month, *day.isocalendar(), is_month_end, *in_sessions, *in_half_days]
+        assert values == expected, day
+
+
+def test_dimensions_say_what_the_seeds_say(built_real_store: Settings) -> None:
+    """Row by row as CSV, with the first day on which all members are priced for the base date that the seeds leave open."""
+
+    def seed(name: str) -> list[dict[str, str | None]]:
+        with (built_real_store.seeds_dir / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            return [{key: value or None for key, value in row.items()} for row in csv.DictReader(file)]
+
+    def mart(name: str, columns: list[str]) -> list[tuple[str | None, ...]]:
+        return sorted(ask(built_real_store, f"select {', '.join(f'{column}::varchar' for column in columns)} from marts.{name}"), key=str)
+
+    members = ["basket_id", "symbol", "valid_from", "valid_to"]
+    events = ["event_id", "name", "date", "description"]
+    securities = ["symbol", "name", "kind", "exchange", "currency", "reporting_currency"]
+    baskets = ["basket_id", "name", "weighting", "rebalance", "comparator_basket_id"]
+    for table, name, columns in (
+        ("dim_basket_members", "basket_members", members),
+        ("dim_market_events", "market_events", events),
+        ("dim_securities", "securities", securities),
+        ("dim_baskets", "baskets", baskets),
+    ):
+        assert mart(table, columns) == sorted((tuple(row[column] for column in columns) for row in seed(name)), key=str), table
+    assert mart("dim_baskets", ["basket_id", "base_date"]) == [("china_titans", "2020-06-18"), ("magnificent_seven", "2020-01-02")]

@@ -100,7 +100,7 @@ def test_baskets_that_cannot_start_as_wanted_are_told(built_sample_store: Settin
     assert checks["baskets_start_when_wanted"].examples_text == "basket_id=early, wanted_date=2015-01-02, base_date=2020-12-31"
     assert checks["every_basket_filled"].examples_text == (
         "basket_id=empty, detail=no level yet: no price of NOWHERE; "
-        "basket_id=future, detail=no level yet: no price of a member on or after its base date 2025-06-02"
+        "basket_id=future, detail=no level yet: its base date 2025-06-02 is after the data"
     )
     assert checks["members_bought"].examples_text == "basket_id=waiting, symbol=NOWHERE, rebalance_date=2024-12-31"
     assert {checks[name].status for name in ("baskets_start_when_wanted", "every_basket_filled", "members_bought")} == {"warning"}

@@ -425,6 +425,13 @@ class TestBadInput:
         ]
         assert f"{reason}: 1 ({symbol} {day})" in status["Rejected"]
 
+    @pytest.mark.parametrize(
+        ("symbol", "row"), [("US1", "2024-09-30 (share count is not above zero)"), ("US2", "2031-01-01 (future date)")], ids=["US1", "US2"]
+    )
+    def test_the_warning_of_a_rejected_row_names_it(self, record: RunRecord, symbol: str, row: str) -> None:
+        (check,) = [check for check in record.checks if check.name == "no_rejected_row"]
+        assert [example["detail"] for example in check.examples if example["symbol"] == symbol] == [f"1 rejected, such as {row}"]
+
     def test_a_fiscal_year_end_that_moves_warns(self, record: RunRecord, status: dict[str, str]) -> None:
         (check,) = [check for check in record.checks if check.name == "fiscal_years_steady"]
         assert check.status == "warning"
