@@ -405,7 +405,7 @@ CHECKS: tuple[Check, ...] = (
         from quality.estimate_steps,
             unnest([case when is_pending then batch_id end, case when previous_is_pending then previous_batch_id end]) as involved (batch_id)
         where involved.batch_id is not null and currency = previous_currency and mean_on_one_basis / nullif(previous_mean, 0) > 0
-            and abs(ln(mean_on_one_basis / previous_mean)) > ln({ESTIMATES_JUMP_FACTOR}) and (select count(*) from {{batch}}) > 0
+            and mean_on_one_basis / previous_mean not between 1.0 / {ESTIMATES_JUMP_FACTOR} and {ESTIMATES_JUMP_FACTOR} and (select count(*) from {{batch}}) > 0
         qualify row_number() over (partition by involved.batch_id, symbol order by as_of, period_end) = 1""",
     ),
     _unit_check(

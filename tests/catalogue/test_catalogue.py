@@ -5,18 +5,16 @@ from __future__ import annotations
 import random
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from include.exclusive import exclusive
-from tests.catalogue import export, vendor
-from tests.catalogue.mishap import Mishap, Outcome
+from tests.catalogue.mishap import Outcome
+from tests.catalogue.page import CATALOGUE, PAGE, page
 from tests.catalogue.rounds import Round, play, rounds
 from tests.catalogue.worlds import WORLDS, Reference, prepare
 from tests.conftest import built_below
 
-CATALOGUE: dict[str, tuple[Mishap[Any], ...]] = {"vendor": vendor.MISHAPS, "export": export.MISHAPS}
 ROUNDS = [(name, around) for name, mishaps in CATALOGUE.items() for around in rounds(mishaps, random.Random(2025))]
 
 
@@ -40,6 +38,10 @@ def test_every_entry_is_played_and_those_that_tell_something_say_what() -> None:
     assert sorted(played) == sorted(mishap.name for mishaps in CATALOGUE.values() for mishap in mishaps)
     silent = (Outcome.HARMLESS, Outcome.KEPT)
     assert [m.name for ms in CATALOGUE.values() for m in ms if m.outcome not in silent and not (m.tells or m.check)] == []
+
+
+def test_the_page_for_people_says_the_same() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m tests.catalogue.page"
 
 
 def _reference(world: str, factory: pytest.TempPathFactory) -> Reference:

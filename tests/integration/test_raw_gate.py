@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +285,72 @@ def land_prices(settings: Settings, rows: list[Row]) -> None:
     window = FetchWindow(symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST)
     extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
     land(settings, Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1, extract, [window])
+
+
+class TestADeliveryThatTellsHistoryAnew:
+    """What is accepted already is the yardstick: single days may be corrected, a whole series may not become another."""
+
+    def test_each_session_with_the_close_of_the_one_before(self, settings: Settings) -> None:
+        rows = series()
+        assert judge(settings, rows)[0] == {}
+        late = [rows[0]] + [{**row, **_prices_of(before)} for before, row in pairwise(rows)]
+        # One move in eleven is none, so three of the thirty closes stay as they are.
+        (reason,) = judge(settings, late[-30:])[0]["0700.HK"]
+        assert reason.startswith("not_shifted: the closes of 27 of 27 restated sessions")
+
+    def test_closes_lowered_for_a_dividend(self, settings: Settings) -> None:
+        """A dividend of 6 on a close of 400 makes a factor of 1 - 6/400 = 0.985 for all days before, as in an adjusted close."""
+        rows = series()
+        assert judge(settings, rows)[0] == {}
+        adjusted = [{**row, **{name: row[name] * 0.985 for name in ("open", "high", "low", "close")}} for row in rows[:-4]] + rows[-4:]
+        (reason,) = judge(settings, adjusted[-30:])[0]["0700.HK"]
+        assert reason.startswith("history_not_rescaled: 26 restated sessions")
+        assert reason.endswith("moved by a factor of 0.985")
+
+    def test_four_days_told_anew_are_corrections(self, settings: Settings) -> None:
+        rows = series()
+        assert judge(settings, rows)[0] == {}
+        corrected = rows[:-4] + [{**row, **{name: row[name] * 1.01 for name in ("open", "high", "low", "close")}} for row in rows[-4:]]
+        assert judge(settings, corrected[-30:])[0] == {}
+
+    def test_a_history_restated_by_a_new_split_is_no_other_series(self, settings: Settings) -> None:
+        rows = [{**row, "basis_date": sessions()[-6]} for row in series(days=sessions()[:-5])]
+        assert judge(settings, rows, end=sessions()[-6])[0] == {}
+        split = series()
+        for row in split:
+            row.update({name: row[name] / 4 for name in ("open", "high", "low", "close")})
+        split[-3]["split_ratio"] = 4.0
+        assert judge(settings, split[-30:])[0] == {}
+
+    def test_a_new_split_that_leaves_the_closes_alone(self, settings: Settings) -> None:
+        rows = series()
+        assert judge(settings, rows)[0] == {}
+        rows[-3] = {**rows[-3], "split_ratio": 4.0}
+        (reason,) = judge(settings, rows[-30:])[0]["0700.HK"]
+        assert reason.startswith(f"split_shows_in_prices: the split of {rows[-3]['date']} (ratio 4.0) is new")
+
+    def test_rates_upside_down(self, settings: Settings) -> None:
+        rows = [{"base_currency": "USD", "quote_currency": "HKD", "date": day, "rate": 7.8} for day in sessions()]
+        assert judge(settings, rows, Dataset.FX_RATES)[0] == {}
+        turned = [{**row, "rate": 1 / 7.8} for row in rows]
+        reasons = judge(settings, turned, Dataset.FX_RATES)[0]["USDHKD"]
+        assert any(reason.startswith(f"fx_restated_little: {len(rows)} rates told anew") for reason in reasons)
+
+
+@pytest.mark.parametrize(("factor", "is_kept_out"), [(8.0, True), (1 / 8, True), (2.9, False), (-8.0, False)])
+def test_estimates_of_a_receipt_of_eight_shares(settings: Settings, factor: float, is_kept_out: bool) -> None:
+    """Alibaba's receipt is eight ordinary shares; a profit that becomes a loss is news, and no other unit."""
+    snapshots = [
+        {
+            "symbol": "9988.HK", "as_of": day, "metric": "eps", "period_type": "annual", "period_end": date(2025, 3, 31), "period_label": "0y",
+            "mean": mean, "currency": "CNY", "basis_date": LAST,
+        }
+        for day, mean in ((date(2025, 2, 24), 8.1), (date(2025, 3, 3), 8.1 * factor))
+    ]  # fmt: skip
+    assert judge(settings, snapshots[:1], Dataset.ESTIMATES)[0] == {}
+    reasons = judge(settings, snapshots[1:], Dataset.ESTIMATES)[0].get("9988.HK", [])
+    assert [reason.split(":")[0] for reason in reasons] == (["estimates_no_jump"] if is_kept_out else [])
+
+
+def _prices_of(row: Row) -> Row:
+    return {name: row[name] for name in ("open", "high", "low", "close")}

@@ -7,15 +7,13 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from tests.catalogue import export, vendor
-from tests.catalogue.mishap import Mishap
+from tests.catalogue import export
+from tests.catalogue.page import CATALOGUE
 from tests.catalogue.rounds import Round, play, rounds
 from tests.catalogue.worlds import WORLDS, Hit, prepare
 from tests.soak.tally import Tally
 
-_CATALOGUE: dict[str, tuple[Mishap[Any], ...]] = {"vendor": vendor.MISHAPS, "export": export.MISHAPS}
 _MUCH_RUBBISH = 10_000_000
 
 
@@ -29,12 +27,12 @@ def try_bad_input(folder: Path, seconds: float, tally: Tally, luck: random.Rando
     number = 0
     while time.monotonic() < end:
         if not waiting:
-            waiting = [(name, around) for name, mishaps in _CATALOGUE.items() for around in rounds(mishaps, luck)]
+            waiting = [(name, around) for name, mishaps in CATALOGUE.items() for around in rounds(mishaps, luck)]
             luck.shuffle(waiting)
         name, around = waiting.pop(0)
         number += 1
         found = play(WORLDS[name], references[name], around, folder / f"round-{number}")
-        tally.done[f"bad inputs tried, of the catalogue's {sum(map(len, _CATALOGUE.values()))}"] += len(around.hits)
+        tally.done[f"bad inputs tried, of the catalogue's {sum(map(len, CATALOGUE.values()))}"] += len(around.hits)
         tally.done["deliveries with bad input"] += 1
         tally.wrong += found
     logging.disable(logging.NOTSET)
