@@ -68,7 +68,7 @@ CHECKS: tuple[Check, ...] = (
         "A basket starts once all its initial members have a price, and for weights by market value a share count; until then it has no rows, "
         "and the other baskets are published. Let the source deliver them, give a late member a later valid_from, or correct base_date in baskets.csv.",
         """select baskets.basket_id, case
-                when coalesce(baskets.base_date, starts.base_date) > (select max(date) from marts.fct_security_daily)
+                when coalesce(baskets.base_date, starts.base_date) > (select max(date) from intermediate.int_security_values)
                     then 'no level yet: its base date ' || coalesce(baskets.base_date, starts.base_date) || ' is after the data'
                 when baskets.base_date is not null then 'no level yet: no price of a member on or after its base date ' || baskets.base_date
                 else 'no level yet: no price' || if(baskets.weighting = 'market_value', ' or no share count', '') || ' of ' || coalesce(missing.symbols, 'its members')

@@ -235,9 +235,9 @@ CHECKS: tuple[Check, ...] = (
     ),
     _unit_check(
         "estimates_no_jump",
-        "critical",
-        f"An estimate of one fiscal period that is suddenly more than {ESTIMATES_JUMP_FACTOR} times as large or small is one per depositary receipt or in "
-        "another unit.",
+        "warning",
+        f"An estimate of one fiscal period that is suddenly more than {ESTIMATES_JUMP_FACTOR} times as large or small may be one per depositary receipt or in "
+        "another unit; near zero it is news. It counts as the vendor gives it.",
         f"""select involved.batch_id, symbol,
             'mean of ' || period_end || ' ' || round(previous_mean, 4) || ' to ' || round(mean_on_one_basis, 4) || ' on ' || as_of as detail
         from quality.estimate_steps,

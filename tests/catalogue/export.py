@@ -205,8 +205,6 @@ MISHAPS: tuple[Mishap[Path], ...] = (
            _rows(lambda row: {**row, "dividend": "0.5"} if row["date"] in (WEDNESDAY, THURSDAY) else row), WARNED, WEDNESDAY, check="dividends_apart"),
     Mishap("dividend_restated", "a dividend that was not there before", _set(WEDNESDAY, dividend="0.5"), RESTATED, "dividend"),
     # Estimates, shares, rates.
-    Mishap("estimates_of_a_receipt", "estimates for a receipt of eight shares",
-           _rows(lambda row: [row, {**row, "as_of": THURSDAY, "mean": str(float(row["mean"]) * 8)}], name="estimates"), QUARANTINED, "estimates_no_jump"),
     Mishap("estimate_of_no_period", "an estimate whose year has no end", _set(name="estimates", period_end=""), REJECTED, "period"),
     Mishap("shares_below_zero", "a share count below zero", _set(name="shares", shares_outstanding="-1"), REJECTED, "share count is not above zero"),
     Mishap("shares_of_one_class", "the count of one class",
