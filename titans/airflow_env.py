@@ -22,6 +22,7 @@ def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         # SQLite has one writer at a time: the scheduler, the API server and the DAG processor wait for each other, but 5 s, the default, are too few.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "titans" / "airflow_plugins"),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__API__HOST": "127.0.0.1",  # the default listens on every interface
