@@ -10,6 +10,7 @@ import duckdb
 
 from include.errors import TitansError
 from include.ingest import currency_pairs
+from include.landing.retention import kept_from
 from include.publishing import generations
 from include.publishing.publish import SCHEMAS, publish, write_known_at
 from include.quality import mart_checks, raw_checks
@@ -17,7 +18,7 @@ from include.quality.suite import run_checks
 from include.reference import Reference, load_reference
 from include.runbooks import Runbook
 from include.runs import CheckResult, Run
-from include.settings import Settings
+from include.settings import Settings, end_of_day
 from include.sources import open_source
 from include.warehouse.load import LoadedBatch, load_landing, register_securities
 from include.warehouse.lock import writer_lock
@@ -62,9 +63,15 @@ def _load_known(settings: Settings, known_at: date, run: Run) -> dict[str, Any]:
     """A warehouse of its own for a point-in-time build, with the raw rows of the store, which is only read: dbt leaves out what was not known yet.
 
     Raises:
-        TitansError: nothing has been ingested, or nothing was known by then.
+        TitansError: nothing has been ingested, nothing was known by then, or what was known then was let go.
     """
     store = settings.model_copy(update={"known_at": None})
+    begins = kept_from(store)
+    if begins and end_of_day(known_at) < begins:
+        raise TitansError(
+            f"KNOWN_AT={known_at} is before the history that is kept: make tidy has let go what was superseded before {begins:%Y-%m-%d %H:%M} UTC. "
+            f"Give {begins.date()} or a later day."
+        )
     if not store.warehouse_path.exists():
         raise TitansError(
             f"There is nothing to look back on: source {settings.source} has no warehouse in {settings.store_dir}. "

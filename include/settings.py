@@ -51,7 +51,10 @@ class Settings(BaseSettings):
     keep_generations: int = Field(default=3, ge=1)
     """Published generations kept of each source."""
     keep_records_days: int = Field(default=400, ge=1)
-    """Days for which ``make tidy`` keeps run records, incidents and logs. Landing files, the raw store and releases have no end."""
+    """Days for which ``make tidy`` keeps run records, incidents and logs. Releases have no end."""
+    keep_history_days: int | None = Field(default=None, ge=1)
+    """Days before the newest fetch for which ``make tidy`` keeps landing files of prices and rates, and what was superseded of them. Unset: for good.
+    Estimates and share counts are kept for good in any case."""
     webhook_url: SecretStr | None = None
     """Where a failed run is told: http or https; a receiver that takes ``{"text": ...}``, such as Slack. Never shown or logged."""
 
@@ -142,6 +145,7 @@ _EXPECTED = {
     "overlap_sessions": "a whole number from 0 on",
     "keep_generations": "a whole number from 1 on",
     "keep_records_days": "a whole number from 1 on",
+    "keep_history_days": "a whole number from 1 on, or unset",
     "webhook_url": "an address that begins with https:// or http://",
 }
 

@@ -136,10 +136,11 @@ def reset(confirm: Annotated[str, typer.Option(help="yes removes the data folder
 
 @command
 def tidy() -> None:
-    """Remove run records, incidents and logs that are older than TITANS_KEEP_RECORDS_DAYS; never data."""
-    from titans.tidy import remove_old_records
+    """Remove run records, incidents and logs older than TITANS_KEEP_RECORDS_DAYS and, if TITANS_KEEP_HISTORY_DAYS is set, history older than that."""
+    from titans.tidy import remove_old_history, remove_old_records
 
-    for line in remove_old_records(load_settings()):
+    settings = load_settings()
+    for line in [*remove_old_records(settings), *remove_old_history(settings)]:
         console.print(line, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""``make tidy``: what tells of runs long past goes; what the marts are made from stays for good."""
+"""``make tidy``: what tells of runs long past goes; what the marts are made from goes where somebody chose so, and never an estimate."""
 
 from __future__ import annotations
 
@@ -9,16 +9,39 @@ from pathlib import Path
 
 from include.errors import TitansError
 from include.settings import SOURCE_NAMES, Settings
+from include.warehouse.retention import retire_history
 
 KEPT_RUNS = 20
 """Run records of each DAG that stay whatever their age: the quarantine and what the last builds said are read from them."""
 
 
+def remove_old_history(settings: Settings) -> list[str]:
+    """Let go of old landing files and superseded versions of every store, if ``keep_history_days`` is set; see ``retire_history()``.
+
+    Returns:
+        Lines that say what went of each source, and from when on history is whole.
+
+    Raises:
+        TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
+    """
+    if settings.keep_history_days is None:
+        return ["Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."]
+    lines = []
+    for name in SOURCE_NAMES:
+        retired = retire_history(settings.model_copy(update={"source": name, "known_at": None}), settings.keep_history_days)
+        if retired:
+            lines.append(
+                f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions of source {name}; "
+                f"all of its history since {retired.kept_from:%Y-%m-%d %H:%M} UTC is kept."
+            )
+    return lines
+
+
 def remove_old_records(settings: Settings, now: datetime | None = None) -> list[str]:
     """Remove run records, incidents and logs older than ``keep_records_days``.
 
-    Landing files and the raw store are never touched: the warehouse is rebuilt from the first, and KNOWN_AT asks for superseded versions in the
-    second. Releases stay, because a rebuilt warehouse needs them; old generations go when a new one is published.
+    Landing files and the raw store are not touched. Releases stay, because a rebuilt warehouse needs them; old generations go when a new one is
+    published.
 
     Returns:
         Lines that say how many of each were removed.

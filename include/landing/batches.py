@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from include.errors import TitansError
+from include.landing.retention import refuse_older
 from include.settings import Settings
 from include.sources.base import Dataset, Extract
 
@@ -90,7 +91,12 @@ def land(
     windows: list[FetchWindow],
     failures: Sequence[FailedFetch] = (),
 ) -> Path:
-    """Write one batch; returns the file's path. A file that is already there is left as it is: landing files never change."""
+    """Write one batch; returns the file's path. A file that is already there is left as it is: landing files never change.
+
+    Raises:
+        TitansError: the file cannot be written, or its rows are older than the kept history.
+    """
+    refuse_older(settings, dataset, extract.fetched_at, f"What source {settings.source} gave of {dataset}")
     manifest = BatchManifest(
         batch_id=batch_id_of(dataset, group, index, extract.fetched_at, run_id, attempt),
         source=settings.source,

@@ -94,6 +94,9 @@ def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, 
     # Not the ends alone: a window may be asked for far ahead, where no calendar reaches.
     last_year = max(manifest.fetched_at for manifest in manifests).year
     first_year = min((window.first or window.start or window.end).year for window in windows) - 1
+    # Of files that were let go, the sessions are left.
+    (laid_down_from,) = connection.execute("select min(year(date)) from raw.exchange_sessions").fetchone() or (None,)
+    first_year = min(first_year, laid_down_from or first_year)
     calendars = load_calendars(reference, last_year)
     markets = {exchange.exchange: exchange.market for exchange in reference.exchanges}
     rows = [

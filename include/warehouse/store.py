@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from include.durable import sync_file, sync_folder
 from include.errors import TitansError
 from include.runbooks import Runbook
 from include.settings import Settings
@@ -105,15 +106,44 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         except duckdb.Error as error:
             raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
-            connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+            _begin_store(connection, settings)
         _check_owner(connection, settings, "warehouse", path)
         yield connection
     finally:
         connection.close()
 
 
+def _begin_store(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give a new warehouse what was saved of its raw tables, where landing files were let go, and then its owner."""
+    saved = saved_raw_path(settings)
+    if saved.exists() and not settings.known_at:
+        copy_raw(connection, saved, settings)
+    connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+
+
+def saved_raw_path(settings: Settings) -> Path:
+    """A copy of the raw tables, for a warehouse that is rebuilt: made when landing files are let go."""
+    return settings.store_dir / "raw_tables.duckdb"
+
+
+def save_raw(settings: Settings) -> None:
+    """Write the raw tables of the warehouse to ``saved_raw_path()``, whole or not at all. The caller holds the writer lock, and no connection."""
+    path = saved_raw_path(settings)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with duckdb.connect(str(temporary)) as connection:
+        connection.execute(_DDL)
+        copy_raw(connection, settings.warehouse_path, settings)
+        connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
 def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
-    """Fill the raw tables of an open, new warehouse with those of the one at ``path``, which is only read. The caller holds that one's writer lock.
+    """Fill the raw tables of an open, new warehouse with those of the one at ``path``, which is only read: all of them or none, and the same if done again.
+
+    The caller holds that one's writer lock.
 
     Raises:
         TitansError: the file at ``path`` is damaged or belongs to another source.
@@ -128,8 +158,10 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
         tables = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'store' and schema_name = 'raw'"
         ).fetchall()
+        connection.execute("begin")
         for (table,) in tables:
-            connection.execute(f"insert into raw.{table} by name select * from store.raw.{table}")
+            connection.execute(f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}")
+        connection.execute("commit")
     finally:
         connection.execute("detach store")
 

@@ -1,0 +1,134 @@
+"""Letting go of old history, where somebody chose to: landing files and superseded versions of prices and rates, never of estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from include.durable import sync_folder
+from include.errors import TitansError
+from include.landing.batches import BatchManifest, landed
+from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_from
+from include.settings import Settings
+from include.warehouse.load_sql import RULES
+from include.warehouse.lock import writer_lock
+from include.warehouse.store import open_warehouse, save_raw
+
+# What names a value, and the unit of quarantine that it belongs to.
+_VERSIONED = {
+    **{f"raw.{dataset}": (RULES[dataset].key, RULES[dataset].symbol) for dataset in RETIRED_DATASETS},
+    "raw.corporate_actions": (("symbol", "date", "action"), "symbol"),
+}
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What went.
+
+    Attributes:
+        kept_from: from then on history is whole.
+    """
+
+    kept_from: datetime
+    landing_files: int
+    versions: int
+
+
+def retire_history(settings: Settings, days: int) -> Retired | None:
+    """Let go of what was superseded more than ``days`` days before the newest fetch; returns None where there is no warehouse.
+
+    The version of each value that held at that moment stays, and all later ones: marts are the same afterwards, and KNOWN_AT can be asked for
+    from then on. The raw tables are saved before a landing file goes, so that a warehouse can still be rebuilt. What stays in any case: estimates and
+    share counts, files with a unit in quarantine or without a verdict, and of each symbol the file that says up to when it was fetched.
+
+    Raises:
+        TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
+    """
+    if not settings.warehouse_path.exists():
+        return None
+    with writer_lock(settings.warehouse_path, "make tidy"):
+        files = list(landed(settings))
+        with open_warehouse(settings) as connection:
+            _refuse_unloaded(connection, files)
+            begins = _beginning(connection, settings, days)
+            if begins is None:
+                return None
+            # First of all, so that nobody looks back on what may be gone.
+            record_kept_from(settings, begins)
+            versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
+            old = _removable(connection, files, begins)
+        if old:
+            try:
+                save_raw(settings)
+                for path in old:
+                    path.unlink()
+                for folder in {path.parent for path in old}:
+                    sync_folder(folder)
+            except (OSError, duckdb.IOException) as error:
+                raise TitansError(
+                    f"Old landing files cannot be let go ({error}): free space, or make their folder writable, and run again."
+                ) from error
+    return Retired(begins, len(old), versions)
+
+
+def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]]) -> None:
+    loaded = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
+    if waiting := [path.name for path, manifest in files if manifest.batch_id not in loaded]:
+        raise TitansError(f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: make run, then make tidy again.")
+
+
+def _beginning(connection: duckdb.DuckDBPyConnection, settings: Settings, days: int) -> datetime | None:
+    """Counted from the newest fetch, not from today: a store that nothing comes to keeps what it has, and a wrong clock takes nothing away."""
+    (newest,) = connection.execute(
+        "select max(fetched_at) from raw.fetch_windows where list_contains(?, dataset)", [[str(dataset) for dataset in RETIRED_DATASETS]]
+    ).fetchone() or (None,)
+    if newest is None:
+        return None
+    begins: datetime = newest.replace(tzinfo=UTC) - timedelta(days=days)
+    return max(begins, kept_from(settings) or begins)
+
+
+def _drop_versions(connection: duckdb.DuckDBPyConnection, table: str, begins: datetime) -> int:
+    """Delete the versions that an accepted one had superseded by ``begins``; versions in quarantine neither go nor supersede."""
+    keys, symbol = _VERSIONED[table]
+    (count,) = connection.execute(
+        f"""delete from {table} where rowid in (
+            select versions.rowid
+            from {table} as versions
+            where versions.fetched_at < $begins
+                and (batch_id, {symbol}) in (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))
+            qualify row_number() over (partition by {", ".join(keys)} order by fetched_at desc, loaded_at desc) > 1)""",
+        {"begins": begins.replace(tzinfo=None)},
+    ).fetchone() or (0,)
+    return int(count)
+
+
+def _removable(connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]], begins: datetime) -> list[Path]:
+    judged = set(
+        connection.execute(
+            """select batch_id, symbol from raw.current_verdicts
+            where (batch_id, symbol) not in (select (batch_id, symbol) from raw.unhealed_units)"""
+        ).fetchall()
+    )
+    is_good = set(connection.execute("select batch_id, symbol from raw.current_verdicts where verdict <> 'quarantined'").fetchall())
+    # Of each symbol the file with the last day: the next fetch begins there.
+    furthest = {
+        (manifest.dataset, window.symbol): path
+        for path, manifest, window in sorted(
+            ((path, manifest, window) for path, manifest in files for window in manifest.windows if window.last),
+            key=lambda each: (each[2].last, each[1].fetched_at),
+        )
+        if (manifest.batch_id, window.symbol) in is_good
+    }
+    needed = set(furthest.values())
+    return [
+        path
+        for path, manifest in files
+        if manifest.dataset in RETIRED_DATASETS
+        and manifest.fetched_at < begins
+        and path not in needed
+        and all((manifest.batch_id, window.symbol) in judged for window in manifest.windows)
+    ]

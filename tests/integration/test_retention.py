@@ -1,0 +1,201 @@
+"""Old history is let go: marts stay what they are, also of a warehouse that is rebuilt, and no estimate is lost."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from include import build
+from include.errors import TitansError
+from include.landing.batches import landed
+from include.publishing.changes import changed_tables
+from include.settings import Settings
+from include.sources.base import Dataset
+from include.warehouse import retention
+from include.warehouse.store import open_warehouse, saved_raw_path
+from include.warehouse.transform import dbt_build
+from tests import small_world
+from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
+from tests.pipeline import ask_warehouse, new_run
+from tests.small_world import Fetch
+from titans.tidy import remove_old_history
+
+DAYS = 30
+"""Before the newest fetch, of 31 January 2025: 1 January, after the deliveries of 2, 13 and 30 December and before that of 8 January."""
+KEPT_FROM = datetime(2025, 1, 1, 22, 4, tzinfo=UTC)
+LOOKED_BACK_ON = date(2025, 1, 17)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """All deliveries, judged after each day, and the marts of now and of 17 January beside them."""
+    folder = tmp_path_factory.mktemp("kept")
+    settings = make_store(folder, [])
+    for day in sorted({delivery.fetch.fetched_at.date() for delivery in fetches()}):
+        for number, delivery in enumerate(fetches()):
+            if delivery.fetch.fetched_at.date() == day:
+                small_world.land_delivery(settings, delivery, f"run{number}")
+        load_and_judge(settings)
+    dbt_build(settings)
+    shutil.copy(settings.warehouse_path, folder / "marts.duckdb")
+    known = settings.model_copy(update={"known_at": LOOKED_BACK_ON})
+    build.load(known, new_run(known))
+    dbt_build(known)
+    shutil.move(known.warehouse_path, folder / "known.duckdb")
+    shutil.rmtree(known.warehouse_path.parent)
+    return settings
+
+
+@pytest.fixture
+def copy(store: Settings, tmp_path: Path) -> Settings:
+    shutil.copytree(store.data_dir, tmp_path / "data")
+    return store.model_copy(update={"data_dir": tmp_path / "data", "keep_history_days": DAYS})
+
+
+def differences(settings: Settings, marts: Path) -> list[str]:
+    dbt_build(settings)
+    with open_warehouse(settings) as connection:
+        return changed_tables(connection, marts)
+
+
+def files_of(settings: Settings) -> dict[Dataset, list[date]]:
+    return {dataset: [manifest.fetched_at.date() for _, manifest in landed(settings, dataset)] for dataset in Dataset}
+
+
+def counts(settings: Settings) -> dict[str, int]:
+    tables = ["prices", "corporate_actions", "fx_rates", "estimates", "shares", "fetch_windows", "rejected_rows", "unit_verdicts"]
+    return {table: ask_warehouse(settings, f"select count(*) from raw.{table}")[0][0] for table in tables}
+
+
+def forget_warehouse(settings: Settings) -> None:
+    for path in (settings.warehouse_path, settings.warehouse_path.with_suffix(".duckdb.wal")):
+        path.unlink(missing_ok=True)
+
+
+def test_marts_stay_the_same_also_of_a_rebuilt_warehouse(store: Settings, copy: Settings) -> None:
+    before = counts(copy)
+    lines = remove_old_history(copy)
+    after = counts(copy)
+    # Prices and rates of 2, 13 and 30 December.
+    assert lines == [
+        f"Removed 6 landing files and {sum(before.values()) - sum(after.values())} superseded versions of source sample; "
+        "all of its history since 2025-01-01 22:04 UTC is kept."
+    ]
+    forget_warehouse(copy)
+    load_and_judge(copy)
+    assert counts(copy) == after
+    assert differences(copy, store.data_dir.parent / "marts.duckdb") == []
+
+
+def test_what_was_superseded_goes_and_what_held_stays(copy: Settings) -> None:
+    """Alpha's close of 2 December was told on that day, restated on the 13th and again after 20 January; 1 January saw the second of them."""
+    told = "select fetched_at::date from raw.prices where symbol = 'AA' and date = '2024-12-02' order by fetched_at"
+    assert ask_warehouse(copy, told) == [(date(2024, 12, 2),), (date(2024, 12, 13),), (date(2025, 1, 31),)]
+    remove_old_history(copy)
+    assert ask_warehouse(copy, told) == [(date(2024, 12, 13),), (date(2025, 1, 31),)]
+
+
+def test_estimates_and_share_counts_stay_for_good(copy: Settings) -> None:
+    before, rows = files_of(copy), counts(copy)
+    remove_old_history(copy.model_copy(update={"keep_history_days": 1}))
+    after = files_of(copy)
+    assert (after[Dataset.ESTIMATES], after[Dataset.SHARES]) == (before[Dataset.ESTIMATES], before[Dataset.SHARES])
+    assert (counts(copy)["estimates"], counts(copy)["shares"]) == (rows["estimates"], rows["shares"])
+    assert (len(before[Dataset.PRICES]), len(after[Dataset.PRICES])) == (5, 1)
+
+
+def test_what_was_known_since_can_be_looked_back_on_and_nothing_before(store: Settings, copy: Settings) -> None:
+    remove_old_history(copy)
+    early = copy.model_copy(update={"known_at": date(2024, 12, 31)})
+    with pytest.raises(TitansError, match=r"KNOWN_AT=2024-12-31 is before the history that is kept: .* Give 2025-01-01 or a later day\."):
+        build.load(early, new_run(early))
+    known = copy.model_copy(update={"known_at": LOOKED_BACK_ON})
+    build.load(known, new_run(known))
+    assert differences(known, store.data_dir.parent / "known.duckdb") == []
+
+
+def test_rows_of_before_the_kept_history_are_refused(copy: Settings) -> None:
+    """An export of 20 December that comes now: whether the vendor took it back since, only the files that are gone could tell."""
+    late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC)))
+    estimates = WORLD.answer(Fetch(Dataset.ESTIMATES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC)))
+    remove_old_history(copy)
+    before = files_of(copy)
+    with pytest.raises(
+        TitansError, match=r"prices is of 2024-12-20 22:00 UTC, and make tidy has let landing files of before 2025-01-01 22:04 go"
+    ):
+        small_world.land_delivery(copy, late, "late")
+    assert files_of(copy) == before
+    small_world.land_delivery(copy, estimates, "late")
+    load_and_judge(copy)
+
+
+def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
+    """A series a tenth of what it was, on 30 December, and nothing good of it since: a person may still let it in."""
+    good = WORLD.answer(Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 12), datetime(2024, 12, 12, 22, tzinfo=UTC)))
+    bad = small_world.Delivery(
+        Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 13), datetime(2024, 12, 14, 22, tzinfo=UTC)),
+        tuple({**row, **{name: row[name] / 100 for name in ("open", "high", "low", "close")}} for row in good.rows),
+    )
+    with open_warehouse(copy) as connection:  # as if the last delivery of Gamma had never come
+        connection.execute(
+            "delete from raw.fetch_windows where symbol = '1.HK' and dataset = 'prices'; delete from raw.prices where symbol = '1.HK'"
+        )
+        connection.execute(
+            "delete from raw.corporate_actions where symbol = '1.HK'; delete from raw.unit_verdicts where symbol = '1.HK' and dataset = 'prices'"
+        )
+    for number, delivery in enumerate((good, bad)):
+        small_world.land_delivery(copy, delivery, f"gamma{number}")
+        run = new_run(copy)
+        build.load(copy, run)
+        with suppress(TitansError):  # one of four symbols is more than a fifth
+            build.check_raw(copy, run)
+    assert ask_warehouse(copy, "select symbol, fetched_at::date from raw.unhealed_units") == [("1.HK", date(2024, 12, 14))]
+    remove_old_history(copy)
+    assert [manifest.run_id for _, manifest in landed(copy, Dataset.PRICES) if manifest.run_id.startswith("gamma")] == ["gamma0", "gamma1"]
+
+
+def test_nothing_goes_while_files_wait_to_be_loaded(copy: Settings) -> None:
+    late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2025, 1, 31), datetime(2025, 2, 1, 22, tzinfo=UTC)))
+    small_world.land_delivery(copy, late, "new")
+    before = files_of(copy)
+    with pytest.raises(TitansError, match="1 landing files are not loaded yet, the first is prices-world-001-20250201T220000"):
+        remove_old_history(copy)
+    assert files_of(copy) == before
+
+
+def test_by_default_history_stays_for_good(copy: Settings) -> None:
+    before, rows = files_of(copy), counts(copy)
+    assert remove_old_history(copy.model_copy(update={"keep_history_days": None})) == [
+        "Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."
+    ]
+    assert (files_of(copy), counts(copy)) == (before, rows)
+
+
+def test_broken_off_before_the_raw_tables_are_saved_it_loses_nothing(
+    store: Settings, copy: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def break_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "save_raw", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            remove_old_history(copy)
+    forget_warehouse(copy)
+    load_and_judge(copy)
+    remove_old_history(copy)
+    assert files_of(copy)[Dataset.PRICES] == [date(2025, 1, 8), date(2025, 1, 31)]
+    assert differences(copy, store.data_dir.parent / "marts.duckdb") == []
+
+
+def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:
+    remove_old_history(copy)
+    saved_raw_path(copy).write_bytes(b"nothing")
+    forget_warehouse(copy)
+    with pytest.raises(TitansError, match=r"raw_tables\.duckdb"):
+        build.load(copy, new_run(copy))
