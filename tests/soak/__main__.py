@@ -21,7 +21,7 @@ from tests.soak.tally import Tally
 
 _SHARES = {"readers": 0.15, "airflow": 0.25, "bad input": 0.3}
 """Of the time; the rest is for kills of single stages."""
-_KILLS_A_ROUND = 3
+_KILLS_A_ROUND = 8
 
 
 def soak(

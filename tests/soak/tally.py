@@ -16,6 +16,7 @@ class Tally:
         wrong: marts that differ from those of an undisturbed run, and errors a reader met.
         torn: reads that mixed two generations, or met half a file.
         skipped: what this machine cannot try, with the reason.
+        known_truths: what a published file tells that was found good, by the hash of its bytes.
     """
 
     done: Counter[str] = field(default_factory=Counter)
@@ -23,6 +24,7 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    known_truths: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:
