@@ -52,9 +52,18 @@ class HostClosedError(OSError):
 
 @dataclass
 class _State:
-    """``next_at``: first free place in the budget. ``closed_until``: NULL unless the breaker is open or its one probe is out."""
+    """What is known of a host.
+
+    Attributes:
+        next_at: first free place in the budget.
+        not_before: until when the host asked to be waited for; whoever has a place already waits too.
+        refusals: 429 answers in a row.
+        closed_until: None unless the breaker is open or its one probe is out.
+        reason: why the breaker is open.
+    """
 
     next_at: float = 0.0
+    not_before: float = 0.0
     refusals: int = 0
     closed_until: float | None = None
     reason: str = ""
@@ -75,6 +84,8 @@ class HostGuard:
         self.now = now
         self.sleep = sleep
         self._path = path
+        self._probed: set[str] = set()
+        """Hosts whose last request from here is the one that was let through after a pause."""
 
     def check(self, host: str) -> None:
         """Refuse while the breaker is open.
@@ -96,23 +107,34 @@ class HostGuard:
         Raises:
             HostClosedError: the breaker is open, or opened while this request waited.
         """
-        with self._state(host) as state:
-            self._refuse_if_closed(state)
-            now = self.now()
-            if state.closed_until is not None:
-                state.closed_until = now + _PROBE_SECONDS
-            is_probe = state.closed_until is not None
-            # A clock that was set back must not hold everything up.
-            slot = max(now, min(state.next_at, now + max(60.0, self.limits.longest_wait_seconds)))
-            state.next_at = slot + 60.0 / self.limits.requests_per_minute
-        if slot > now:
+        is_probe = False
+        while True:
+            with self._state(host) as state:
+                if not is_probe:
+                    self._refuse_if_closed(state)
+                now = self.now()
+                if state.closed_until is not None:
+                    state.closed_until = now + _PROBE_SECONDS
+                    is_probe = True
+                # A clock that was set back must not hold everything up.
+                slot = max(now, min(state.next_at, now + max(60.0, self.limits.longest_wait_seconds)))
+                state.next_at = slot + 60.0 / self.limits.requests_per_minute
+            (self._probed.add if is_probe else self._probed.discard)(host)
+            if slot <= now:
+                return
             self.sleep(slot - now)
-            if not is_probe:
-                self.check(host)
+            with self._state(host) as state:
+                if not is_probe:
+                    self._refuse_if_closed(state)
+                # Longer than anybody waits is a clock that was set back, again.
+                if not 0.0 < state.not_before - self.now() <= self.limits.longest_wait_seconds:
+                    return
 
     def answered(self, host: str) -> None:
-        """The host gave an answer: the breaker closes."""
+        """The host gave an answer: the breaker closes, unless the request was on its way before it opened."""
         with self._state(host) as state:
+            if state.closed_until is not None and host not in self._probed:
+                return
             state.refusals, state.closed_until, state.reason = 0, None, ""
 
     def refused(self, host: str, status: int, retry_after_seconds: float | None) -> None:
@@ -133,6 +155,7 @@ class HostGuard:
                 state.closed_until = now + wait
                 state.reason = f"{host} answered {status} and asks to be left alone for {wait:.0f} seconds (Retry-After)"
             else:
+                state.not_before = max(state.not_before, now + wait)
                 state.next_at = max(state.next_at, now + wait)
                 return
             closed_until, reason = state.closed_until, state.reason
@@ -144,24 +167,34 @@ class HostGuard:
 
     @contextmanager
     def _state(self, host: str) -> Iterator[_State]:
-        """The host's row, for one process at a time; what the block changes is stored."""
+        """The host's row, for one process at a time; what the block changes is stored, also where it refuses."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=30.0, isolation_level=None)) as file:
                 file.execute("pragma synchronous = off")  # a killed process loses nothing by it, a power cut at most the last pause
                 file.execute("begin immediate")
                 file.execute(
-                    "create table if not exists hosts"
-                    " (host text primary key, next_at real not null, refusals integer not null, closed_until real, reason text not null)"
+                    "create table if not exists host_states"
+                    " (host text primary key, next_at real not null, not_before real not null, refusals integer not null,"
+                    " closed_until real, reason text not null)"
                 )
-                row = file.execute("select next_at, refusals, closed_until, reason from hosts where host = ?", [host]).fetchone()
+                row = file.execute(
+                    "select next_at, not_before, refusals, closed_until, reason from host_states where host = ?", [host]
+                ).fetchone()
                 state = _State(*row) if row else _State()
-                yield state
-                file.execute(
-                    "insert or replace into hosts values (?, ?, ?, ?, ?)",
-                    [host, state.next_at, state.refusals, state.closed_until, state.reason],
-                )
-                file.execute("commit")
+                # No pause is that long: it is of a clock that was ahead. How much of it is left nobody knows, so it begins anew.
+                if state.closed_until is not None and state.closed_until - self.now() > max(
+                    _LONGEST_PAUSE_SECONDS, self.limits.pause_seconds
+                ):
+                    state.closed_until = self.now() + self.limits.pause_seconds
+                try:
+                    yield state
+                finally:
+                    file.execute(
+                        "insert or replace into host_states values (?, ?, ?, ?, ?, ?)",
+                        [host, state.next_at, state.not_before, state.refusals, state.closed_until, state.reason],
+                    )
+                    file.execute("commit")
         except sqlite3.Error as error:
             raise TitansError(f"The request budget in {self._path} cannot be used ({error}): remove the file and run again.") from error
 
@@ -185,6 +218,6 @@ def retry_after_seconds(retry_after: str | None, date: str | None, now: float) -
 def _moment(text: str | None) -> float | None:
     try:
         moment = parsedate_to_datetime(text or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

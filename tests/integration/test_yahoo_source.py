@@ -558,6 +558,14 @@ class TestAHostileYahoo:
         )
         assert len(yahoo.requests) == 1
 
+    @pytest.mark.parametrize("header", ["soon", "-5", "Fri, 07 Mar 99999999999999999999 12:02:00 GMT"])
+    def test_a_wait_that_nobody_can_read_is_a_refusal_like_any_other(
+        self, yahoo: YahooStandIn, open_source: OpenSource, header: str
+    ) -> None:
+        yahoo.break_symbol("*", Fault.RATE_LIMITED, headers={"Retry-After": header})
+        extract = open_source().prices([APPLE, TENCENT, TESLA], WEEK)
+        assert extract.failures[-1].reason.startswith(STORM)
+
     def test_a_storm_stops_the_asking_and_says_when_to_come_back(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         yahoo.break_symbol("*", Fault.RATE_LIMITED)
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT, load_settings
@@ -134,6 +137,43 @@ def test_the_wait_that_a_host_asks_for_counts_for_all(tmp_path: Path, guard: Hos
     assert clock.waits == [25.0]
 
 
+def test_who_has_a_place_in_the_queue_waits_too_when_the_host_asks_for_it(tmp_path: Path, clock: Clock) -> None:
+    """The host asks for 25 seconds while another process sleeps for its place, two seconds off."""
+    other = HostGuard(tmp_path / "requests.sqlite", LIMITS, clock.now, clock.sleep)
+
+    def meanwhile(seconds: float) -> None:
+        if not clock.waits:
+            other.refused(HOST, 503, 25.0)
+        clock.sleep(seconds)
+
+    guard = HostGuard(tmp_path / "requests.sqlite", LIMITS, clock.now, meanwhile)
+    guard.admit(HOST)
+    guard.admit(HOST)
+    assert clock.now() == NOON + 25.0
+
+
+def test_an_answer_that_was_on_its_way_does_not_close_a_breaker_that_opened_since(tmp_path: Path, clock: Clock) -> None:
+    slow, other = (HostGuard(tmp_path / "requests.sqlite", LIMITS, clock.now, clock.sleep) for _ in range(2))
+    slow.admit(HOST)
+    with pytest.raises(HostClosedError):
+        refuse(other, 3)
+    slow.answered(HOST)
+    with pytest.raises(HostClosedError, match="12:10:01 UTC"):
+        other.admit(HOST)
+
+
+def test_a_pause_of_a_clock_that_was_ahead_begins_anew(guard: HostGuard, clock: Clock) -> None:
+    """A machine that woke up in 2040 was refused there; then its clock was set right."""
+    clock.seconds = datetime(2040, 1, 1, tzinfo=UTC).timestamp()
+    with pytest.raises(HostClosedError):
+        refuse(guard, 3)
+    clock.seconds = NOON
+    with pytest.raises(HostClosedError, match="not asked again before 2025-03-07 12:10:01 UTC"):
+        guard.admit(HOST)
+    clock.seconds = NOON + 601
+    guard.admit(HOST)
+
+
 def test_a_wait_beyond_all_measure_is_a_day(guard: HostGuard) -> None:
     with pytest.raises(HostClosedError) as caught:
         guard.refused(HOST, 429, 1e12)
@@ -186,6 +226,10 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         ("Fri, 07 Mar 2025 15:00:30 GMT", "Fri, 07 Mar 2025 15:00:00 GMT", 30.0),
         ("soon", None, None),
         ("-5", None, None),
+        ("9" * 400, None, float("inf")),
+        ("Fri, 07 Mar 99999999999999999999 12:02:00 GMT", None, None),
+        ("0 MAR 3000000000 0:0", None, None),
+        ("Fri, 07 Mar 2025 12:02:00 GMT", "Fri, 07 Mar 99999999999999999999 12:00:00 GMT", 120.0),
         ("1.5", None, None),
         ("", None, None),
         (None, None, None),
@@ -193,6 +237,17 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 )
 def test_retry_after_is_read_in_both_forms(header: str | None, date: str | None, expected: float | None) -> None:
     assert retry_after_seconds(header, date, NOON) == expected
+
+
+@given(
+    header=st.one_of(
+        st.text(max_size=60), st.from_regex(r"(Fri, )?[0-9]{1,25} (Mar|Xxx) -?[0-9]{1,25} [0-9:.]{1,20} (GMT|[+-][0-9]{1,12})?")
+    )
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_whatever_a_host_writes_is_a_wait_or_nothing(header: str) -> None:
+    seconds = retry_after_seconds(header, header, NOON)
+    assert seconds is None or seconds >= 0
 
 
 @pytest.mark.parametrize("name", ["requests_per_minute", "attempts", "longest_wait_seconds", "refusals_until_pause", "pause_minutes"])
