@@ -33,8 +33,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise typer.Exit(0) from None
+        except OSError as error:
+            named = f"{error.filename} cannot be read or written" if error.filename else "A file in the data folder cannot be written"
+            errors.print(f"Error: {visible(_refused(named, error.strerror or str(error)))}", style="red", markup=False)
+            raise typer.Exit(1) from error
 
     return wrapper
+
+
+def _refused(what: str, word: str) -> str:
+    return f"{what} ({word}): free space or change who may write there, then try again. What was published is untouched."
 
 
 @command

@@ -19,7 +19,7 @@ from include.calendars import load_calendars
 from include.errors import TitansError
 from include.reference import load_reference
 from include.settings import Settings
-from titans.airflow_env import airflow_lock, prepare_airflow, set_airflow_environment
+from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
@@ -50,7 +50,7 @@ def serve(console: Console, settings: Settings, port: int) -> None:
 def _serve(console: Console, settings: Settings, port: int) -> None:
     set_airflow_environment(settings, port)
     logs = settings.airflow_home / "logs"
-    with quiet_libraries(logs / "make-airflow.log"):
+    with quiet_libraries(logs / "make-airflow.log"), airflow_database(settings):
         prepare_airflow(settings)
         from airflow.configuration import write_default_airflow_configuration_if_needed
 

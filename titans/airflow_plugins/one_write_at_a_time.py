@@ -35,4 +35,6 @@ class OneWriteAtATimePlugin(AirflowPlugin):  # type: ignore[misc]  # Airflow's p
     """Found by Airflow in its plugins folder."""
 
     name = "one_write_at_a_time"
-    fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [{"middleware": OneWriteAtATime, "args": [], "kwargs": {}, "name": "one write at a time"}]
+    fastapi_root_middlewares: ClassVar[list[dict[str, Any]]] = [
+        {"middleware": OneWriteAtATime, "args": [], "kwargs": {}, "name": "one write at a time"}
+    ]
