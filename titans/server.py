@@ -22,6 +22,7 @@ from include.settings import Settings
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
+# In this order: a task that starts before the API server answers fails, and with it the slot that a scheduler catches up on when it starts.
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
 _COMPONENTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
 # A closed terminal stops it too, unless nohup says otherwise.
@@ -64,7 +65,8 @@ def _serve(console: Console, settings: Settings, port: int) -> None:
     try:
         for command in _COMPONENTS:
             components[command[0]] = _start(command, logs)
-        _wait_for_port(components, port, logs)
+            if command[0] == "api-server":
+                _wait_for_port(components, port, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
         while True:
