@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from include.durable import write_whole
-from include.errors import TitansError
+from include.errors import TitansError, is_refused, refusal
 from include.runbooks import Runbook, runbook_of_step
 from include.settings import Settings
 
@@ -127,6 +127,8 @@ class Run:
         except BaseException as error:
             record.outcome = "failed"
             record.message = str(error) or type(error).__name__
+            if isinstance(error, OSError) and is_refused(error):
+                record.message = refusal(error)
             record.runbook = (error.runbook if isinstance(error, TitansError) else None) or runbook_of_step(name)
             raise
         finally:

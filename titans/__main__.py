@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from include.errors import TitansError
+from include.errors import TitansError, refusal
 from include.plain_text import visible
 from include.settings import load_settings
 
@@ -34,15 +34,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             raise typer.Exit(0) from None
         except OSError as error:
-            named = f"{error.filename} cannot be read or written" if error.filename else "A file in the data folder cannot be written"
-            errors.print(f"Error: {visible(_refused(named, error.strerror or str(error)))}", style="red", markup=False)
+            errors.print(f"Error: {visible(refusal(error))}", style="red", markup=False)
             raise typer.Exit(1) from error
 
     return wrapper
-
-
-def _refused(what: str, word: str) -> str:
-    return f"{what} ({word}): free space or change who may write there, then try again. What was published is untouched."
 
 
 @command

@@ -100,3 +100,16 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     assert "sample ingest_estimates partial" in line
     assert "every attempt of its task was killed" in line
     assert "BABA" in line or "9988.HK" in line
+
+
+def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:
+    """A file where the folder should be, which stops the superuser too. Two more attempts would wait for a minute and end alike."""
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    settings.landing_dir.parent.mkdir(parents=True)
+    settings.landing_dir.write_text("in the way")
+    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
+    assert (result.state, result.tasks["fetch_batch[0]"].tries) == ("failed", 1)
+    failed = result.record.failed_step
+    assert failed is not None
+    assert failed.message.startswith(f"{settings.landing_dir}")
+    assert "cannot be read or written (Not a directory): free space or change who may write there" in failed.message
