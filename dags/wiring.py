@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Asset, Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from include.errors import NetworkUnavailableError, TitansError
+from include.errors import NetworkUnavailableError, TitansError, is_refused, refusal
 from include.incidents import report, report_unrecorded
 from include.runs import Run, RunRecord, last_step_of
 from include.settings import Settings, load_settings
@@ -129,7 +129,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
                 batches: list[BatchRequest] = []
             else:
                 batches = plan(settings, as_of, ingest.Wish.from_params(context["params"]))
-            step.facts = {"batches": [batch.name for batch in batches]}
+            step.facts = {"batches": [batch.name for batch in batches], "planned": [batch.as_dict() for batch in batches]}
         return [batch.as_dict() for batch in batches]
 
     @task(
@@ -151,6 +151,10 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
             return ingest.fetch_batch(settings, ingest.BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last)
         except NetworkUnavailableError as error:
             raise AirflowFailException(str(error)) from error
+        except OSError as error:
+            if is_refused(error):  # more attempts would only keep the user waiting
+                raise AirflowFailException(refusal(error)) from error
+            raise
         except ingest.PartialFailureError as error:
             if error.is_retryable:
                 raise

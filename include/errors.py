@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 from include.runbooks import Runbook
+
+_REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR}
 
 
 class TitansError(Exception):
@@ -18,3 +22,14 @@ class TitansError(Exception):
 
 class NetworkUnavailableError(TitansError):
     """The vendor cannot be reached at all: trying again within the run would only waste the user's time."""
+
+
+def is_refused(error: OSError) -> bool:
+    """Whether the system refused a file for a reason that stays: a full disk, missing rights. Trying again at once is of no use."""
+    return error.errno in _REFUSALS
+
+
+def refusal(error: OSError) -> str:
+    """The sentence about a file that could not be read or written."""
+    what = f"{error.filename} cannot be read or written" if error.filename else "A file in the data folder cannot be written"
+    return f"{what} ({error.strerror or error}): free space or change who may write there, then try again. What was published is untouched."

@@ -16,6 +16,7 @@ from include.errors import TitansError
 from include.landing.batches import FailedFetch, FetchWindow, content_hash, land, landed, last_dates, rows_by_symbol
 from include.landing.parts import kept_parts, land_leftovers
 from include.reference import Reference, Security, load_reference
+from include.runbooks import Runbook
 from include.runs import FailureRow, Run, StepRecord, broken_off_since, quarantined_units, symbols_by_reason
 from include.settings import Settings
 from include.sources import open_source
@@ -199,7 +200,7 @@ def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: in
         TitansError: the clock was set back since the last fetch.
     """
     dataset = Dataset(request.dataset)
-    with run.step(f"fetch {dataset} {request.group} {request.index} attempt {attempt}") as step:
+    with run.step(f"{_fetch_step(request)} attempt {attempt}") as step:
         land_leftovers(settings, dataset, request.group, request.index, run.name)
         source = open_source(settings)
         if source.is_incremental:
@@ -373,6 +374,23 @@ def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: 
     )
 
 
+def _killed_fetches(plan: StepRecord | None, attempts: list[StepRecord]) -> list[FailureRow]:
+    """Symbols of the batches of which no attempt could say anything."""
+    recorded = {attempt.step.rpartition(" attempt ")[0] for attempt in attempts}
+    requests = [BatchRequest.from_dict(values) for values in plan.facts.get("planned", [])] if plan else []
+    reason = "every attempt of its task was killed, or could not start"
+    return [
+        FailureRow(dataset=request.dataset, symbol=symbol, reason=reason, attempt=0, is_final=True)
+        for request in requests
+        if _fetch_step(request) not in recorded
+        for symbol in request.symbols
+    ]
+
+
+def _fetch_step(request: BatchRequest) -> str:
+    return f"fetch {request.dataset} {request.group} {request.index}"
+
+
 def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
     """What a run landed; the last step of every ingest DAG.
 
@@ -380,10 +398,13 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
         ``as_of``, ``rows``, ``symbols`` (landed), ``taken_over`` (how many of them by an earlier run), ``failed`` (symbols that never landed).
 
     Raises:
-        TitansError: symbols were asked for and not one landed.
+        TitansError: symbols were asked for and not one landed, or the task that plans was killed before it could say what to ask for.
     """
     attempts: list[StepRecord] = [step for step in run.steps() if step.step.startswith("fetch ")]
     with run.step("land") as step:
+        plan = next((earlier for earlier in run.steps() if earlier.step == "plan"), None)
+        if plan is None and not attempts:
+            raise TitansError("The task that plans the batches left no record: it was killed, or could not start.", Runbook.KILLED_RUN)
         landed_symbols = {
             (manifest.dataset, window.symbol)
             for _, manifest in landed(settings)
@@ -393,7 +414,11 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
         taken_over = {(attempt.facts["dataset"], symbol) for attempt in attempts for symbol in attempt.facts.get("taken_over", [])}
         landed_symbols |= taken_over
         failures = {(failure.dataset, failure.symbol): failure for attempt in attempts for failure in attempt.failures}
+        failures |= {(failure.dataset, failure.symbol): failure for failure in _killed_fetches(plan, attempts)}
         failed = {key: failure for key, failure in failures.items() if key not in landed_symbols}
+        # Of these the attempts say it themselves, unless the last one was killed.
+        said = {(failure.dataset, failure.symbol) for attempt in attempts for failure in attempt.failures if failure.is_final}
+        step.failures = [failure.model_copy(update={"is_final": True}) for key, failure in sorted(failed.items()) if key not in said]
         # What was asked for up to: a closed source ends before today, and a weekend has no session.
         ends = [attempt.facts["end"] for attempt in attempts if "end" in attempt.facts]
         step.facts = {

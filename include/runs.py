@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from include.durable import write_whole
-from include.errors import TitansError
+from include.errors import TitansError, is_refused, refusal
 from include.runbooks import Runbook, runbook_of_step
 from include.settings import Settings
 
@@ -127,6 +127,8 @@ class Run:
         except BaseException as error:
             record.outcome = "failed"
             record.message = str(error) or type(error).__name__
+            if isinstance(error, OSError) and is_refused(error):
+                record.message = refusal(error)
             record.runbook = (error.runbook if isinstance(error, TitansError) else None) or runbook_of_step(name)
             raise
         finally:
@@ -285,7 +287,25 @@ def quarantined_units(settings: Settings) -> list[dict[str, Any]]:
 
 def releases(settings: Settings) -> list[dict[str, Any]]:
     """Releases from quarantine on record: batch_id, symbol, reason, released_at."""
-    return [json.loads(path.read_text()) for path in sorted((settings.runs_dir / "releases").glob("*.json"))]
+    rows = []
+    for path in sorted((settings.runs_dir / "releases").glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):  # its unit stays in quarantine, and make status names the file
+            rows.append(json.loads(path.read_text()))
+    return rows
+
+
+def damaged_files(settings: Settings) -> list[Path]:
+    """Run records and releases that cannot be read, and are passed over."""
+
+    def is_damaged(path: Path, read: Callable[[str], Any]) -> bool:
+        try:
+            read(path.read_text())
+        except (OSError, ValueError):
+            return True
+        return False
+
+    records = [path for path in settings.runs_dir.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
+    return sorted(records) + sorted(path for path in (settings.runs_dir / "releases").glob("*.json") if is_damaged(path, json.loads))
 
 
 def record_release(settings: Settings, batch_id: str, symbol: str, reason: str) -> None:

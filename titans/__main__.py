@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from include.errors import TitansError
+from include.errors import TitansError, refusal
 from include.plain_text import visible
 from include.settings import load_settings
 
@@ -33,6 +33,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(1) from error
         except BrokenPipeError:
             raise typer.Exit(0) from None
+        except OSError as error:
+            errors.print(f"Error: {visible(refusal(error))}", style="red", markup=False)
+            raise typer.Exit(1) from error
 
     return wrapper
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from include.errors import TitansError
 from include.exclusive import exclusive
+from include.runbooks import Runbook
 from include.settings import PROJECT_ROOT, Settings
 
 WRITER_POOL = "duckdb_writer"
@@ -56,6 +59,24 @@ def prepare_airflow(settings: Settings) -> None:
 
     initdb()
     Pool.create_or_update_pool(WRITER_POOL, 1, "one writer of the warehouse", include_deferred=False)
+
+
+@contextmanager
+def airflow_database(settings: Settings) -> Iterator[None]:
+    """The block writes to Airflow's database: where it cannot, say so.
+
+    Raises:
+        TitansError: the disk is full, the file cannot be written, or it is no database.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        raise TitansError(
+            f"Airflow's database {settings.airflow_home / 'airflow.db'} cannot be written ({error.orig}): free space or make the folder writable, "
+            f"then run again. What was published is untouched. See {Runbook.PUBLISH_FAILED.path}."
+        ) from error
 
 
 def forget_queued_assets(dag_id: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tarfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.errors import TitansError
+from include.errors import TitansError, is_refused, refusal
 from include.landing.batches import read_manifest
 from include.settings import PROJECT_ROOT, SOURCE_NAMES, Settings
 from include.sources.base import Dataset
+from titans.airflow_env import airflow_lock
 
 _KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
 _MARKS = ("landing", "runs", "warehouse.duckdb", "titans.duckdb", "logs/make-run.log", "logs/standalone.log", "passwords.json")
@@ -58,7 +60,7 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
         with tarfile.open(path, "r:gz") as archive:
             members = [member for member in archive.getmembers() if member.isfile()]
             if not any(member.name.startswith("seeds/") for member in members):
-                raise TitansError(f"{path} is no backup of Titans: it holds no seeds.")
+                raise TitansError(f"{path} is no backup of Titans: it holds no seeds. Give a file that make backup wrote.")
             for member in members:
                 content = archive.extractfile(member)
                 assert content is not None
@@ -73,7 +75,11 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
                         different.append(rest[0])
                 elif top == "data" and _is_landing_file(rest):
                     restored += _restore_landing(settings.data_dir.joinpath(*rest), data)
-    except (OSError, tarfile.TarError) as error:
+    except OSError as error:
+        if is_refused(error):
+            raise TitansError(refusal(error)) from error
+        raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
+    except (EOFError, zlib.error, tarfile.TarError) as error:  # a copy that broke off
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
     lines = [f"Restored {restored} files from {path}. The next build loads them: make run."]
     if different:
@@ -85,7 +91,7 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
     """List the data folder; with ``confirm`` = yes, back up and remove it.
 
     Raises:
-        TitansError: not confirmed; the listing is in the message.
+        TitansError: not confirmed, and the listing is in the message; or Airflow is at work on the folder.
     """
     if not settings.data_dir.exists():
         return [f"{settings.data_dir} does not exist: nothing to remove."]
@@ -99,9 +105,12 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
         raise TitansError(
             f"This would remove from {settings.data_dir}: {'; '.join(listing)}. Nothing was removed. To do it: make reset CONFIRM=yes"
         )
-    saved = back_up(settings)
-    for path in own:
-        shutil.rmtree(path)
+    lock = settings.airflow_home / "titans.lock"
+    # Whoever works on the folder would go on in files that are gone.
+    with airflow_lock(settings, "make reset") if lock.exists() else contextlib.nullcontext():
+        saved = back_up(settings)
+        for path in own:
+            shutil.rmtree(path)
     with contextlib.suppress(OSError):  # something else lies in it
         settings.data_dir.rmdir()
     return [*listing, f"Removed from {settings.data_dir}. Estimate snapshots and seeds are in {saved}."]

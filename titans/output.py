@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -27,8 +28,10 @@ def quiet_libraries(log: Path) -> Iterator[Console]:
         try:
             yield Console(file=stream, highlight=False, soft_wrap=not os.isatty(terminal))
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # The log may be on a disk that is full: what stopped the run must reach the terminal all the same.
+            for stream_of_python in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream_of_python.flush()
             os.dup2(terminal, 1)
             os.dup2(errors, 2)
             os.close(terminal)

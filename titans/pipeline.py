@@ -16,7 +16,7 @@ from include.reference import load_reference
 from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
-from titans.airflow_env import airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
+from titans.airflow_env import airflow_database, airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 from titans.task_logs import keep_task_logs
 
@@ -42,7 +42,7 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     result = PipelineResult()
     as_of = _check_beforehand(settings, result)
     log = settings.airflow_home / "logs" / "make-run.log"
-    with airflow_lock(settings, "make run"), quiet_libraries(log) as console:
+    with airflow_lock(settings, "make run"), quiet_libraries(log) as console, airflow_database(settings):
         forget_killed_runs(settings)
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(settings)

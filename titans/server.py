@@ -19,9 +19,10 @@ from include.calendars import load_calendars
 from include.errors import TitansError
 from include.reference import load_reference
 from include.settings import Settings
-from titans.airflow_env import airflow_lock, prepare_airflow, set_airflow_environment
+from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
+# In this order: a task that starts before the API server answers fails, and with it the slot that a scheduler catches up on when it starts.
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
 _COMPONENTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
 # A closed terminal stops it too, unless nohup says otherwise.
@@ -50,7 +51,7 @@ def serve(console: Console, settings: Settings, port: int) -> None:
 def _serve(console: Console, settings: Settings, port: int) -> None:
     set_airflow_environment(settings, port)
     logs = settings.airflow_home / "logs"
-    with quiet_libraries(logs / "make-airflow.log"):
+    with quiet_libraries(logs / "make-airflow.log"), airflow_database(settings):
         prepare_airflow(settings)
         from airflow.configuration import write_default_airflow_configuration_if_needed
 
@@ -64,7 +65,8 @@ def _serve(console: Console, settings: Settings, port: int) -> None:
     try:
         for command in _COMPONENTS:
             components[command[0]] = _start(command, logs)
-        _wait_for_port(components, port, logs)
+            if command[0] == "api-server":
+                _wait_for_port(components, port, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
         while True:

@@ -13,7 +13,7 @@ from include.plain_text import visible
 from include.publishing import generations
 from include.reference import load_reference
 from include.runbooks import Runbook
-from include.runs import CheckResult, RunRecord, quarantined_units, run_records, symbols_by_reason, unfinished_runs
+from include.runs import CheckResult, RunRecord, damaged_files, quarantined_units, run_records, symbols_by_reason, unfinished_runs
 from include.schedules import Schedule, ingest_schedules
 from include.settings import SOURCE_NAMES, Settings
 
@@ -81,6 +81,9 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
         )
     if len(quarantined) > _MAX_UNITS:
         lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
+    if damaged := damaged_files(settings):
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        lines.append(("Damaged", f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own"))
     if unfinished := unfinished_runs(settings):
         lines.append(
             (
@@ -98,6 +101,8 @@ _GRACE = timedelta(hours=2)
 def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     linked = generations.linked_generation(settings)
     manifest = next((each for each in generations.manifests(settings) if each.generation == linked), None)
+    if manifest is None and linked is not None:
+        return "Published", f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one"
     if manifest is None:
         return "Published", f"nothing at {settings.published_link}: make run"
     label = "simulated, " if manifest.is_simulated else ""

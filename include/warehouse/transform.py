@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import TitansError
+from include.runbooks import Runbook
 from include.settings import Settings
 
 
@@ -53,7 +54,10 @@ def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
     finally:
         DuckDBConnectionManager.close_all_connections()
     if result.exception is not None:
-        raise TitansError(f"dbt could not run: {_first_line(str(result.exception))}. Its log is {work / 'logs' / 'dbt.log'}.")
+        raise TitansError(
+            f"dbt could not run: {_first_line(str(result.exception))}. Nothing was published. Its log is {work / 'logs' / 'dbt.log'}; "
+            f"what to do is in {Runbook.TRANSFORM_FAILED.path}."
+        )
     return _summary(result.result, work / "logs" / "dbt.log")
 
 

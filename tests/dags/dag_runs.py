@@ -46,11 +46,11 @@ class Result:
     logs: dict[str, str]
 
 
-def execute(settings: Settings, *requests: Request) -> list[Result]:
-    """Run the DAGs one after the other, on the store of ``settings``."""
+def execute(settings: Settings, *requests: Request, dying: tuple[str, ...] = ()) -> list[Result]:
+    """Run the DAGs one after the other, on the store of ``settings``. Tasks of ``dying`` fail before their first line, as killed ones do."""
     process = subprocess.run(
         [sys.executable, "-m", "tests.dags.dag_runs"],
-        input=json.dumps([asdict(request) for request in requests]),
+        input=json.dumps({"requests": [asdict(request) for request in requests], "dying": dying}),
         cwd=PROJECT_ROOT,
         env={
             "PATH": os.environ["PATH"],
@@ -86,7 +86,8 @@ def _main() -> None:
 
     settings = load_settings()
     log = settings.airflow_home / "logs" / "runs.log"
-    requests = [Request(**values) for values in json.load(sys.stdin)]
+    asked = json.load(sys.stdin)
+    requests = [Request(**values) for values in asked["requests"]]
     with quiet_libraries(log):
         set_airflow_environment(settings)
         prepare_airflow(settings)
@@ -95,8 +96,16 @@ def _main() -> None:
 
         folder = PROJECT_ROOT / "dags"
         bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+        for dag in bag.dags.values():
+            for task in dag.tasks:
+                if task.task_id in asked["dying"]:
+                    task.python_callable = _die
         rows = [_run(settings, bag, request) for request in requests]
     print(json.dumps(rows))
+
+
+def _die() -> None:
+    raise SystemExit("killed")
 
 
 def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import stat
 import threading
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
+from include import ingest
+from include.incidents import runbook_of
 from include.runbooks import Runbook
 from include.runs import Run, RunRecord
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
+from titans.status import status_lines
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,3 +66,50 @@ def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_pat
     assert "ingest_fx failed at the step after plan" in page.read_text()
     (path,) = settings.runs_dir.glob("*.json")
     assert RunRecord.model_validate_json(path.read_text()).outcome == "failed"
+
+
+def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(tmp_path: Path) -> None:
+    """`land` runs whatever became of the tasks before it: without their records it must not call the run one with nothing to do."""
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}), dying=("plan_batches",))
+    assert {name: task.state for name, task in result.tasks.items()} == {
+        "plan_batches": "failed",
+        "fetch_batch": "upstream_failed",
+        "land": "failed",
+    }
+    assert (result.state, result.record.outcome) == ("failed", "failed")
+    assert runbook_of(result.record) is Runbook.KILLED_RUN
+    (page,) = (settings.store_dir / "incidents").iterdir()
+    assert "left no record" in page.read_text()
+
+
+def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: Path) -> None:
+    """Estimates and share counts are two batches; of the second no attempt lives long enough to say anything."""
+    settings = load_settings(data_dir=str(tmp_path))
+    run = Run(settings, "ingest_estimates", "scheduled__1")
+    with run.step("plan") as step:
+        batches = ingest.plan_estimates(settings, date(2025, 3, 7), ingest.Wish())
+        step.facts = {"planned": [batch.as_dict() for batch in batches]}
+    estimates, shares = batches
+    ingest.fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
+    facts = ingest.summarise(settings, run, date(2025, 3, 7))
+    record = run.finish("2025-03-07", "land")
+    assert facts["failed"] == sorted(shares.symbols)
+    assert record.outcome == "partial"
+    (line,) = [text for label, text in status_lines(settings, record.ended_at) if label == "Ingest"]
+    assert "sample ingest_estimates partial" in line
+    assert "every attempt of its task was killed" in line
+    assert "BABA" in line or "9988.HK" in line
+
+
+def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:
+    """A file where the folder should be, which stops the superuser too. Two more attempts would wait for a minute and end alike."""
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    settings.landing_dir.parent.mkdir(parents=True)
+    settings.landing_dir.write_text("in the way")
+    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
+    assert (result.state, result.tasks["fetch_batch[0]"].tries) == ("failed", 1)
+    failed = result.record.failed_step
+    assert failed is not None
+    assert failed.message.startswith(f"{settings.landing_dir}")
+    assert "cannot be read or written (Not a directory): free space or change who may write there" in failed.message

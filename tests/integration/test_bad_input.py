@@ -293,3 +293,19 @@ def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published
     result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9")
     assert_refused(result, "Yahoo", "SOURCE=sample")
     before.assert_untouched()
+
+
+def test_a_backup_whose_copy_broke_off_is_refused(tmp_path: Path) -> None:
+    """Cut in its packed bytes, where the reader meets the end of the file instead of an error of the archive."""
+    assert titans("backup", TITANS_DATA_DIR=str(tmp_path / "data")).returncode == 0
+    (whole,) = (tmp_path / "backups").iterdir()
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(whole.read_bytes()[:-2000])
+    assert_refused(titans("restore", str(cut), TITANS_DATA_DIR=str(tmp_path / "data")), f"Backup {cut} cannot be read", "make backup wrote")
+
+
+def test_reset_waits_for_whoever_works_on_the_folder(published: tuple[Settings, Published]) -> None:
+    settings, before = published
+    with airflow_lock(settings, "make airflow"):
+        assert_refused(titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make airflow")
+    before.assert_untouched()

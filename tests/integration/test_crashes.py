@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from include.errors import TitansError
 from include.publishing import generations
+from include.settings import PROJECT_ROOT
 from tests.soak.publisher import publish_for, settings_of
 from tests.soak.readers import OWN_CLIENTS, read_while_publishing
 from tests.soak.stage_kills import STAGES, StageKiller
@@ -84,3 +87,40 @@ def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
         subprocess.run(["umount", folder], check=True)
     publish_for(tmp_path, 0.01, 0)
     assert generations.linked_generation(settings) != before
+
+
+def run_on(data: Path) -> subprocess.CompletedProcess[str]:
+    """``make run`` as a user's terminal sees it."""
+    return subprocess.run(
+        [sys.executable, "-m", "titans", "run"],
+        cwd=PROJECT_ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TITANS_DATA_DIR": str(data)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_disk_that_is_full_before_the_first_task_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Airflow's own database fills the disk: no run record can tell of it, so the terminal must."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+    try:
+        run = run_on(tmp_path)
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    assert run.returncode == 1
+    assert "airflow.db cannot be written (database or disk is full): free space" in run.stderr
+    assert "What was published is untouched" in run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_text("a file\n")
+    run = run_on(data)
+    assert run.returncode == 1
+    assert f"Error: {data / 'airflow'} cannot be read or written (Not a directory)" in run.stderr
+    assert "Traceback" not in run.stderr

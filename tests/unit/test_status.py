@@ -148,3 +148,19 @@ def test_the_command_ends_with_1_where_something_is_red(settings: Settings, monk
 
 def test_every_page_that_status_can_name_exists(settings: Settings) -> None:
     assert [runbook for runbook in Runbook if not (PROJECT_ROOT / runbook.path).is_file()] == []
+
+
+def test_what_cannot_be_read_is_named_and_hides_nothing_else(settings: Settings) -> None:
+    record(settings, "ingest_fx", TitansError("429"))
+    (settings.runs_dir / "releases").mkdir()
+    (settings.runs_dir / "releases" / "one.json").write_text('{"batch_id"')
+    whole = record(settings)
+    (path,) = settings.runs_dir.glob("build_marts*.json")
+    path.write_text(whole.model_dump_json()[:200])
+    settings.published_dir.mkdir(parents=True)
+    (settings.published_dir / "titans-20250307T000000.000000Z-nogit.duckdb").touch()
+    settings.published_link.symlink_to("titans-20250307T000000.000000Z-nogit.duckdb")
+    shown = lines(settings)
+    assert shown["Damaged"].startswith(f"{path} and 1 more cannot be read")
+    assert "429" in shown["Ingest"]
+    assert "20250307T000000.000000Z-nogit, whose manifest" in shown["Published"]
