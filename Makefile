@@ -10,6 +10,10 @@ JOBS ?= 2
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
 
+# What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES
+$(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
+
 # A setting of the command line becomes the environment variable that the settings class reads.
 ifdef SOURCE
 export TITANS_SOURCE := $(SOURCE)
@@ -32,7 +36,7 @@ endif
 ifdef ACCEPT_LOSS
 export TITANS_ACCEPT_LOSS := $(ACCEPT_LOSS)
 endif
-export SQL TO BATCH SYMBOL REASON FROM CONFIRM
+export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
@@ -70,7 +74,7 @@ lint: $(VENV)/dev.stamp
 	@$(PY) -m titans parse
 
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
-	@$(PY) -m titans airflow --port $(PORT)
+	@$(PY) -m titans airflow --port "$$PORT"
 
 query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
 	@$(PY) -m titans query -- "$$SQL"
@@ -106,7 +110,7 @@ bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by pa
 	@$(PY) -m titans bench
 
 soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published
-	@$(PY) -m tests.soak --minutes "$(or $(MINUTES),30)"
+	@$(PY) -m tests.soak --minutes "$${MINUTES:-30}"
 
 sbom: $(VENV)/dev.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
 	@cat requirements.txt requirements-server.txt | $(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -

@@ -104,7 +104,7 @@ def release(
 
 
 @command
-def airflow(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080) -> None:
+def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
     """Serve the Airflow UI and run the schedules, until Ctrl-C."""
     from titans.server import serve
 

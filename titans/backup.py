@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import shutil
 import tarfile
 import zlib
@@ -50,41 +51,52 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
         Lines that say what was done.
 
     Raises:
-        TitansError: the file is missing or is no backup.
+        TitansError: the file is missing, damaged or no backup.
     """
     if not archive_path:
         raise TitansError("Which backup? make restore FROM=backups/titans-<time>.tar.gz")
     path = (PROJECT_ROOT / archive_path).resolve()
     restored, different = 0, []
     try:
+        _check_whole(path)
         with tarfile.open(path, "r:gz") as archive:
             members = [member for member in archive.getmembers() if member.isfile()]
             if not any(member.name.startswith("seeds/") for member in members):
                 raise TitansError(f"{path} is no backup of Titans: it holds no seeds. Give a file that make backup wrote.")
             for member in members:
-                content = archive.extractfile(member)
-                assert content is not None
-                data = content.read()
                 top, *rest = Path(member.name).parts
                 if top == "seeds" and len(rest) == 1 and rest[0].endswith(".csv"):
-                    target = settings.seeds_dir / rest[0]
+                    target, data = settings.seeds_dir / rest[0], _content(archive, member)
                     if not target.exists():
                         target.write_bytes(data)
                         restored += 1
                     elif target.read_bytes() != data:
                         different.append(rest[0])
                 elif top == "data" and _is_landing_file(rest):
-                    restored += _restore_landing(settings.data_dir.joinpath(*rest), data)
+                    restored += _restore_landing(settings.data_dir.joinpath(*rest), _content(archive, member))
     except OSError as error:
         if is_refused(error):
             raise TitansError(refusal(error)) from error
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
-    except (EOFError, zlib.error, tarfile.TarError) as error:  # a copy that broke off
+    except (EOFError, zlib.error, tarfile.TarError) as error:
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
     lines = [f"Restored {restored} files from {path}. The next build loads them: make run."]
     if different:
         lines.append(f"Seeds that differ from the backup and were left as they are: {', '.join(different)}.")
     return lines
+
+
+def _check_whole(path: Path) -> None:
+    """Read the file to its checksum: to tarfile, a damaged header is the end of the archive, and what comes after it would be lost in silence."""
+    with gzip.open(path) as file:
+        while file.read(1 << 20):
+            pass
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None, "only members that are files are asked for"
+    return file.read()
 
 
 def remove_data(settings: Settings, confirm: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,10 @@ from include.publishing.generations import linked_generation
 from include.settings import Settings
 
 MAX_ROWS = 1000
+LONGEST_SECONDS = 300.0
+"""A statement without an end would else hold every processor, and the build wait for it."""
 _SHUT_OFF = (
+    "memory_limit = '2GB'",  # by default, nearly all that the machine has
     "temp_directory = ''",  # it would lie beside the published file
     "allow_persistent_secrets = false",
     "allow_community_extensions = false",
@@ -56,7 +60,7 @@ def show(console: Console, settings: Settings, sql: str) -> None:
     """Run one statement and print its rows as a table.
 
     Raises:
-        TitansError: the statement failed; says what DuckDB said.
+        TitansError: the statement failed, says what DuckDB said; or it was stopped.
     """
     with open_published(settings) as connection:
         _print_result(console, connection, sql)
@@ -95,14 +99,29 @@ def _statements() -> Iterator[str]:
 
 
 def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    alarm = threading.Timer(LONGEST_SECONDS, connection.interrupt)
+    alarm.start()
     try:
         _check_statements(connection, sql)
         result = connection.execute(sql)
         # A lone semicolon or comment is no statement and has no result.
         names = [visible(column[0]) for column in (result.description if result else None) or []]
         rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1) if names else []
+    except duckdb.InterruptException as error:
+        raise TitansError(
+            f"The query was stopped after {LONGEST_SECONDS:.0f} seconds: ask for less, or open the file or a copy of it with a client of your own."
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise TitansError(
+            "The query needs more memory than make query gives, 2 GB: ask for less, or open the file or a copy of it with a client of your own."
+        ) from error
     except duckdb.Error as error:
         raise TitansError(f"The query failed: {str(error).split('Stack Trace')[0].strip()}") from error
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        connection.interrupt()  # its threads may go on, and closing would wait for them
+        raise TitansError("The query was stopped.") from error
+    finally:
+        alarm.cancel()
     texts = [["" if value is None else visible(str(value)) for value in row] for row in rows[:MAX_ROWS]]
     widths = [max(len(text) for text in column) for column in zip(names, *texts, strict=True)]
     if not names or not texts:

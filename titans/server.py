@@ -36,12 +36,13 @@ class _Stopped(Exception):  # noqa: N818  # a wish, not an error
     """Somebody wants the server to stop."""
 
 
-def serve(console: Console, settings: Settings, port: int) -> None:
+def serve(console: Console, settings: Settings, port_text: str) -> None:
     """Run Airflow's components until Ctrl-C, a hangup or a SIGTERM, then stop all of them.
 
     Raises:
-        TitansError: the port is taken, another Airflow is at work on the data folder, or a component ended by itself.
+        TitansError: the port is no port or taken, another Airflow is at work on the data folder, or a component ended by itself.
     """
+    port = _port(port_text)
     load_calendars(load_reference(settings.seeds_dir))
     _check_port(port)
     with airflow_lock(settings, "make airflow"):
@@ -82,6 +83,12 @@ def _stop(*_: object) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise _Stopped
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise TitansError(f"PORT={text} is not usable: give a port from 1 to 65535, make airflow PORT=8090.")
+    return int(text)
 
 
 def _check_port(port: int) -> None:

@@ -263,6 +263,8 @@ def test_seed_without_a_column_is_refused(published: tuple[Settings, Published],
     ("arguments", "words"),
     [
         (["query", "select * from marts.nothing"], ["nothing"]),
+        (["airflow", "--port", "x"], ["PORT=x", "from 1 to 65535"]),
+        (["airflow", "--port", "65536"], ["PORT=65536", "from 1 to 65535"]),
         (["query", "create table marts.x (a integer)"], ["read-only"]),
         (["query", "copy (select 1) to 'x.csv'"], ["disabled"]),
         (["query", "attach 'other.duckdb'"], ["disabled"]),

@@ -7,6 +7,8 @@ import io
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,7 @@ from include.errors import TitansError
 from include.publishing import generations
 from include.reference import Security
 from include.runs import Run, record_release
-from include.settings import Settings, load_settings
+from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, ask, ask_warehouse, build_all, ingest_all, new_run
 from titans.backup import back_up, bring_back
@@ -167,6 +169,71 @@ def test_values_and_messages_cannot_steer_a_terminal(readable: Settings) -> None
     assert "[/red] [bold]x" in out.getvalue()
 
 
+ENDLESS = "with recursive t(a) as (select 1 union all select a + 1 from t) select count(*) from t"
+
+
+@pytest.mark.parametrize("statement", [ENDLESS, ENDLESS.replace("count(*)", "*"), f"explain analyze {ENDLESS}"])
+def test_a_statement_without_an_end_is_stopped(readable: Settings, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+    monkeypatch.setattr("titans.query.LONGEST_SECONDS", 1.0)
+    with pytest.raises(TitansError, match=r"^The query was stopped after 1 seconds: ask for less, or open the file"):
+        show(Console(file=io.StringIO()), readable, statement)
+
+
+def test_a_statement_does_not_take_all_memory(readable: Settings) -> None:
+    with pytest.raises(TitansError, match=r"^The query needs more memory than make query gives, 2 GB: ask for less"):
+        show(Console(file=io.StringIO()), readable, "select string_agg(repeat('x', 1000), '') from range(100000000)")
+
+
+def test_ctrl_c_ends_a_statement_with_a_sentence(readable: Settings) -> None:
+    program = """
+import os, signal, threading
+from titans import query
+from titans.__main__ import app
+check = query._check_statements
+def interrupted_soon(*arguments):
+    check(*arguments)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+query._check_statements = interrupted_soon
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker of the test runner ignores it, and so would its children
+app()
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "TITANS_DATA_DIR": str(readable.data_dir)}
+    command = [sys.executable, "-c", program, "query", "--", ENDLESS]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "Error: The query was stopped.\n")
+
+
+def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command of the Makefile, with what is installed."""
+    command = ["make", "--old-file", ".venv/run.stamp", f"PY={sys.executable}", *words]
+    return subprocess.run(
+        command, cwd=PROJECT_ROOT, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_make_takes_a_statement_word_for_word(readable: Settings, tmp_path: Path) -> None:
+    """Make would read $$ as $, drop $5, and run what stands in $(shell ...); a shell would run what stands between backquotes."""
+    said = f"$5 `touch {tmp_path}/a` $(shell touch {tmp_path}/b) $(touch {tmp_path}/c) ${{HOME}}"
+    for words, environment in (([f"SQL=select $${said}$$ as said"], {}), ([], {"SQL": f"select $${said}$$ as said"})):
+        result = make("query", f"DATA={readable.data_dir}", *words, **environment)
+        assert result.stdout.split() == ["said", *said.split()], result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["rollback", "TO="], ["restore", "FROM="], ["release", "REASON=r", "BATCH="], ["run", "KNOWN_AT="], ["run", "AS_OF="],
+              ["run", "SOURCE="], ["run", "SOURCE=files", "EXPORTED_AT=2025-03-08", "FILES="], ["airflow", "PORT="], ["reset", "CONFIRM="]],
+    ids=lambda words: words[-1],
+)  # fmt: skip
+def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: list[str]) -> None:
+    for text in (f"$(shell touch {tmp_path}/a)", f"`touch {tmp_path}/b`", f'"; touch {tmp_path}/c; "', f"'; touch {tmp_path}/d; '", "a\nb"):
+        result = make(*words[:-1], f"{words[-1]}{text}", f"DATA={readable.data_dir}")
+        assert result.returncode != 0
+        assert result.stderr.startswith("Error: "), result.stderr
+        assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tmp_path: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published_dir.glob("titans-*")}
     assert len(modes) == 2
@@ -299,6 +366,20 @@ def test_restore_writes_only_seeds_and_snapshots(tmp_path: Path, project_copy: P
     before = files_under(tmp_path)
     assert bring_back(settings, str(archive_path))[0].startswith("Restored 0 files")
     assert files_under(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", ["cut short", "one byte in the middle", "its checksum"])
+def test_a_damaged_backup_is_refused_whole(built_sample_store: Settings, copy_store: CopyStore, damage: str) -> None:
+    settings = copy_store(built_sample_store)
+    saved = back_up(settings)
+    content = bytearray(saved.read_bytes())
+    place = {"cut short": 0, "one byte in the middle": len(content) // 2, "its checksum": len(content) - 6}[damage]
+    content[place] ^= 0xFF if place else 0
+    saved.write_bytes(content if place else content[: len(content) // 2])
+    shutil.rmtree(settings.data_dir)
+    with pytest.raises(TitansError, match=r"^Backup .* cannot be read \(.*\): give a file that make backup wrote\.$"):
+        bring_back(settings, str(saved))
+    assert not settings.data_dir.exists()
 
 
 def test_a_restore_into_an_empty_folder_of_an_odd_name_brings_every_snapshot_back(
