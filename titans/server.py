@@ -22,9 +22,9 @@ from include.settings import Settings
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries
 
-# In this order: a task that starts before the API server answers fails, and with it the slot that a scheduler catches up on when it starts.
+# In this order, and the scheduler once the API answers: a task that starts before fails, and with it the slot that a scheduler catches up on when it starts.
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
-_COMPONENTS = (["api-server"], ["scheduler", "--skip-serve-logs"], ["dag-processor"], ["triggerer", "--skip-serve-logs"])
+_COMPONENTS = (["api-server"], ["dag-processor"], ["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"])
 # A closed terminal stops it too, unless nohup says otherwise.
 _STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
 _START_SECONDS = 120
@@ -65,9 +65,9 @@ def _serve(console: Console, settings: Settings, port: int) -> None:
         signal.signal(number, _stop)
     try:
         for command in _COMPONENTS:
-            components[command[0]] = _start(command, logs)
-            if command[0] == "api-server":
+            if command[0] == "scheduler":
                 _wait_for_port(components, port, logs)
+            components[command[0]] = _start(command, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
         while True:
