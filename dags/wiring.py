@@ -129,7 +129,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
                 batches: list[BatchRequest] = []
             else:
                 batches = plan(settings, as_of, ingest.Wish.from_params(context["params"]))
-            step.facts = {"batches": [batch.name for batch in batches], "planned": [batch.as_dict() for batch in batches]}
+            step.facts = {"batches": [batch.as_dict() for batch in batches]}
         return [batch.as_dict() for batch in batches]
 
     @task(

@@ -377,7 +377,7 @@ def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: 
 def _killed_fetches(plan: StepRecord | None, attempts: list[StepRecord]) -> list[FailureRow]:
     """Symbols of the batches of which no attempt could say anything."""
     recorded = {attempt.step.rpartition(" attempt ")[0] for attempt in attempts}
-    requests = [BatchRequest.from_dict(values) for values in plan.facts.get("planned", [])] if plan else []
+    requests = [BatchRequest.from_dict(values) for values in plan.facts.get("batches", [])] if plan else []
     reason = "every attempt of its task was killed, or could not start"
     return [
         FailureRow(dataset=request.dataset, symbol=symbol, reason=reason, attempt=0, is_final=True)

@@ -345,9 +345,9 @@ class Simulation:
                 effects[3] += (now[0] if now else 0.0) - (then[0] if then else 0.0)  # type: ignore[operator]  # whole values have no None
                 continue
             split = market.split_factor(symbol, base, day)
-            ratios = (now[1] * split / then[1], now[2] / then[2], now[3] / split / then[3])  # type: ignore[operator]
-            effects[:3] += _along_the_way(then[0], now[0], ratios)  # type: ignore[arg-type]
-        self.outcome.effects[day] = tuple(effects)  # type: ignore[assignment]
+            ratios = (now[1] * split / then[1], now[2] / then[2], now[3] / split / then[3])  # type: ignore[operator]  # a share count is there where the value is
+            effects[:3] += _along_the_way(then[0], now[0], ratios)  # type: ignore[arg-type]  # whole values have no None
+        self.outcome.effects[day] = tuple(effects)  # type: ignore[assignment]  # NumPy does not tell that there are four
 
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(24)

@@ -52,7 +52,7 @@ def draw_market(seed: int, project: Path) -> Market:
     )
     for symbol, series in market.dividends.items():
         closes = market.closes[symbol]
-        market.dividends[symbol] = {day: market.close(symbol, day) * random.uniform(0.005, 0.06) for day in series if day in closes}  # type: ignore[operator]
+        market.dividends[symbol] = {day: market.close(symbol, day) * random.uniform(0.005, 0.06) for day in series if day in closes}  # type: ignore[operator]  # a day of closes has one
     for symbol in SPLIT_BEFORE_THE_MIDDLE + SPLIT_AFTER_IT:
         ex_dates = [day for day in sorted(market.closes[symbol])[60:] if (day > MIDDLE) == (symbol in SPLIT_AFTER_IT)]
         _split(market, symbol, random.choice(ex_dates), random.choice([2.0, 4.0, 0.5]))

@@ -96,7 +96,7 @@ def land(
     Raises:
         TitansError: the file cannot be written, or its rows are older than the kept history.
     """
-    refuse_older(settings, dataset, extract.fetched_at, f"What source {settings.source} gave of {dataset}")
+    refuse_older(settings, dataset, extract.fetched_at)
     manifest = BatchManifest(
         batch_id=batch_id_of(dataset, group, index, extract.fetched_at, run_id, attempt),
         source=settings.source,

@@ -41,16 +41,16 @@ def record_kept_from(settings: Settings, moment: datetime) -> None:
     write_whole(_path(settings), json.dumps({"kept_from": moment.isoformat()}))
 
 
-def refuse_older(settings: Settings, dataset: Dataset, fetched_at: datetime, what: str) -> None:
+def refuse_older(settings: Settings, dataset: Dataset, fetched_at: datetime) -> None:
     """Refuse rows of a time whose later files are gone: nobody can say any more what was told after them.
 
     Raises:
-        TitansError: ``what`` was fetched before the kept history begins.
+        TitansError: they were fetched before the kept history begins.
     """
     begins = kept_from(settings) if dataset in RETIRED_DATASETS else None
     if begins and fetched_at < begins:
         raise TitansError(
-            f"{what} is of {fetched_at:%Y-%m-%d %H:%M} UTC, and make tidy has let landing files of before {begins:%Y-%m-%d %H:%M} go: which of two values is the "
+            f"What source {settings.source} gave of {dataset} is of {fetched_at:%Y-%m-%d %H:%M} UTC, and make tidy has let landing files of before {begins:%Y-%m-%d %H:%M} go: which of two values is the "
             "newer one cannot be told any more. Nothing was changed. Give a later one, or another folder: DATA=<folder>.",
             Runbook.BAD_INPUT,
         )

@@ -114,10 +114,21 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _begin_store(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Give a new warehouse what was saved of its raw tables, where landing files were let go, and then its owner."""
+    """Give a new warehouse what was saved of its raw tables, where landing files were let go, and then its owner.
+
+    Raises:
+        TitansError: what was saved cannot be read.
+    """
     saved = saved_raw_path(settings)
     if saved.exists() and not settings.known_at:
-        copy_raw(connection, saved, settings)
+        try:
+            copy_raw(connection, saved, settings)
+        except TitansError as error:
+            raise TitansError(
+                f"{saved} cannot be read, and it holds what landing files held that make tidy let go. What was published is untouched. "
+                "Bring a copy of it back. If there is none, move it and landing/kept_from.json away and fetch the older history again, with start and end.",
+                Runbook.WAREHOUSE_DAMAGED,
+            ) from error
     connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
 
 
@@ -159,9 +170,13 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
             "select table_name from duckdb_tables() where database_name = 'store' and schema_name = 'raw'"
         ).fetchall()
         connection.execute("begin")
-        for (table,) in tables:
-            connection.execute(f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}")
-        connection.execute("commit")
+        try:
+            for (table,) in tables:
+                connection.execute(f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}")
+            connection.execute("commit")
+        except BaseException:
+            connection.execute("rollback")  # nothing can be detached in the middle of a transaction
+            raise
     finally:
         connection.execute("detach store")
 

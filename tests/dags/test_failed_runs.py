@@ -89,7 +89,7 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     run = Run(settings, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = ingest.plan_estimates(settings, date(2025, 3, 7), ingest.Wish())
-        step.facts = {"planned": [batch.as_dict() for batch in batches]}
+        step.facts = {"batches": [batch.as_dict() for batch in batches]}
     estimates, shares = batches
     ingest.fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
     facts = ingest.summarise(settings, run, date(2025, 3, 7))

@@ -197,5 +197,8 @@ def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:
     remove_old_history(copy)
     saved_raw_path(copy).write_bytes(b"nothing")
     forget_warehouse(copy)
-    with pytest.raises(TitansError, match=r"raw_tables\.duckdb"):
+    with pytest.raises(
+        TitansError,
+        match=r"raw_tables\.duckdb cannot be read, and it holds what landing files held .* move it and landing/kept_from\.json away",
+    ):
         build.load(copy, new_run(copy))
