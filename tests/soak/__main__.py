@@ -19,7 +19,7 @@ from tests.soak.readers import FOREIGN_CLIENTS, OWN_CLIENTS, read_while_publishi
 from tests.soak.stage_kills import StageKiller
 from tests.soak.tally import Tally
 
-_SHARES = {"readers": 0.15, "airflow": 0.25, "bad input": 0.3}
+_SHARES = {"readers": 0.12, "airflow": 0.25, "bad input": 0.18}
 """Of the time; the rest is for kills of single stages."""
 _KILLS_A_ROUND = 8
 
