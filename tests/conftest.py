@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from include.exclusive import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from include.warehouse.transform import invoke_dbt
+from include.warehouse import transform
 from tests.pipeline import AS_OF, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
@@ -26,6 +27,38 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("TITANS_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dbt_reads_the_project_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Builds share what the first of them made of the project's files: that takes half a build, and dbt binds its own cache to one warehouse."""
+    invoke_dbt = transform.invoke_dbt
+
+    def invoke(settings: Settings, command: list[str]) -> dict[str, Any]:
+        if command[0] != "build" or settings.dbt_project_dir != PROJECT_ROOT / "dbt_project":
+            return invoke_dbt(settings, command)
+        from dbt.cli import main
+        from dbt.contracts.graph.manifest import Manifest
+        from dbt.parser.manifest import extended_mashumuro_decoder
+
+        # What dbt reads may depend on the variables that it is given.
+        shared = built_below(tmp_path_factory) / f"parsed-{settings.source}-{'known_at' if settings.known_at else 'now'}"
+        if not shared.exists():
+            done = invoke_dbt(settings, command)
+            own = shared.with_suffix(f".{os.getpid()}")
+            shutil.copy(settings.warehouse_path.parent / "dbt" / "target" / "partial_parse.msgpack", own)
+            own.replace(shared)
+            return done
+        manifest = Manifest.from_msgpack(shared.read_bytes(), decoder=extended_mashumuro_decoder)
+        manifest.build_flat_graph()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(main, "dbtRunner", partial(main.dbtRunner, manifest))
+            return invoke_dbt(settings, command)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_LOG_LEVEL_FILE", "info")  # each statement of each build on record takes a fifth of it
+        patch.setattr(transform, "invoke_dbt", invoke)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +121,7 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, read without building anything."""
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
-    invoke_dbt(settings, ["parse"])
+    transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
     return parsed
 
