@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
-WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 
 # A setting of the command line becomes the environment variable that the settings class reads.
@@ -36,7 +36,7 @@ endif
 ifdef ACCEPT_LOSS
 export TITANS_ACCEPT_LOSS := $(ACCEPT_LOSS)
 endif
-export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES
+export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
@@ -109,8 +109,9 @@ docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md
 bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
 	@$(PY) -m titans bench
 
-soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published
-	@$(PY) -m tests.soak --minutes "$${MINUTES:-30}"
+# What is killed cannot give its semaphores back, and Python would tell of each at the end.
+soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published; ONLY=airflow for one part
+	@$(PY) -W "ignore:resource_tracker" -m tests.soak --minutes "$${MINUTES:-30}" $(if $(ONLY),--only "$$ONLY")
 
 sbom: $(VENV)/dev.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
 	@cat requirements.txt requirements-server.txt | $(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -

@@ -6,6 +6,8 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +21,23 @@ from tests.soak.readers import FOREIGN_CLIENTS, OWN_CLIENTS, read_while_publishi
 from tests.soak.stage_kills import StageKiller
 from tests.soak.tally import Tally
 
-_SHARES = {"readers": 0.12, "airflow": 0.25, "bad input": 0.18}
-"""Of the time; the rest is for kills of single stages."""
+
+class Part(StrEnum):
+    """What a soak is made of, in this order."""
+
+    READERS = "readers"
+    AIRFLOW = "airflow"
+    BAD_INPUT = "bad-input"
+    STAGES = "stages"
+
+
+_SHARES = {Part.READERS: 0.12, Part.AIRFLOW: 0.25, Part.BAD_INPUT: 0.18, Part.STAGES: 0.45}
 _KILLS_A_ROUND = 8
 
 
 def soak(
     minutes: Annotated[float, typer.Option(help="How long, about.")] = 30.0,
+    only: Annotated[Part | None, typer.Option(help="One part, for all of the time.")] = None,
     seed: Annotated[
         int, typer.Option(help="Draws the moments of the kills; a seed repeats the draw, though not the machine's timing.")
     ] = 0,
@@ -33,30 +45,54 @@ def soak(
     """Kill, read and deliver bad input for ``minutes``, and print what was reached."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     luck, tally, since = random.Random(seed or time.time_ns()), Tally(), time.monotonic()
-    total = 60 * minutes
+    end = since
     with tempfile.TemporaryDirectory(prefix="titans-soak-") as name:
-        folder = Path(name)
-        console.print(f"Readers while publishing, {_SHARES['readers'] * minutes:.0f} minutes ...")
-        read_while_publishing(folder / "readers", OWN_CLIENTS + FOREIGN_CLIENTS, _SHARES["readers"] * total, tally)
-        runs = RunKiller(folder / "airflow", tally, luck)
-        if runs.missing:
-            tally.skipped["kills of the whole of Airflow on the real prices"] = runs.missing
-        else:
-            console.print(f"The whole of Airflow killed, {_SHARES['airflow'] * minutes:.0f} minutes ...")
-            runs.prepare()
-            end = since + (_SHARES["readers"] + _SHARES["airflow"]) * total
-            while time.monotonic() < end:
-                runs.round()
-        console.print(f"Bad input, {_SHARES['bad input'] * minutes:.0f} minutes ...")
-        try_bad_input(folder / "bad", _SHARES["bad input"] * total, tally, luck)
-        console.print("Single stages killed, for the rest of the time ...")
-        stages = StageKiller(folder / "stages", tally, luck)
-        stages.prepare()
-        while time.monotonic() < since + total:
-            stages.round(_KILLS_A_ROUND)
+        for part, share in ({only: 1.0} if only else _SHARES).items():
+            console.print(f"{_TITLES[part]}, {share * minutes:.0f} minutes ...")
+            end += 60 * minutes * share
+            _PARTS[part](Path(name) / part, end, tally, luck)
     _show(console, tally, (time.monotonic() - since) / 60)
     if not tally.is_clean:
         raise typer.Exit(1)
+
+
+def _read(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    read_while_publishing(folder, OWN_CLIENTS + FOREIGN_CLIENTS, end - time.monotonic(), tally)
+
+
+def _kill_airflow(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    runs = RunKiller(folder, tally, luck)
+    if runs.missing:
+        tally.skipped["kills of the whole of Airflow on the real prices"] = runs.missing
+        return
+    runs.prepare()
+    while time.monotonic() < end:
+        runs.round()
+
+
+def _deliver_bad_input(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    try_bad_input(folder, end - time.monotonic(), tally, luck)
+
+
+def _kill_stages(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    stages = StageKiller(folder, tally, luck)
+    stages.prepare()
+    while time.monotonic() < end:
+        stages.round(_KILLS_A_ROUND)
+
+
+_TITLES = {
+    Part.READERS: "Readers while publishing",
+    Part.AIRFLOW: "The whole of Airflow killed",
+    Part.BAD_INPUT: "Bad input",
+    Part.STAGES: "Single stages killed",
+}
+_PARTS: dict[Part, Callable[[Path, float, Tally, random.Random], None]] = {
+    Part.READERS: _read,
+    Part.AIRFLOW: _kill_airflow,
+    Part.BAD_INPUT: _deliver_bad_input,
+    Part.STAGES: _kill_stages,
+}
 
 
 def _show(console: Console, tally: Tally, minutes: float) -> None:

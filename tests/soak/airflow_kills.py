@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -20,6 +21,7 @@ from tests.soak.tally import Tally
 
 REAL_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
 _TRUTHS = 2
+_EXPORTED = datetime(2025, 3, 8, tzinfo=UTC)
 
 
 @dataclass
@@ -85,8 +87,9 @@ class RunKiller:
         self.rounds += 1
 
     def _settings(self, data: Path, truth: int, number: int) -> Settings:
+        exported_at = _EXPORTED + timedelta(minutes=number)
         return load_settings(
-            source="files", files_dir=str(self.folder / f"export-{truth}"), exported_at=f"2025-03-08T00:{number:02d}:00", data_dir=str(data)
+            source="files", files_dir=str(self.folder / f"export-{truth}"), exported_at=exported_at.isoformat(), data_dir=str(data)
         )
 
     def _start(self, settings: Settings) -> subprocess.Popen[str]:
