@@ -95,7 +95,10 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
     try:
         for client in clients:
             try:
-                running.append((client, _start(client.command(where), client.environment())))
+                process = _start(client.command(where), client.environment())
+                # So many readers on few processors would leave the publisher none to publish several times a second.
+                os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+                running.append((client, process))
             except NotHereError as error:
                 tally.skipped[client.name] = str(error)
         for client, process in running:
