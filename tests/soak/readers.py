@@ -97,7 +97,7 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
             try:
                 process = _start(client.command(where), client.environment())
                 # So many readers on few processors would leave the publisher none to publish several times a second.
-                os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+                os.setpriority(os.PRIO_PROCESS, process.pid, 19)
                 running.append((client, process))
             except NotHereError as error:
                 tally.skipped[client.name] = str(error)
