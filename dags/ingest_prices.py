@@ -40,7 +40,9 @@ def make_dag(exchange: Exchange) -> DAG:
         max_active_runs=1,
         on_failure_callback=report_failure,
         params=ingest_params(),
-        doc_md=DOC.format(name=exchange.name, market=exchange.market, cron=exchange.ingest_cron, zone=exchange.timezone),
+        doc_md=DOC.format(
+            name=exchange.name, market=exchange.market, cron=exchange.ingest_cron, zone=exchange.timezone
+        ),
         tags=["titans", "ingest"],
     )
 

@@ -32,7 +32,11 @@ def prices_asset(market: str) -> Asset:
 
 def as_of_param() -> Param:
     return Param(
-        None, type=["null", "string"], format="date", title="As of", description="Day that the run is about; empty: the run's own."
+        None,
+        type=["null", "string"],
+        format="date",
+        title="As of",
+        description="Day that the run is about; empty: the run's own.",
     )
 
 
@@ -42,11 +46,18 @@ def ingest_params() -> dict[str, Param]:
     return {
         "as_of": as_of_param(),
         "start": Param(
-            None, **day, title="Start", description="First day to fetch; empty: from the last stored session minus 10, or everything."
+            None,
+            **day,
+            title="Start",
+            description="First day to fetch; empty: from the last stored session minus 10, or everything.",
         ),
         "end": Param(None, **day, title="End", description="Last day to fetch; empty: the as-of date."),
         "symbols": Param(
-            None, type=["null", "array"], items={"type": "string"}, title="Symbols", description="One a line; empty: all of the seeds."
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Symbols",
+            description="One a line; empty: all of the seeds.",
         ),
     }
 
@@ -56,7 +67,9 @@ def run_as_of(zone: str = "UTC") -> date:
     from include.as_of import RunFacts, resolve_as_of
 
     context = get_current_context()
-    events = [event for asset_events in (context.get("triggering_asset_events") or {}).values() for event in asset_events]
+    events = [
+        event for asset_events in (context.get("triggering_asset_events") or {}).values() for event in asset_events
+    ]
     return resolve_as_of(
         RunFacts(
             run_after=context["dag_run"].run_after,
@@ -121,7 +134,9 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         settings, context = load_settings(), get_current_context()
         with current_run(settings).step("plan") as step:
             if unknown := sorted(set(context["dag_run"].conf or {}) - set(ingest_params())):
-                raise TitansError(f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(ingest_params())}.")
+                raise TitansError(
+                    f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(ingest_params())}."
+                )
             as_of = run_as_of(zone)
             is_of_timetable = context["dag_run"].run_type in ("scheduled", "backfill")
             if only_on_sessions_of and is_of_timetable and not ingest.is_session(settings, only_on_sessions_of, as_of):
@@ -148,7 +163,9 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         instance = context["ti"]
         is_last = instance.try_number > instance.max_tries
         try:
-            return ingest.fetch_batch(settings, ingest.BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last)
+            return ingest.fetch_batch(
+                settings, ingest.BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last
+            )
         except NetworkUnavailableError as error:
             raise AirflowFailException(str(error)) from error
         except OSError as error:

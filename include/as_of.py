@@ -68,5 +68,7 @@ def bound_to_coverage(as_of: date, coverage: Coverage | None, source: str) -> da
     if coverage is None:
         return as_of
     if as_of < coverage.first:
-        raise TitansError(f"AS_OF={as_of} is before the data: source {source} begins on {coverage.first}. Give that day or a later one.")
+        raise TitansError(
+            f"AS_OF={as_of} is before the data: source {source} begins on {coverage.first}. Give that day or a later one."
+        )
     return min(as_of, coverage.last)

@@ -47,7 +47,8 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
                 raise TitansError(
-                    f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.", Runbook.SOURCE_EMPTY
+                    f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.",
+                    Runbook.SOURCE_EMPTY,
                 )
         step.facts = {
             "batches": len(batches),
@@ -115,7 +116,9 @@ def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
             failed = _failed_units(step.checks)
             with open_warehouse(settings) as connection:
                 _record_verdicts(connection, pending, failed)
-                quarantined = connection.execute("select batch_id, dataset, symbol, reasons from raw.unhealed_units").fetchall()
+                quarantined = connection.execute(
+                    "select batch_id, dataset, symbol, reasons from raw.unhealed_units"
+                ).fetchall()
         step.facts = {
             "units": len(pending),
             "quarantined": [
@@ -138,7 +141,14 @@ def _record_verdicts(
     connection.executemany(
         "insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)",
         [
-            [batch, dataset, symbol, "quarantined" if (batch, symbol) in failed else "accepted", failed.get((batch, symbol), []), now]
+            [
+                batch,
+                dataset,
+                symbol,
+                "quarantined" if (batch, symbol) in failed else "accepted",
+                failed.get((batch, symbol), []),
+                now,
+            ]
             for batch, dataset, symbol in pending
         ],
     )
@@ -172,7 +182,11 @@ def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
             mart_checks.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
         step.checks = run_checks("check_marts", settings.warehouse_path, mart_checks.CHECKS)
         failed = [check for check in step.checks if check.status in ("failed", "error")]
-        accepted = [check for check in failed if check.name == "nothing_lost" and check.status == "failed" and settings.accept_loss]
+        accepted = [
+            check
+            for check in failed
+            if check.name == "nothing_lost" and check.status == "failed" and settings.accept_loss
+        ]
         for check in accepted:
             check.status = "warning"
             check.message = f"accepted: {settings.accept_loss}"
@@ -232,7 +246,9 @@ def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBat
         from raw.rejected_rows where list_contains(?, batch_id) group by reason order by rows desc, reason limit 5""",
         [[batch.batch_id for batch in batches]],
     ).fetchall()
-    return [f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows]
+    return [
+        f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows
+    ]
 
 
 def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]:
@@ -285,7 +301,9 @@ def _refuse(checks: list[CheckResult]) -> None:
     shown = "; ".join(f"{check.name} ({check.message or _rows_of(check)})" for check in checks[:5])
     raise TitansError(
         f"{len(checks)} critical {'check' if len(checks) == 1 else 'checks'} failed: {shown}. What was published before is untouched. make status shows the rows.",
-        Runbook.ROWS_LOST if any(check.name == "nothing_lost" and check.status == "failed" for check in checks) else Runbook.GATE_2_FAILED,
+        Runbook.ROWS_LOST
+        if any(check.name == "nothing_lost" and check.status == "failed" for check in checks)
+        else Runbook.GATE_2_FAILED,
     )
 
 

@@ -31,5 +31,9 @@ def is_refused(error: OSError) -> bool:
 
 def refusal(error: OSError) -> str:
     """The sentence about a file that could not be read or written."""
-    what = f"{error.filename} cannot be read or written" if error.filename else "A file in the data folder cannot be written"
+    what = (
+        f"{error.filename} cannot be read or written"
+        if error.filename
+        else "A file in the data folder cannot be written"
+    )
     return f"{what} ({error.strerror or error}): free space or change who may write there, then try again. What was published is untouched."

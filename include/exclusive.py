@@ -22,7 +22,9 @@ class HeldError(TitansError):
 
 
 @contextmanager
-def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0.0, runbook: Runbook | None = None) -> Iterator[None]:
+def exclusive(
+    path: Path, holder: str, refusal: str, patience_seconds: float = 0.0, runbook: Runbook | None = None
+) -> Iterator[None]:
     """Hold the lock file ``path`` for the time of the block. The operating system releases it when a process dies.
 
     Args:
@@ -47,7 +49,9 @@ def exclusive(path: Path, holder: str, refusal: str, patience_seconds: float = 0
                 time.sleep(_POLL_SECONDS)
         file.seek(0)
         file.truncate()
-        json.dump({"holder": holder, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}, file)
+        json.dump(
+            {"holder": holder, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}, file
+        )
         file.flush()
         try:
             yield

@@ -62,7 +62,11 @@ def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | No
 
 def incident_path(settings: Settings, record: RunRecord) -> Path:
     """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
-    return settings.store_dir / "incidents" / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
+    return (
+        settings.store_dir
+        / "incidents"
+        / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
+    )
 
 
 def runbook_of(record: RunRecord) -> Runbook:
@@ -90,11 +94,17 @@ def _page(settings: Settings, record: RunRecord) -> str:
     failures = [failure for failure in record.failures if failure.is_final]
     if failures:
         lines += ["", "Symbols that could not be fetched:", ""]
-        lines += [f"- {failure.symbol} ({failure.dataset}, attempt {failure.attempt}): {failure.reason}" for failure in failures]
+        lines += [
+            f"- {failure.symbol} ({failure.dataset}, attempt {failure.attempt}): {failure.reason}"
+            for failure in failures
+        ]
     check_raw = record.step("check_raw")
     if check_raw and check_raw.facts.get("quarantined"):
         lines += ["", "In quarantine:", ""]
-        lines += [f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}" for unit in check_raw.facts["quarantined"]]
+        lines += [
+            f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"
+            for unit in check_raw.facts["quarantined"]
+        ]
     lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
     return visible("\n".join(lines))
 
@@ -112,7 +122,9 @@ def _published(settings: Settings, record: RunRecord) -> list[str]:
     manifest = next((each for each in known if each.generation == linked), None)
     if manifest is None:
         return ["Nothing: no generation has been published yet."]
-    lines = [f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."]
+    lines = [
+        f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."
+    ]
     meanwhile = [each.generation for each in known if each.published_at >= record.started_at]
     lines.append(f"Published since the run began: {', '.join(meanwhile) or 'nothing'}.")
     return lines

@@ -98,7 +98,9 @@ def currency_pairs(reference: Reference) -> list[CurrencyPair]:
     return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]
 
 
-def plan_prices(settings: Settings, market: str, as_of: date, wish: Wish, now: datetime | None = None) -> list[BatchRequest]:
+def plan_prices(
+    settings: Settings, market: str, as_of: date, wish: Wish, now: datetime | None = None
+) -> list[BatchRequest]:
     """Batches for the securities of one market: all history for a new symbol, else from the last stored session minus the overlap.
 
     Raises:
@@ -107,7 +109,9 @@ def plan_prices(settings: Settings, market: str, as_of: date, wish: Wish, now: d
     reference = load_reference(settings.seeds_dir)
     source = open_source(settings)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
-    securities = _chosen(reference, [row for row in reference.securities_of(market) if row.symbol not in source.omitted], wish)
+    securities = _chosen(
+        reference, [row for row in reference.securities_of(market) if row.symbol not in source.omitted], wish
+    )
     calendar = load_calendars(reference)[securities[0].exchange] if securities else None
     if calendar is None:
         return []
@@ -145,7 +149,10 @@ def plan_estimates(settings: Settings, as_of: date, wish: Wish) -> list[BatchReq
     reference = load_reference(settings.seeds_dir)
     source = open_source(settings)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
-    symbols = [row.symbol for row in _chosen(reference, [row for row in reference.equities if row.symbol not in source.omitted], wish)]
+    symbols = [
+        row.symbol
+        for row in _chosen(reference, [row for row in reference.equities if row.symbol not in source.omitted], wish)
+    ]
     return [
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
@@ -156,7 +163,9 @@ def plan_estimates(settings: Settings, as_of: date, wish: Wish) -> list[BatchReq
 def _chosen(reference: Reference, securities: list[Security], wish: Wish) -> list[Security]:
     known = {row.symbol for row in reference.securities}
     if unknown := sorted(set(wish.symbols) - known):
-        raise TitansError(f"Symbol {unknown[0]} is not in securities.csv: add it there, or ask for one of {', '.join(sorted(known))}.")
+        raise TitansError(
+            f"Symbol {unknown[0]} is not in securities.csv: add it there, or ask for one of {', '.join(sorted(known))}."
+        )
     return [row for row in securities if not wish.symbols or row.symbol in wish.symbols]
 
 
@@ -174,7 +183,9 @@ def _batches(
     ]
     is_given = bool(wish.start or wish.end or wish.symbols)
     return [
-        BatchRequest(str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat(), is_given)
+        BatchRequest(
+            str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat(), is_given
+        )
         for index, (start, symbols) in enumerate(slices, 1)
     ]
 
@@ -186,7 +197,9 @@ def is_session(settings: Settings, market: str, day: date) -> bool:
     return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)
 
 
-def fetch_batch(settings: Settings, request: BatchRequest, run: Run, attempt: int, is_last_attempt: bool) -> dict[str, int]:
+def fetch_batch(
+    settings: Settings, request: BatchRequest, run: Run, attempt: int, is_last_attempt: bool
+) -> dict[str, int]:
     """Fetch what has not been fetched yet, land the good symbols, then complain about the others.
 
     Not fetched again is what earlier attempts of this run got, and, of a live vendor, what a run of this DAG got that did not complete.
@@ -270,7 +283,9 @@ def _landed_before(settings: Settings, request: BatchRequest, run: Run) -> set[s
     return {
         window.symbol
         for _, manifest in landed(settings, Dataset(request.dataset))
-        if manifest.run_id.startswith(f"{run.dag_id}.") and manifest.group == request.group and manifest.fetched_at > since
+        if manifest.run_id.startswith(f"{run.dag_id}.")
+        and manifest.group == request.group
+        and manifest.fetched_at > since
         for window in manifest.windows
         if answers(window) and (manifest.batch_id, window.symbol) not in quarantined
     }
@@ -302,7 +317,9 @@ def _fetch(
                 for failure in extract.failures
             ]
             missing = {failure.symbol for failure in extract.failures}
-            answered = _windows(extract, dataset, [symbol for symbol in symbols if symbol not in missing], window, asked_at)
+            answered = _windows(
+                extract, dataset, [symbol for symbol in symbols if symbol not in missing], window, asked_at
+            )
             if answered and source.is_incremental:
                 parts.keep(extract, answered)
             windows += answered
@@ -321,11 +338,15 @@ def _extract(settings: Settings, source: Source, dataset: Dataset, symbols: list
     if dataset is Dataset.FX_RATES:
         return source.fx_rates([CurrencyPair(name[:3], name[3:]) for name in symbols], window)
     securities = [row for row in load_reference(settings.seeds_dir).securities if row.symbol in symbols]
-    method = {Dataset.PRICES: source.prices, Dataset.SHARES: source.shares, Dataset.ESTIMATES: source.estimates}[dataset]
+    method = {Dataset.PRICES: source.prices, Dataset.SHARES: source.shares, Dataset.ESTIMATES: source.estimates}[
+        dataset
+    ]
     return method(securities, window)
 
 
-def _windows(extract: Extract, dataset: Dataset, symbols: Sequence[str], window: Window, asked_at: datetime) -> list[FetchWindow]:
+def _windows(
+    extract: Extract, dataset: Dataset, symbols: Sequence[str], window: Window, asked_at: datetime
+) -> list[FetchWindow]:
     windows = []
     for symbol, rows in rows_by_symbol(dataset, extract.table, symbols).items():
         days = [day for day in rows[_DATE_COLUMN[dataset]].to_pylist() if day]
@@ -350,7 +371,9 @@ def _may_succeed_soon(failures: list[SymbolFailure]) -> bool:
     return any(failure.is_retryable for failure in failures) and all(failure.not_before is None for failure in failures)
 
 
-def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int, is_last_attempt: bool) -> list[FailureRow]:
+def _failure_rows(
+    dataset: Dataset, failures: list[SymbolFailure], attempt: int, is_last_attempt: bool
+) -> list[FailureRow]:
     return [
         FailureRow(
             dataset=dataset,
@@ -365,7 +388,9 @@ def _failure_rows(dataset: Dataset, failures: list[SymbolFailure], attempt: int,
 
 
 def _partial_failure(failures: list[SymbolFailure], given_up: list[str], asked: int) -> PartialFailureError:
-    told = [(failure.symbol, failure.reason) for failure in failures] + [(symbol, "given up by an earlier attempt") for symbol in given_up]
+    told = [(failure.symbol, failure.reason) for failure in failures] + [
+        (symbol, "given up by an earlier attempt") for symbol in given_up
+    ]
     reasons = symbols_by_reason(told)
     more = f"; and {len(reasons) - 5} more" if len(reasons) > 5 else ""
     return PartialFailureError(
@@ -404,21 +429,32 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
     with run.step("land") as step:
         plan = next((earlier for earlier in run.steps() if earlier.step == "plan"), None)
         if plan is None and not attempts:
-            raise TitansError("The task that plans the batches left no record: it was killed, or could not start.", Runbook.KILLED_RUN)
+            raise TitansError(
+                "The task that plans the batches left no record: it was killed, or could not start.", Runbook.KILLED_RUN
+            )
         landed_symbols = {
             (manifest.dataset, window.symbol)
             for _, manifest in landed(settings)
             if manifest.run_id == run.name
             for window in manifest.windows
         }
-        taken_over = {(attempt.facts["dataset"], symbol) for attempt in attempts for symbol in attempt.facts.get("taken_over", [])}
+        taken_over = {
+            (attempt.facts["dataset"], symbol) for attempt in attempts for symbol in attempt.facts.get("taken_over", [])
+        }
         landed_symbols |= taken_over
         failures = {(failure.dataset, failure.symbol): failure for attempt in attempts for failure in attempt.failures}
         failures |= {(failure.dataset, failure.symbol): failure for failure in _killed_fetches(plan, attempts)}
         failed = {key: failure for key, failure in failures.items() if key not in landed_symbols}
         # Of these the attempts say it themselves, unless the last one was killed.
-        said = {(failure.dataset, failure.symbol) for attempt in attempts for failure in attempt.failures if failure.is_final}
-        step.failures = [failure.model_copy(update={"is_final": True}) for key, failure in sorted(failed.items()) if key not in said]
+        said = {
+            (failure.dataset, failure.symbol)
+            for attempt in attempts
+            for failure in attempt.failures
+            if failure.is_final
+        }
+        step.failures = [
+            failure.model_copy(update={"is_final": True}) for key, failure in sorted(failed.items()) if key not in said
+        ]
         # What was asked for up to: a closed source ends before today, and a weekend has no session.
         ends = [attempt.facts["end"] for attempt in attempts if "end" in attempt.facts]
         step.facts = {
@@ -430,7 +466,9 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
         }
         broken = next((earlier.message for earlier in run.steps() if earlier.outcome == "failed"), None)
         if not landed_symbols and (broken or failed):
-            raise TitansError(broken or f"Nothing landed: {'; '.join(sorted({failure.reason for failure in failed.values()})[:3])}")
+            raise TitansError(
+                broken or f"Nothing landed: {'; '.join(sorted({failure.reason for failure in failed.values()})[:3])}"
+            )
         if not landed_symbols:
             step.outcome = "skipped"
             step.message = f"Source {settings.source} has nothing of this kind up to {as_of}."

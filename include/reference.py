@@ -191,7 +191,10 @@ class Reference:
 
     def major_unit(self, currency: str) -> tuple[str, float]:
         """The major currency of ``currency``, which may be one already, and how many of ``currency`` make one of it: GBP and 100 for GBp."""
-        return next(((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency), (currency, 1.0))
+        return next(
+            ((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency),
+            (currency, 1.0),
+        )
 
     def securities_of(self, market: str) -> tuple[Security, ...]:
         """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
@@ -204,16 +207,22 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
     try:
         content = path.read_bytes()
         if b"\r\n" in content and content.count(b"\r\n") != content.count(b"\n"):
-            raise TitansError(f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them.")
+            raise TitansError(
+                f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them."
+            )
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
             if missing:
-                raise TitansError(f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}.")
+                raise TitansError(
+                    f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}."
+                )
             rows = []
             for row in reader:
                 if None in row:
-                    raise TitansError(f"Seed {path}, line {reader.line_num} has more values than the header has columns. Correct the row.")
+                    raise TitansError(
+                        f"Seed {path}, line {reader.line_num} has more values than the header has columns. Correct the row."
+                    )
                 try:
                     rows.append(model.model_validate({key: value or None for key, value in row.items()}))
                 except ValidationError as error:
@@ -223,7 +232,9 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
                         f"Seed {path}, line {reader.line_num}, {where}={problem['input']!r}: {problem['msg']}. Correct the row."
                     ) from error
     except OSError as error:
-        raise TitansError(f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout.") from error
+        raise TitansError(
+            f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout."
+        ) from error
     except UnicodeDecodeError as error:
         raise TitansError(f"Seed {path} is not UTF-8 text ({error.reason}): save it as UTF-8 CSV.") from error
     return tuple(rows)
@@ -281,7 +292,9 @@ def _check_references(reference: Reference) -> None:
 
     def known(value: str | None, names: Iterable[str], where: str, target: str) -> None:
         if value is not None and value not in names:
-            raise TitansError(f"Seed {where} names {value}, which {target}.csv does not list: add it there or correct the row.")
+            raise TitansError(
+                f"Seed {where} names {value}, which {target}.csv does not list: add it there or correct the row."
+            )
 
     for security in reference.securities:
         known(security.exchange, exchanges, f"securities.csv ({security.symbol})", "exchanges")
@@ -299,20 +312,30 @@ def _check_references(reference: Reference) -> None:
     for basket in reference.baskets:
         known(basket.comparator_basket_id, baskets, f"baskets.csv ({basket.basket_id})", "baskets")
         if basket.comparator_basket_id == basket.basket_id:
-            raise TitansError(f"Seed baskets.csv compares {basket.basket_id} with itself: name another basket or leave it empty.")
+            raise TitansError(
+                f"Seed baskets.csv compares {basket.basket_id} with itself: name another basket or leave it empty."
+            )
         if basket.basket_id in securities:
-            raise TitansError(f"Basket {basket.basket_id} bears the symbol of a security: give it another basket_id in baskets.csv.")
+            raise TitansError(
+                f"Basket {basket.basket_id} bears the symbol of a security: give it another basket_id in baskets.csv."
+            )
         if not any(member.basket_id == basket.basket_id for member in reference.basket_members):
-            raise TitansError(f"Basket {basket.basket_id} has no member: add rows to basket_members.csv or remove the basket.")
+            raise TitansError(
+                f"Basket {basket.basket_id} has no member: add rows to basket_members.csv or remove the basket."
+            )
     for member in reference.basket_members:
         known(member.basket_id, baskets, "basket_members.csv", "baskets")
         known(member.symbol, securities, f"basket_members.csv (basket {member.basket_id})", "securities")
         if securities[member.symbol].kind != "equity":
-            raise TitansError(f"Basket {member.basket_id} has the index {member.symbol} as a member: only equities can be members.")
+            raise TitansError(
+                f"Basket {member.basket_id} has the index {member.symbol} as a member: only equities can be members."
+            )
     for headline in reference.index_headlines:
         known(headline.symbol, securities, "index_headlines.csv", "securities")
         if securities[headline.symbol].kind != "index":
-            raise TitansError(f"Seed index_headlines.csv names {headline.symbol}, which is not an index: use an index of securities.csv.")
+            raise TitansError(
+                f"Seed index_headlines.csv names {headline.symbol}, which is not an index: use an index of securities.csv."
+            )
     for correction in reference.vendor_corrections:
         known(correction.symbol, securities, f"vendor_corrections.csv ({correction.date})", "securities")
         if correction.value < 0 or (correction.field != "dividend" and correction.value == 0):
@@ -340,8 +363,14 @@ def _check_currencies(reference: Reference) -> None:
             raise TitansError(
                 f"Seed minor_units.csv makes {row.currency} a part of {row.major_currency}, a minor unit itself: name a major currency."
             )
-    named = [(f"securities.csv ({row.symbol})", code) for row in reference.securities for code in (row.currency, row.reporting_currency)]
-    named += [(f"vendor_corrections.csv ({row.symbol}, {row.date})", row.currency) for row in reference.vendor_corrections]
+    named = [
+        (f"securities.csv ({row.symbol})", code)
+        for row in reference.securities
+        for code in (row.currency, row.reporting_currency)
+    ]
+    named += [
+        (f"vendor_corrections.csv ({row.symbol}, {row.date})", row.currency) for row in reference.vendor_corrections
+    ]
     for where, code in named:
         if code and not code.isupper() and code not in minor:
             raise TitansError(
@@ -415,4 +444,6 @@ def _check_press_claims(reference: Reference) -> None:
                 "in_year goes with highest_since, and highest_since with in_year only."
             )
         if claim.unit == "year" and not claim.claimed_value.is_integer():
-            raise TitansError(f"Seed press_claims.csv ({claim.claim_id}) names the year {claim.claimed_value}: write it as 2021.")
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) names the year {claim.claimed_value}: write it as 2021."
+            )

@@ -133,7 +133,9 @@ class Run:
             raise
         finally:
             record.ended_at = datetime.now(UTC)
-            write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1))
+            write_whole(
+                self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1)
+            )
 
     def steps(self) -> list[StepRecord]:
         """Steps recorded so far, in the order of their start; of a run whose tasks were cleared, also those that did not run again."""
@@ -224,7 +226,9 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
 
 def broken_off_since(settings: Settings, dag_id: str) -> datetime:
     """From when on what the DAG landed belongs to work that broke off: its own, or a ``make run`` of all DAGs."""
-    ends = [record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and is_complete(record)]
+    ends = [
+        record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and is_complete(record)
+    ]
     own = max(ends, default=datetime.min.replace(tzinfo=UTC))
     try:
         return min(own, datetime.fromisoformat(_round_path(settings).read_text()))
@@ -305,7 +309,9 @@ def damaged_files(settings: Settings) -> list[Path]:
         return False
 
     records = [path for path in settings.runs_dir.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
-    return sorted(records) + sorted(path for path in (settings.runs_dir / "releases").glob("*.json") if is_damaged(path, json.loads))
+    return sorted(records) + sorted(
+        path for path in (settings.runs_dir / "releases").glob("*.json") if is_damaged(path, json.loads)
+    )
 
 
 def record_release(settings: Settings, batch_id: str, symbol: str, reason: str) -> None:

@@ -179,10 +179,14 @@ def load_settings(**overrides: object) -> Settings:
     # Today is the day of whichever zone is ahead: an export of this evening in Hong Kong is no export of the future.
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     if settings.as_of and settings.as_of > tomorrow:
-        raise TitansError(f"AS_OF={settings.as_of} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
+        raise TitansError(
+            f"AS_OF={settings.as_of} is in the future: give a date up to today, {datetime.now(UTC).date()}."
+        )
     # A day that has not ended in UTC means what is known so far.
     if settings.known_at and settings.known_at > datetime.now(UTC).date():
-        raise TitansError(f"KNOWN_AT={settings.known_at} is in the future: give a date up to today, {datetime.now(UTC).date()}.")
+        raise TitansError(
+            f"KNOWN_AT={settings.known_at} is in the future: give a date up to today, {datetime.now(UTC).date()}."
+        )
     if settings.exported_at and settings.exported_at.date() > tomorrow:
         raise TitansError(
             f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: say when it was made."

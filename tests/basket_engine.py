@@ -68,7 +68,10 @@ class Market:
     def is_priced(self, symbol: str, day: date) -> bool:
         days, sessions = self._days.get(symbol, []), self.sessions[self.exchange[symbol]]
         index = bisect_right(days, day)
-        return bool(index) and bisect_right(sessions, day) - bisect_right(sessions, days[index - 1]) <= MOST_SESSIONS_MISSED
+        return (
+            bool(index)
+            and bisect_right(sessions, day) - bisect_right(sessions, days[index - 1]) <= MOST_SESSIONS_MISSED
+        )
 
     def dollars(self, symbol: str, day: date) -> float:
         """US dollars for one unit of the symbol's currency."""
@@ -167,7 +170,9 @@ class Simulation:
         if first is None:
             return self.outcome
         rebalances = {first, *self._rebalance_days(first)}
-        self._quantities: dict[tuple[str, str], dict[str, float]] = {(basis, kind): {} for basis in BASES for kind in KINDS}
+        self._quantities: dict[tuple[str, str], dict[str, float]] = {
+            (basis, kind): {} for basis in BASES for kind in KINDS
+        }
         self._levels = dict.fromkeys(self._quantities, 100.0)
         self._frozen: dict[str, float] = {}
         self._seen = first
@@ -175,7 +180,9 @@ class Simulation:
             if day > self.market.last_day:
                 break
             held = self._held
-            if held and (day in rebalances or any(self.market.is_open(self.market.exchange[symbol], day) for symbol in held)):
+            if held and (
+                day in rebalances or any(self.market.is_open(self.market.exchange[symbol], day) for symbol in held)
+            ):
                 self._live(day)
             if day in rebalances:
                 self._rebalance(day)
@@ -198,7 +205,9 @@ class Simulation:
             earliest += [min(market.closes[member.symbol]), member.valid_from or date.min]
             if basket.weighting == "market_value":
                 earliest.append(min(market.shares[member.symbol]))
-        open_days = {day for member in initial for day in market.sessions[market.exchange[member.symbol]] if day >= max(earliest)}
+        open_days = {
+            day for member in initial for day in market.sessions[market.exchange[member.symbol]] if day >= max(earliest)
+        }
         return min(open_days)
 
     def _next_session(self, day: date) -> date:
@@ -267,7 +276,15 @@ class Simulation:
             self.outcome.levels[day, basis, kind] = 100.0
             worth = {symbol: quantities[symbol] * self._worth(symbol, day, basis) for symbol in self._held}
             for symbol in self._held:
-                self.outcome.members[symbol, day, basis, kind] = (None, worth[symbol] / sum(worth.values()), None, None, None, None, None)
+                self.outcome.members[symbol, day, basis, kind] = (
+                    None,
+                    worth[symbol] / sum(worth.values()),
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                )
         self._close_day(day)
 
     def _close_day(self, day: date) -> None:
@@ -293,7 +310,8 @@ class Simulation:
                 to_date = tuple(
                     None
                     if base is None
-                    else (earned - self._earned_until.get((symbol, basis, kind, base), 0.0)) / self.outcome.levels[base, basis, kind]
+                    else (earned - self._earned_until.get((symbol, basis, kind, base), 0.0))
+                    / self.outcome.levels[base, basis, kind]
                     for base in bases
                 )
                 of_day = self.outcome.members[symbol, day, basis, kind] if is_held else (0.0, 0.0, None, 0.0)
@@ -319,7 +337,8 @@ class Simulation:
         self._frozen = {symbol: market.dollars(symbol, day) for symbol in wealth}
         for (basis, kind), level in self._levels.items():
             self._quantities[basis, kind] = {
-                symbol: level * value / sum(wealth.values()) / self._worth(symbol, day, basis) for symbol, value in wealth.items()
+                symbol: level * value / sum(wealth.values()) / self._worth(symbol, day, basis)
+                for symbol, value in wealth.items()
             }
 
     def _value(self, day: date, priced: list[str]) -> None:
@@ -356,5 +375,7 @@ _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 def _along_the_way(then: float, now: float, ratios: tuple[float, float, float]) -> np.ndarray:
     """What each factor adds while a value grows evenly from ``then`` to ``now``: the integral of value times the factor's growth."""
     growth = log(now / then)
-    mean = sum(weight / 2 * then * exp(growth * (point + 1) / 2) for point, weight in zip(_POINTS, _WEIGHTS, strict=True))
+    mean = sum(
+        weight / 2 * then * exp(growth * (point + 1) / 2) for point, weight in zip(_POINTS, _WEIGHTS, strict=True)
+    )
     return np.array([mean * log(ratio) for ratio in ratios])

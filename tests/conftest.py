@@ -42,7 +42,9 @@ def _dbt_reads_the_project_once(tmp_path_factory: pytest.TempPathFactory) -> Ite
         from dbt.parser.manifest import extended_mashumuro_decoder
 
         # What dbt reads may depend on the variables that it is given.
-        shared = built_below(tmp_path_factory) / f"parsed-{settings.source}-{'known_at' if settings.known_at else 'now'}"
+        shared = (
+            built_below(tmp_path_factory) / f"parsed-{settings.source}-{'known_at' if settings.known_at else 'now'}"
+        )
         if not shared.exists():
             done = invoke_dbt(settings, command)
             own = shared.with_suffix(f".{os.getpid()}")
@@ -80,7 +82,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if _skipped:
-        terminalreporter.write_line(f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True)
+        terminalreporter.write_line(
+            f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -98,7 +102,12 @@ def _built_once(name: str, factory: pytest.TempPathFactory, **source: object) ->
     """A store that the first worker to ask for it builds, and all others share."""
     root = built_below(factory)
     settings = load_settings(data_dir=str(root / name), **source)
-    with exclusive(root / f"{name}.lock", "a test", "The store is still being built by another worker: {who}.", patience_seconds=800):
+    with exclusive(
+        root / f"{name}.lock",
+        "a test",
+        "The store is still being built by another worker: {who}.",
+        patience_seconds=800,
+    ):
         if not (root / f"{name}.built").exists():
             run_without_airflow(settings, AS_OF)
             (root / f"{name}.built").touch()
@@ -122,7 +131,9 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, read without building anything."""
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
     transform.invoke_dbt(settings, ["parse"])
-    parsed: dict[str, Any] = json.loads((settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8"))
+    parsed: dict[str, Any] = json.loads(
+        (settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
+    )
     return parsed
 
 

@@ -84,7 +84,8 @@ class Published:
 
     def _headlines(self) -> list[tuple[Any, ...]]:
         return ask(
-            self._settings, "select as_of, headline_id, value, sentence from marts.fct_headlines where as_of >= '2025-03-01' order by all"
+            self._settings,
+            "select as_of, headline_id, value, sentence from marts.fct_headlines where as_of >= '2025-03-01' order by all",
         )
 
     def assert_untouched(self) -> None:

@@ -33,7 +33,10 @@ def draw_market(seed: int, project: Path) -> Market:
     """Everything about every security; also written into the seeds of ``project``, so that its calendars are the ones used."""
     random = Random(seed)
     seeds = project / "seeds"
-    rows = [f"{symbol},{symbol} Limited,equity,{exchange},{currency}," for symbol, (exchange, currency) in SECURITIES.items()]
+    rows = [
+        f"{symbol},{symbol} Limited,equity,{exchange},{currency},"
+        for symbol, (exchange, currency) in SECURITIES.items()
+    ]
     write_csv(seeds / "securities.csv", "symbol,name,kind,exchange,currency,reporting_currency", *rows)
     forget_default_securities(seeds)
     write_baskets(seeds, [Basket("all", "equal", "annual", (Member("H4"),))])
@@ -45,14 +48,18 @@ def draw_market(seed: int, project: Path) -> Market:
         exchange={symbol: exchange for symbol, (exchange, _) in SECURITIES.items()},
         currency={symbol: currency for symbol, (_, currency) in SECURITIES.items()},
         closes={symbol: _closes(random, symbol, days[exchange]) for symbol, (exchange, _) in SECURITIES.items()},
-        dividends={symbol: dict.fromkeys(random.sample(days[exchange], 4), 0.0) for symbol, (exchange, _) in SECURITIES.items()},
+        dividends={
+            symbol: dict.fromkeys(random.sample(days[exchange], 4), 0.0) for symbol, (exchange, _) in SECURITIES.items()
+        },
         splits={},
         shares={symbol: _counts(random) for symbol in SECURITIES},
         rates={"HKD": _rates(random, 7.8, 0.002), "CNY": _rates(random, 6.9, 0.006)},
     )
     for symbol, series in market.dividends.items():
         closes = market.closes[symbol]
-        market.dividends[symbol] = {day: market.close(symbol, day) * random.uniform(0.005, 0.06) for day in series if day in closes}  # type: ignore[operator]  # a day of closes has one
+        market.dividends[symbol] = {
+            day: market.close(symbol, day) * random.uniform(0.005, 0.06) for day in series if day in closes
+        }  # type: ignore[operator]  # a day of closes has one
     for symbol in SPLIT_BEFORE_THE_MIDDLE + SPLIT_AFTER_IT:
         ex_dates = [day for day in sorted(market.closes[symbol])[60:] if (day > MIDDLE) == (symbol in SPLIT_AFTER_IT)]
         _split(market, symbol, random.choice(ex_dates), random.choice([2.0, 4.0, 0.5]))
@@ -66,7 +73,11 @@ def _closes(random: Random, symbol: str, days: list[date]) -> dict[date, float]:
         days = days[: random.randrange(250, 420)]
     if symbol in HALTED:
         # Less than 2% of the sessions, or gate 1 keeps the security out; around the end of a quarter, when it tells most.
-        ends = [index for index in range(20, len(days) - 20) if days[index].month % 3 == 0 and days[index + 1].month % 3 == 1]
+        ends = [
+            index
+            for index in range(20, len(days) - 20)
+            if days[index].month % 3 == 0 and days[index + 1].month % 3 == 1
+        ]
         start = random.choice(ends) - random.randrange(2, 8)
         days = days[:start] + days[start + random.randrange(6, 9) :]
     price, closes = random.uniform(5, 400), {}
@@ -117,15 +128,29 @@ def write_export(market: Market, folder: Path, first: date, last: date) -> None:
     write_csv(folder / "prices.csv", "symbol,date,close,volume,currency,dividend,split_ratio", *prices)
     shares = [f"{symbol},{day},{value * factor!r}" for symbol, day, value, factor in rows(market.shares)]
     write_csv(folder / "shares.csv", "symbol,as_of,shares_outstanding", *shares)
-    rates = [f"USD,{currency},{day},{rate!r}" for currency, series in market.rates.items() for day, rate in series.items() if day <= last]
+    rates = [
+        f"USD,{currency},{day},{rate!r}"
+        for currency, series in market.rates.items()
+        for day, rate in series.items()
+        if day <= last
+    ]
     write_csv(folder / "fx_rates.csv", "base_currency,quote_currency,date,rate", *rates)
 
 
 def draw_baskets(seed: int) -> list[Basket]:
     """Every weighting with every rebalancing, in one market, the other, both, and from one to the other, each with members of its own."""
     random = Random(seed)
-    ways = list(product(("equal", "market_value"), ("none", "daily", "monthly", "quarterly", "annual"), ("hk", "us", "mixed", "moved")))
-    return [_basket(random, f"{kind}_{rebalance}_{weighting}", weighting, rebalance, kind) for weighting, rebalance, kind in ways]
+    ways = list(
+        product(
+            ("equal", "market_value"),
+            ("none", "daily", "monthly", "quarterly", "annual"),
+            ("hk", "us", "mixed", "moved"),
+        )
+    )
+    return [
+        _basket(random, f"{kind}_{rebalance}_{weighting}", weighting, rebalance, kind)
+        for weighting, rebalance, kind in ways
+    ]
 
 
 def _basket(random: Random, basket_id: str, weighting: str, rebalance: str, kind: str) -> Basket:
@@ -172,7 +197,10 @@ def write_baskets(seeds: Path, baskets: list[Basket]) -> None:
     write_csv(
         seeds / "baskets.csv",
         "basket_id,name,weighting,rebalance,base_date,comparator_basket_id",
-        *(f"{basket.basket_id},{basket.basket_id},{basket.weighting},{basket.rebalance},{basket.base_date or ''}," for basket in baskets),
+        *(
+            f"{basket.basket_id},{basket.basket_id},{basket.weighting},{basket.rebalance},{basket.base_date or ''},"
+            for basket in baskets
+        ),
     )
     write_csv(
         seeds / "basket_members.csv",

@@ -28,7 +28,14 @@ SYMBOLS = tuple(EXCHANGES)
 PAIRS = ("CNY", "HKD")
 HOLIDAYS = {
     "XNYS": {date(2024, 11, 28), date(2024, 12, 25), date(2025, 1, 1), date(2025, 1, 9), date(2025, 1, 20)},
-    "XHKG": {date(2024, 12, 25), date(2024, 12, 26), date(2025, 1, 1), date(2025, 1, 29), date(2025, 1, 30), date(2025, 1, 31)},
+    "XHKG": {
+        date(2024, 12, 25),
+        date(2024, 12, 26),
+        date(2025, 1, 1),
+        date(2025, 1, 29),
+        date(2025, 1, 30),
+        date(2025, 1, 31),
+    },
 }
 SPLITS = {"AA": {date(2024, 12, 10): 10.0, date(2025, 1, 14): 0.5}, "1.HK": {date(2024, 12, 17): 3.0}}
 
@@ -65,7 +72,11 @@ def write_seeds(project: Path, known_at: date | None = None) -> Path:
     for name, text in SEEDS.items():
         header, *rows = text.splitlines(keepends=True)
         place = {"vendor_corrections": 5, "market_events": 2, "press_claims": 1}.get(name)
-        known = [row for row in rows if place is None or known_at is None or date.fromisoformat(row.split(",")[place]) <= known_at]
+        known = [
+            row
+            for row in rows
+            if place is None or known_at is None or date.fromisoformat(row.split(",")[place]) <= known_at
+        ]
         (project / "seeds" / f"{name}.csv").write_text(header + "".join(known))
     return project
 
@@ -166,7 +177,9 @@ class World:
             close *= 1 + _wave(number, len(symbol) + ord(symbol[0])) / 2
             told = close / split_ratio(symbol, date.min, day) * self._factor(Dataset.PRICES, symbol, day, today)
             late = sum(
-                change.factor for change in self.late_dividends if (change.symbol, change.day) == (symbol, day) and change.told_on <= today
+                change.factor
+                for change in self.late_dividends
+                if (change.symbol, change.day) == (symbol, day) and change.told_on <= today
             )
             regular = 0.01 * told if symbol in EQUITIES and number == 9 else 0.0
             yield {
@@ -178,13 +191,24 @@ class World:
     def _shares(self, symbol: str, today: date) -> Iterable[Row]:
         for number, day in enumerate((date(2024, 11, 18), date(2024, 12, 6), date(2024, 12, 30), date(2025, 1, 24))):
             told = (
-                (1000.0 + 10 * number + len(symbol)) * split_ratio(symbol, date.min, day) * self._factor(Dataset.SHARES, symbol, day, today)
+                (1000.0 + 10 * number + len(symbol))
+                * split_ratio(symbol, date.min, day)
+                * self._factor(Dataset.SHARES, symbol, day, today)
             )
-            yield {"symbol": symbol, "as_of": day, "shares_outstanding": told, "share_class": "all", "note": None, "basis_date": day}
+            yield {
+                "symbol": symbol,
+                "as_of": day,
+                "shares_outstanding": told,
+                "share_class": "all",
+                "note": None,
+                "basis_date": day,
+            }
 
     def _estimates(self, symbol: str, today: date) -> Iterable[Row]:
         currency = "CNY" if symbol == "1.HK" else "USD"
-        for number, day in enumerate((date(2024, 11, 18), date(2024, 12, 9), date(2024, 12, 16), date(2025, 1, 6), date(2025, 1, 20))):
+        for number, day in enumerate(
+            (date(2024, 11, 18), date(2024, 12, 9), date(2024, 12, 16), date(2025, 1, 6), date(2025, 1, 20))
+        ):
             for label, year in (("0y", 2024), ("+1y", 2025), ("+2y", 2026)):
                 factor = self._factor(Dataset.ESTIMATES, symbol, day, today) / split_ratio(symbol, date.min, day)
                 mean = (3.0 + 0.1 * number + 0.3 * (year - 2024)) * factor
@@ -224,12 +248,19 @@ def known_by(deliveries: Sequence[Delivery], known_at: date) -> list[Delivery]:
             if is_later and _key(fetch.dataset, row) not in new:
                 # A dividend that is late: beside the row as it was known.
                 earlier = _last_word(known, row)
-                row = {**earlier, "dividend": put_on_basis(row, fetch.dataset, row["symbol"], earlier["basis_date"])["dividend"]}
-            rows.append(put_on_basis(row, fetch.dataset, _symbol(row), known_at) if is_later and "basis_date" in row else row)
+                row = {
+                    **earlier,
+                    "dividend": put_on_basis(row, fetch.dataset, row["symbol"], earlier["basis_date"])["dividend"],
+                }
+            rows.append(
+                put_on_basis(row, fetch.dataset, _symbol(row), known_at) if is_later and "basis_date" in row else row
+            )
         if rows:
             moment = end + timedelta(milliseconds=next(later)) if is_later else fetch.fetched_at
             symbols = tuple(dict.fromkeys(_symbol(row) for row in rows))
-            known.append(Delivery(replace(fetch, end=min(fetch.end, known_at), symbols=symbols, fetched_at=moment), tuple(rows)))
+            known.append(
+                Delivery(replace(fetch, end=min(fetch.end, known_at), symbols=symbols, fetched_at=moment), tuple(rows))
+            )
     return known
 
 
@@ -279,7 +310,11 @@ def _key(dataset: Dataset, row: Row) -> tuple[Any, ...]:
 
 
 def _action_keys(dataset: Dataset, row: Row) -> list[tuple[Any, ...]]:
-    return [(_key(dataset, row), name) for name in ("dividend", "split_ratio") if dataset is Dataset.PRICES and row[name] > 0]
+    return [
+        (_key(dataset, row), name)
+        for name in ("dividend", "split_ratio")
+        if dataset is Dataset.PRICES and row[name] > 0
+    ]
 
 
 def _wave(number: int, salt: int) -> float:

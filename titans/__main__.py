@@ -79,7 +79,9 @@ def rollback(to: Annotated[str, typer.Argument(help="Generation; default, the on
     from include.publishing.generations import roll_back
 
     before, after = roll_back(load_settings(), to or None)
-    console.print(f"The link names {after} now, and {before} no more. Builds go on and the link stays, until make publish.")
+    console.print(
+        f"The link names {after} now, and {before} no more. Builds go on and the link stays, until make publish."
+    )
 
 
 @command

@@ -17,7 +17,15 @@ from include.sources.base import Dataset
 from titans.airflow_env import airflow_lock
 
 _KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
-_MARKS = ("landing", "runs", "warehouse.duckdb", "titans.duckdb", "logs/make-run.log", "logs/standalone.log", "passwords.json")
+_MARKS = (
+    "landing",
+    "runs",
+    "warehouse.duckdb",
+    "titans.duckdb",
+    "logs/make-run.log",
+    "logs/standalone.log",
+    "passwords.json",
+)
 """What a folder of a store, of generations or of this project's Airflow holds."""
 
 
@@ -62,7 +70,9 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
         with tarfile.open(path, "r:gz") as archive:
             members = [member for member in archive.getmembers() if member.isfile()]
             if not any(member.name.startswith("seeds/") for member in members):
-                raise TitansError(f"{path} is no backup of Titans: it holds no seeds. Give a file that make backup wrote.")
+                raise TitansError(
+                    f"{path} is no backup of Titans: it holds no seeds. Give a file that make backup wrote."
+                )
             for member in members:
                 top, *rest = Path(member.name).parts
                 if top == "seeds" and len(rest) == 1 and rest[0].endswith(".csv"):

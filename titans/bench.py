@@ -43,5 +43,7 @@ def _run(folder: str) -> dict[str, float]:
     )
     if result.returncode:
         raise TitansError(f"The run failed: {result.stderr.strip()}")
-    parts = {match["part"]: float(match["seconds"]) for line in result.stdout.splitlines() if (match := _LINE.match(line))}
+    parts = {
+        match["part"]: float(match["seconds"]) for line in result.stdout.splitlines() if (match := _LINE.match(line))
+    }
     return {**parts, "whole command": time.monotonic() - started}

@@ -18,7 +18,9 @@ def write_docs(settings: Settings) -> Path:
         TitansError: there is no warehouse yet, or a build is writing it.
     """
     if not settings.warehouse_path.exists():
-        raise TitansError(f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first.")
+        raise TitansError(
+            f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first."
+        )
     with writer_lock(settings.warehouse_path, "make docs"):
         invoke_dbt(settings, ["docs", "generate", "--static"])
     target = settings.store_dir / "dbt" / "target"

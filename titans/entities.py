@@ -56,9 +56,17 @@ def marts_of(manifest: dict[str, Any]) -> dict[str, Table]:
     for node in manifest["nodes"].values():
         if node["resource_type"] == "model" and node["schema"] == "marts":
             meta = node["config"]["meta"]
-            table = Table(node["name"], node["description"], tuple(meta.get("key", ())), node["columns"], meta.get("refers_to", {}))
+            table = Table(
+                node["name"],
+                node["description"],
+                tuple(meta.get("key", ())),
+                node["columns"],
+                meta.get("refers_to", {}),
+            )
             if not table.key or not set(table.key) <= set(table.columns):
-                raise TitansError(f"{table.name} has meta.key {list(table.key)}: give the columns of its key in its YAML.")
+                raise TitansError(
+                    f"{table.name} has meta.key {list(table.key)}: give the columns of its key in its YAML."
+                )
             tables[table.name] = table
     return dict(sorted(tables.items()))
 
@@ -72,11 +80,16 @@ def relations_of(tables: dict[str, Table]) -> list[Relation]:
     Raises:
         TitansError: ``refers_to`` names a table or column that is not there, or not the whole key.
     """
-    return sorted([*_by_name(tables), *_declared(tables)], key=lambda relation: (relation.parent, relation.child, relation.columns))
+    return sorted(
+        [*_by_name(tables), *_declared(tables)],
+        key=lambda relation: (relation.parent, relation.child, relation.columns),
+    )
 
 
 def _by_name(tables: dict[str, Table]) -> Iterator[Relation]:
-    parents = {table.key[0]: table.name for table in tables.values() if table.name.startswith("dim_") and len(table.key) == 1}
+    parents = {
+        table.key[0]: table.name for table in tables.values() if table.name.startswith("dim_") and len(table.key) == 1
+    }
     parents.pop("date", None)
     for table in tables.values():
         for column in table.columns:
@@ -88,7 +101,11 @@ def _by_name(tables: dict[str, Table]) -> Iterator[Relation]:
 def _declared(tables: dict[str, Table]) -> Iterator[Relation]:
     for table in tables.values():
         for parent, columns in table.refers_to.items():
-            if parent not in tables or not set(columns) <= set(table.columns) or len(columns) != len(tables[parent].key):
+            if (
+                parent not in tables
+                or not set(columns) <= set(table.columns)
+                or len(columns) != len(tables[parent].key)
+            ):
                 key = list(tables[parent].key) if parent in tables else "no such table"
                 raise TitansError(
                     f"{table.name} refers_to {parent} by {columns}, whose key is {key}: name columns of {table.name} for all of it."
@@ -102,7 +119,9 @@ def _relation(child: Table, columns: tuple[str, ...], parent: Table) -> Relation
         for column, facts in child.columns.items()
         if column in child.key or any(constraint["type"] == "not_null" for constraint in facts["constraints"])
     }
-    return Relation(child.name, columns, parent.name, parent.key, not set(columns) <= filled, set(columns) == set(child.key))
+    return Relation(
+        child.name, columns, parent.name, parent.key, not set(columns) <= filled, set(columns) == set(child.key)
+    )
 
 
 def entities_page(manifest: dict[str, Any]) -> str:
@@ -117,7 +136,10 @@ def entities_page(manifest: dict[str, Any]) -> str:
     for table in tables.values():
         foreign = {column for relation in relations if relation.child == table.name for column in relation.columns}
         lines.append(f"    {table.name} {{")
-        for column in [*table.key, *(column for column in table.columns if column in foreign and column not in table.key)]:
+        for column in [
+            *table.key,
+            *(column for column in table.columns if column in foreign and column not in table.key),
+        ]:
             marks = [mark for mark, holds in (("PK", column in table.key), ("FK", column in foreign)) if holds]
             lines.append(f"        {table.columns[column]['data_type']} {column} {', '.join(marks)}")
         lines.append("    }")

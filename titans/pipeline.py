@@ -16,7 +16,13 @@ from include.reference import load_reference
 from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
-from titans.airflow_env import airflow_database, airflow_lock, forget_queued_assets, prepare_airflow, set_airflow_environment
+from titans.airflow_env import (
+    airflow_database,
+    airflow_lock,
+    forget_queued_assets,
+    prepare_airflow,
+    set_airflow_environment,
+)
 from titans.output import quiet_libraries
 from titans.task_logs import keep_task_logs
 
@@ -61,7 +67,9 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
             wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
-            record = _execute(settings, bag, BUILD_DAG, {**wanted, **({"as_of": conf["as_of"]} if "as_of" in conf else {})})
+            record = _execute(
+                settings, bag, BUILD_DAG, {**wanted, **({"as_of": conf["as_of"]} if "as_of" in conf else {})}
+            )
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
@@ -96,7 +104,10 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
         end_round(settings)
     if all(record.outcome in ("failed", "skipped") for record in result.ingests):
         raise TitansError(
-            next((step.message for record in result.ingests for step in record.steps if step.outcome == "failed"), "Nothing landed.")
+            next(
+                (step.message for record in result.ingests for step in record.steps if step.outcome == "failed"),
+                "Nothing landed.",
+            )
         )
 
 
@@ -126,7 +137,9 @@ def _execute(settings: Settings, bag: Any, dag_id: str, conf: dict[str, Any]) ->
     try:
         return RunRecord.model_validate_json(path.read_text())
     except OSError as error:
-        raise TitansError(f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log.") from error
+        raise TitansError(
+            f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log."
+        ) from error
 
 
 def _ingest_line(record: RunRecord) -> str:
@@ -136,8 +149,14 @@ def _ingest_line(record: RunRecord) -> str:
     if land.outcome == "skipped":
         return land.message
     failed = land.facts["failed"]
-    earlier = f", {land.facts['taken_over']} symbols taken over from a run that did not complete" if land.facts["taken_over"] else ""
-    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows{earlier}" + (f"; failed: {', '.join(failed)}" if failed else "")
+    earlier = (
+        f", {land.facts['taken_over']} symbols taken over from a run that did not complete"
+        if land.facts["taken_over"]
+        else ""
+    )
+    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows{earlier}" + (
+        f"; failed: {', '.join(failed)}" if failed else ""
+    )
 
 
 def _build_line(record: RunRecord) -> str:

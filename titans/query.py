@@ -70,7 +70,9 @@ def prompt(console: Console, settings: Settings) -> None:
     """Read statements, each to its semicolon, until ``exit`` or the end of input."""
     import readline  # noqa: F401  # gives input() its line editing
 
-    console.print("Titans, read-only. Tables are in marts and ops: show tables; A statement ends with a semicolon; exit ends.")
+    console.print(
+        "Titans, read-only. Tables are in marts and ops: show tables; A statement ends with a semicolon; exit ends."
+    )
     with open_published(settings) as connection:
         for statement in _statements():
             try:

@@ -19,7 +19,9 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
             'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". make status lists them.'
         )
     quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store)]
-    chosen = [(store, unit) for store, unit in quarantined if unit["batch_id"] == batch and symbol in ("", unit["symbol"])]
+    chosen = [
+        (store, unit) for store, unit in quarantined if unit["batch_id"] == batch and symbol in ("", unit["symbol"])
+    ]
     if not chosen:
         known = ", ".join(f"{unit['symbol']} of {unit['batch_id']}" for _, unit in quarantined) or "none"
         raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")

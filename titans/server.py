@@ -24,9 +24,18 @@ from titans.output import quiet_libraries
 
 # In this order, and the scheduler once the API answers: a task that starts before fails, and with it the slot that a scheduler catches up on when it starts.
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
-_COMPONENTS = (["api-server"], ["dag-processor"], ["scheduler", "--skip-serve-logs"], ["triggerer", "--skip-serve-logs"])
+_COMPONENTS = (
+    ["api-server"],
+    ["dag-processor"],
+    ["scheduler", "--skip-serve-logs"],
+    ["triggerer", "--skip-serve-logs"],
+)
 # A closed terminal stops it too, unless nohup says otherwise.
-_STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+_STOP_SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []),
+]
 _START_SECONDS = 120
 _STOP_SECONDS = 60
 """A task that runs may end: the scheduler waits for it."""
@@ -59,7 +68,9 @@ def _serve(console: Console, settings: Settings, port: int) -> None:
         # Holds the keys that the components share: each would make its own otherwise.
         write_default_airflow_configuration_if_needed()
     password = _password(settings)
-    console.print(f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True)
+    console.print(
+        f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True
+    )
     components: dict[str, subprocess.Popen[bytes]] = {}
     for number in _STOP_SIGNALS:
         signal.signal(number, _stop)
@@ -111,7 +122,9 @@ def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
 def _check_alive(components: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
     for name, process in components.items():
         if process.poll() is not None:
-            raise TitansError(f"Airflow's {name} ended by itself with code {process.returncode}: its log is {logs / f'{name}.log'}.")
+            raise TitansError(
+                f"Airflow's {name} ended by itself with code {process.returncode}: its log is {logs / f'{name}.log'}."
+            )
 
 
 def _wait_for_port(components: dict[str, subprocess.Popen[bytes]], port: int, logs: Path) -> None:
@@ -121,7 +134,9 @@ def _wait_for_port(components: dict[str, subprocess.Popen[bytes]], port: int, lo
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.2)
-    raise TitansError(f"Airflow did not answer on port {port} within {_START_SECONDS} s: the log is {logs / 'api-server.log'}.")
+    raise TitansError(
+        f"Airflow did not answer on port {port} within {_START_SECONDS} s: the log is {logs / 'api-server.log'}."
+    )
 
 
 def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -51,9 +51,13 @@ def write_env(folder: Path) -> Path:
     try:
         lines = example.read_text().splitlines()
     except FileNotFoundError as error:
-        raise TitansError(f"{example} is missing: it says which variables the server needs. Check it out again.") from error
+        raise TitansError(
+            f"{example} is missing: it says which variables the server needs. Check it out again."
+        ) from error
     if missing := sorted(set(values) - {line.removesuffix("=") for line in lines}):
-        raise TitansError(f"{example} has no empty line {missing[0]}=, so there is no place for its value. Check it out again.")
+        raise TitansError(
+            f"{example} has no empty line {missing[0]}=, so there is no place for its value. Check it out again."
+        )
     filled = [line + values.get(line.removesuffix("="), "") for line in lines]
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -13,7 +13,15 @@ from include.plain_text import visible
 from include.publishing import generations
 from include.reference import load_reference
 from include.runbooks import Runbook
-from include.runs import CheckResult, RunRecord, damaged_files, quarantined_units, run_records, symbols_by_reason, unfinished_runs
+from include.runs import (
+    CheckResult,
+    RunRecord,
+    damaged_files,
+    quarantined_units,
+    run_records,
+    symbols_by_reason,
+    unfinished_runs,
+)
 from include.schedules import Schedule, ingest_schedules
 from include.settings import SOURCE_NAMES, Settings
 
@@ -77,13 +85,21 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     quarantined = quarantined_units(settings)
     for unit in quarantined[:_MAX_UNITS]:
         lines.append(
-            ("Quarantine", f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}{_see(Runbook.GATE_1_QUARANTINE)}")
+            (
+                "Quarantine",
+                f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}{_see(Runbook.GATE_1_QUARANTINE)}",
+            )
         )
     if len(quarantined) > _MAX_UNITS:
         lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
     if damaged := damaged_files(settings):
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-        lines.append(("Damaged", f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own"))
+        lines.append(
+            (
+                "Damaged",
+                f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own",
+            )
+        )
     if unfinished := unfinished_runs(settings):
         lines.append(
             (
@@ -102,12 +118,18 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     linked = generations.linked_generation(settings)
     manifest = next((each for each in generations.manifests(settings) if each.generation == linked), None)
     if manifest is None and linked is not None:
-        return "Published", f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one"
+        return (
+            "Published",
+            f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one",
+        )
     if manifest is None:
         return "Published", f"nothing at {settings.published_link}: make run"
     label = "simulated, " if manifest.is_simulated else ""
     age = _ago(now - manifest.published_at)
-    return "Published", f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {settings.published_link}"
+    return (
+        "Published",
+        f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {settings.published_link}",
+    )
 
 
 def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
@@ -130,11 +152,20 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     if load and load.facts.get("rows_rejected"):
         reasons = "; ".join(load.facts.get("rejected", []))
         lines.append(
-            ("Rejected", f"{load.facts['rows_rejected']} rows by the last build" + (f": {reasons}" if reasons else ", all known before"))
+            (
+                "Rejected",
+                f"{load.facts['rows_rejected']} rows by the last build"
+                + (f": {reasons}" if reasons else ", all known before"),
+            )
         )
     restated = (record.step("publish") or record.steps[-1]).facts.get("restated")
     if restated and restated["rows"]:
-        lines.append(("Restated", f"{restated['rows']} values that a vendor changed later, the newest {'; '.join(restated['newest'])}"))
+        lines.append(
+            (
+                "Restated",
+                f"{restated['rows']} values that a vendor changed later, the newest {'; '.join(restated['newest'])}",
+            )
+        )
     return lines
 
 
@@ -154,8 +185,12 @@ def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             reasons = "; ".join(symbols_by_reason(finals.items())[:3])
             message = next((step.message for step in record.steps if step.outcome == "failed"), "")
-            text = f"{record.source} {record.dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"
-            lines.append(("Ingest", f"{text}{_see(runbook_of(record) if record.failed_step else Runbook.EXTRACTION_FAILED)}"))
+            text = (
+                f"{record.source} {record.dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"
+            )
+            lines.append(
+                ("Ingest", f"{text}{_see(runbook_of(record) if record.failed_step else Runbook.EXTRACTION_FAILED)}")
+            )
     return lines
 
 
@@ -169,7 +204,9 @@ def _overdue(settings: Settings, now: datetime) -> list[tuple[str, str]]:
         slot = schedule.last_before(now - _GRACE)
         if schedule.dag_id in last and last[schedule.dag_id] < slot:
             ran = _ago(now - last[schedule.dag_id])
-            lines.append(("Overdue", f"{schedule.dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}"))
+            lines.append(
+                ("Overdue", f"{schedule.dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}")
+            )
     return lines
 
 
@@ -177,7 +214,10 @@ def _next_runs(settings: Settings, now: datetime) -> str:
     slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in _schedules(settings))
     if not slots:
         return "unknown, for the seeds cannot be read"
-    return "; ".join(f"{dag_id} {_moment(slot)}" for slot, dag_id in slots) + "; build_marts after each, where Airflow runs"
+    return (
+        "; ".join(f"{dag_id} {_moment(slot)}" for slot, dag_id in slots)
+        + "; build_marts after each, where Airflow runs"
+    )
 
 
 def _schedules(settings: Settings) -> list[Schedule]:

@@ -38,11 +38,15 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
     """
     if wanted is None:
         return last_complete_session(connection), None
-    row = connection.execute("select max(as_of) filter (where as_of <= ?), min(as_of) from marts.fct_headlines", [wanted]).fetchone()
+    row = connection.execute(
+        "select max(as_of) filter (where as_of <= ?), min(as_of) from marts.fct_headlines", [wanted]
+    ).fetchone()
     assert row is not None
     session, first = row
     if session is None:
-        raise TitansError(f"AS_OF={wanted} is before the data: the marts begin on {first}. Give that day or a later one.")
+        raise TitansError(
+            f"AS_OF={wanted} is before the data: the marts begin on {first}. Give that day or a later one."
+        )
     if session == wanted:
         return session, None
     return session, f"{wanted} has no session in the data; the last one before it is {session}."
@@ -52,7 +56,9 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     """Print the whole summary."""
     facts = {step.step: step.facts for step in build.steps}
     published = facts["publish"]
-    file = settings.known_at_path if settings.known_at else generations.generation_path(settings, published["generation"])
+    file = (
+        settings.known_at_path if settings.known_at else generations.generation_path(settings, published["generation"])
+    )
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
@@ -66,7 +72,9 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
     if settings.known_at:
         title += f", as known at the end of {settings.known_at:%-d %B %Y}"
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for _, measure, value, sentence in sorted(rows, key=_order):
@@ -77,7 +85,10 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     if press and press[0]:
         claims, agree, differ = press
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
-        say(console, f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation")
+        say(
+            console,
+            f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation",
+        )
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
     if settings.is_simulated:
@@ -100,7 +111,10 @@ def _print_published(console: Console, settings: Settings, published: dict[str, 
     if published["is_held"]:
         held = generations.linked_generation(settings)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
-    say(console, f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" | make status | make airflow")
+    say(
+        console,
+        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" | make status | make airflow",
+    )
 
 
 def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
@@ -111,7 +125,9 @@ def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
 def _print_gates(console: Console, build: RunRecord) -> None:
     passed = sum(check.status == "passed" for check in build.checks)
     warned = [check for check in build.checks if check.status == "warning"]
-    quarantined: list[dict[str, Any]] = next((step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), [])
+    quarantined: list[dict[str, Any]] = next(
+        (step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), []
+    )
     failed = sum(check.status == "failed" for check in build.checks)
     say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:

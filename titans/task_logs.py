@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 # 2025-03-07T10:00:00.000000Z [info     ] what happened          [logger.name] key=value loc=file.py:1
-_LINE = re.compile(r"^(?P<timestamp>\S+Z) \[(?P<level>\w+) *\] (?P<event>.*?)(?: +\[(?P<logger>[\w.]+)\](?P<values>[^\]]*))?$")
+_LINE = re.compile(
+    r"^(?P<timestamp>\S+Z) \[(?P<level>\w+) *\] (?P<event>.*?)(?: +\[(?P<logger>[\w.]+)\](?P<values>[^\]]*))?$"
+)
 # What the stand-in for Airflow's API server, which shares the process, and the runner say about themselves.
 _OTHERS = re.compile(r"\[airflow\.(api_fastapi|sdk\.definitions\.dag)\b|::(end)?group::|Pushing xcom ")
 

@@ -28,7 +28,9 @@ def remove_old_history(settings: Settings) -> list[str]:
         return ["Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."]
     lines = []
     for name in SOURCE_NAMES:
-        retired = retire_history(settings.model_copy(update={"source": name, "known_at": None}), settings.keep_history_days)
+        retired = retire_history(
+            settings.model_copy(update={"source": name, "known_at": None}), settings.keep_history_days
+        )
         if retired:
             lines.append(
                 f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions of source {name}; "
@@ -63,7 +65,9 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> list[
             try:
                 path.unlink()
             except OSError as error:
-                raise TitansError(f"{path} cannot be removed ({error.strerror}): make its folder writable and run again.") from error
+                raise TitansError(
+                    f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
+                ) from error
         lines.append(f"Removed {len(old)} {what} older than {settings.keep_records_days} days.")
     _remove_empty_folders(settings.airflow_home / "logs")
     return lines

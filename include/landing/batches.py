@@ -129,7 +129,9 @@ def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise TitansError(f"Landing file {path} cannot be written ({error}): free space or give DATA=<another folder>.") from error
+        raise TitansError(
+            f"Landing file {path} cannot be written ({error}): free space or give DATA=<another folder>."
+        ) from error
 
 
 def rows_by_symbol(dataset: Dataset, table: pa.Table, symbols: Iterable[str]) -> dict[str, pa.Table]:

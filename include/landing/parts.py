@@ -22,7 +22,9 @@ _DYING_SECONDS = 5.0
 class Parts:
     """The answers of one attempt at a batch: small landing files in a folder of their own, which nobody loads."""
 
-    def __init__(self, settings: Settings, folder: Path, dataset: Dataset, group: str, index: int, run_id: str, attempt: int) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, dataset: Dataset, group: str, index: int, run_id: str, attempt: int
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._dataset, self._group, self._index = dataset, group, index
@@ -47,10 +49,14 @@ class Parts:
 
 
 @contextmanager
-def kept_parts(settings: Settings, dataset: Dataset, group: str, index: int, run_id: str, attempt: int) -> Iterator[Parts]:
+def kept_parts(
+    settings: Settings, dataset: Dataset, group: str, index: int, run_id: str, attempt: int
+) -> Iterator[Parts]:
     """Keep what the block is answered. The block lands it all; if it does not come to that, ``land_leftovers`` does."""
     folder = _root(settings) / run_id / f"{_batch_name(dataset, group, index)}-{attempt}"
-    with exclusive(folder / ".lock", run_id, "This batch is being fetched already: {who}. Wait for it to end.", _PATIENCE_SECONDS):
+    with exclusive(
+        folder / ".lock", run_id, "This batch is being fetched already: {who}. Wait for it to end.", _PATIENCE_SECONDS
+    ):
         is_landed = False
         try:
             yield Parts(settings, folder, dataset, group, index, run_id, attempt)
@@ -69,10 +75,15 @@ def land_leftovers(settings: Settings, dataset: Dataset, group: str, index: int,
     if not root.is_dir():
         return
     with exclusive(
-        root / ".lock", "landing of what was left", "Another task is landing what was left: {who}. Try again.", _PATIENCE_SECONDS
+        root / ".lock",
+        "landing of what was left",
+        "Another task is landing what was left: {who}. Try again.",
+        _PATIENCE_SECONDS,
     ):
         for folder in sorted({path.parent for path in root.glob("*/*/*.parquet")}):
-            is_own = folder.parent.name == run_id and folder.name.rpartition("-")[0] == _batch_name(dataset, group, index)
+            is_own = folder.parent.name == run_id and folder.name.rpartition("-")[0] == _batch_name(
+                dataset, group, index
+            )
             patience = _DYING_SECONDS if is_own else 0.0
             with suppress(HeldError), exclusive(folder / ".lock", "landing of what was left", "{who}", patience):
                 _land(settings, folder)

@@ -21,7 +21,9 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> l
     connection.execute(f"attach '{literal}' as published (read_only)")
     try:
         now, before = _columns(connection, "warehouse"), _columns(connection, "published")
-        different = sorted(set(now) ^ set(before) | {table for table in now.keys() & before.keys() if now[table] != before[table]})
+        different = sorted(
+            set(now) ^ set(before) | {table for table in now.keys() & before.keys() if now[table] != before[table]}
+        )
         same_shape = sorted(table for table in now.keys() & before.keys() if now[table] == before[table])
         return different + [table for table in same_shape if _rows_differ(connection, table, now[table])]
     finally:

@@ -59,7 +59,9 @@ def _short_sha() -> str:
     git = shutil.which("git")
     if git is None or not (PROJECT_ROOT / ".git").exists():
         return "nogit"
-    result = subprocess.run([git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
     return result.stdout.strip() if result.returncode == 0 else "nogit"
 
 
@@ -127,12 +129,16 @@ def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
     """
     current = linked_generation(settings)
     if current is None:
-        raise TitansError(f"Nothing is published in {settings.published_dir}, so nothing can be rolled back. Run make run first.")
+        raise TitansError(
+            f"Nothing is published in {settings.published_dir}, so nothing can be rolled back. Run make run first."
+        )
     known = manifests(settings)
     names = [manifest.generation for manifest in known]
     if to is None:
         source = next((manifest.source for manifest in known if manifest.generation == current), None)
-        earlier = [manifest.generation for manifest in known if manifest.generation < current and manifest.source == source]
+        earlier = [
+            manifest.generation for manifest in known if manifest.generation < current and manifest.source == source
+        ]
         if not earlier:
             raise TitansError(
                 f"There is no generation of source {source} before {current}: nothing was moved. Known are {', '.join(names)}."
@@ -185,7 +191,9 @@ def prune(settings: Settings, now: datetime | None = None) -> list[str]:
     if (held := hold(settings)) is not None:
         kept.add(held.generation)
     for source in {manifest.source for manifest in known}:
-        kept |= {manifest.generation for manifest in [m for m in known if m.source == source][-settings.keep_generations :]}
+        kept |= {
+            manifest.generation for manifest in [m for m in known if m.source == source][-settings.keep_generations :]
+        }
     removed = []
     for manifest in known:
         if manifest.generation not in kept and now - manifest.published_at > _YOUNG:

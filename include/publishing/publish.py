@@ -65,7 +65,9 @@ def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
     return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
 
 
-def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, checks: Sequence[CheckResult]) -> dict[str, object]:
+def publish(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: str, checks: Sequence[CheckResult]
+) -> dict[str, object]:
     """Publish the marts of an open warehouse, if any row of them changed.
 
     Args:
@@ -80,15 +82,29 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, run_id: s
     """
     settings.published_dir.mkdir(mode=generations.FOLDER_MODE, parents=True, exist_ok=True)
     last = generations.last_of_source(settings)
-    changed = ["marts"] if last is None else changed_tables(connection, generations.generation_path(settings, last.generation))
+    changed = (
+        ["marts"]
+        if last is None
+        else changed_tables(connection, generations.generation_path(settings, last.generation))
+    )
     linked = _linked_manifest(settings)
     generation = last.generation if last else ""
     is_new = bool(changed)
     if is_new:
         now = generations.after_all(settings, datetime.now(UTC))
         generation = generations.new_generation_name(now)
-        target, beside = generations.generation_path(settings, generation), generations.manifest_path(settings, generation)
-        _write_file(connection, settings, target, _manifest(connection, settings, generation, now, run_id, checks), checks, beside)
+        target, beside = (
+            generations.generation_path(settings, generation),
+            generations.manifest_path(settings, generation),
+        )
+        _write_file(
+            connection,
+            settings,
+            target,
+            _manifest(connection, settings, generation, now, run_id, checks),
+            checks,
+            beside,
+        )
     with generations.link_lock(settings):
         held = generations.hold(settings)
         if held is None and generations.linked_generation(settings) != generation:
@@ -115,12 +131,23 @@ def write_known_at(
         TitansError: the file could not be written or verified.
     """
     target = settings.known_at_path
-    _write_file(connection, settings, target, _manifest(connection, settings, target.stem, datetime.now(UTC), run_id, checks), checks)
+    _write_file(
+        connection,
+        settings,
+        target,
+        _manifest(connection, settings, target.stem, datetime.now(UTC), run_id, checks),
+        checks,
+    )
     return {"path": str(target)}
 
 
 def _manifest(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, generation: str, now: datetime, run_id: str, checks: Sequence[CheckResult]
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    generation: str,
+    now: datetime,
+    run_id: str,
+    checks: Sequence[CheckResult],
 ) -> Manifest:
     return Manifest(
         generation=generation,
@@ -132,7 +159,10 @@ def _manifest(
         row_counts=_row_counts(connection, "warehouse", ("marts",)),
         checks_passed=sum(check.status == "passed" for check in checks),
         checks_warned=sum(check.status == "warning" for check in checks),
-        accepted_loss=next((settings.accept_loss for check in checks if check.name == "nothing_lost" and check.status == "warning"), None),
+        accepted_loss=next(
+            (settings.accept_loss for check in checks if check.name == "nothing_lost" and check.status == "warning"),
+            None,
+        ),
     )
 
 
@@ -175,7 +205,11 @@ def _write_file(
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, temporary: Path, manifest: Manifest, checks: Sequence[CheckResult]
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    temporary: Path,
+    manifest: Manifest,
+    checks: Sequence[CheckResult],
 ) -> None:
     literal = str(temporary).replace("'", "''")
     connection.execute(f"attach '{literal}' as generation (storage_version '{STORAGE_VERSION}')")
@@ -189,7 +223,9 @@ def _fill(
                 [schema, table],
             ).fetchall()
             # Sorted by the leading columns, which are the key: readers that filter on them skip most of the file.
-            connection.execute(f'create table generation.{schema}."{table}" as select * from warehouse.{schema}."{table}" order by all')
+            connection.execute(
+                f'create table generation.{schema}."{table}" as select * from warehouse.{schema}."{table}" order by all'
+            )
             _comment(connection, schema, table, _label(settings) + comment, columns)
         _write_ops(connection, settings, manifest, checks)
         connection.execute("checkpoint generation")
@@ -230,7 +266,9 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _write_ops(connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest, checks: Sequence[CheckResult]) -> None:
+def _write_ops(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, manifest: Manifest, checks: Sequence[CheckResult]
+) -> None:
     """``ops.publications`` out of the manifests and ``ops.validation_results`` out of the run records."""
     for table, (comment, columns) in _OPS_TABLES.items():
         definition = ", ".join(f"{name} {kind}" for name, (kind, _) in columns.items())
@@ -260,7 +298,9 @@ def _write_ops(connection: duckdb.DuckDBPyConnection, settings: Settings, manife
     rows = [_check_row(record.run_id, _naive(record.ended_at), check) for record in earlier for check in record.checks]
     rows += [_check_row(manifest.run_id, None, check) for check in checks]
     if rows:
-        connection.executemany("insert into generation.ops.validation_results values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.executemany(
+            "insert into generation.ops.validation_results values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
 
 
 def _check_row(run_id: str, ended_at: datetime | None, check: CheckResult) -> list[object]:

@@ -58,7 +58,9 @@ class ReadOnlyDialect(DuckDBDialect):  # type: ignore[misc]  # duckdb-engine is 
         """No transaction: see the module."""
 
     @reflection.cache
-    def get_columns(self, connection: Any, table_name: str, schema: str | None = None, **kw: Any) -> list[dict[str, Any]]:
+    def get_columns(
+        self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[dict[str, Any]]:
         rows = connection.execute(
             text(
                 "select column_name, data_type, is_nullable from duckdb_columns() where database_name = current_database() "
@@ -67,11 +69,19 @@ class ReadOnlyDialect(DuckDBDialect):  # type: ignore[misc]  # duckdb-engine is 
             {"schema": schema, "name": table_name},
         ).fetchall()
         return [
-            {"name": name, "type": _TYPES.get(kind, types.NullType)(), "nullable": nullable, "default": None, "autoincrement": False}
+            {
+                "name": name,
+                "type": _TYPES.get(kind, types.NullType)(),
+                "nullable": nullable,
+                "default": None,
+                "autoincrement": False,
+            }
             for name, kind, nullable in rows
         ]
 
-    def get_multi_columns(self, connection: Any, *, schema: str | None = None, filter_names: Any = None, **kw: Any) -> list[Any]:
+    def get_multi_columns(
+        self, connection: Any, *, schema: str | None = None, filter_names: Any = None, **kw: Any
+    ) -> list[Any]:
         cache = {key: value for key, value in kw.items() if key == "info_cache"}
         return [((schema, name), self.get_columns(connection, name, schema, **cache)) for name in filter_names or []]
 

@@ -52,7 +52,9 @@ CHECKS: tuple[Check, ...] = (
             severity="critical",
             why="Two rows of one key would count double in every sum.",
             unique=key if len(key) > 1 else (),
-            query=f"select {key[0]}, count(*) as occurrences from {{batch}} group by {key[0]} having count(*) > 1" if len(key) == 1 else "",
+            query=f"select {key[0]}, count(*) as occurrences from {{batch}} group by {key[0]} having count(*) > 1"
+            if len(key) == 1
+            else "",
         )
         for table, key in KEYS.items()
     ),

@@ -30,7 +30,9 @@ FX_MAX_AGE_DAYS = 7
 def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
     """Lay the views. The connection must hold ``seed_securities``, which loading registers."""
     connection.execute("create schema if not exists quality")
-    connection.execute("create or replace table quality.corrections (symbol varchar, date date, field varchar, value double)")
+    connection.execute(
+        "create or replace table quality.corrections (symbol varchar, date date, field varchar, value double)"
+    )
     if reference.vendor_corrections:
         connection.executemany(
             "insert into quality.corrections values (?, ?, ?, ?)",
@@ -41,7 +43,9 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
 
 def _unit_check(name: str, severity: str, why: str, query: str, table: str = "quality.pending_units") -> Check:
     # GX passes a query through str.format: {batch} is the table, and no other brace may stand in it.
-    return Check(name=name, table=table, severity="critical" if severity == "critical" else "warning", why=why, query=query)
+    return Check(
+        name=name, table=table, severity="critical" if severity == "critical" else "warning", why=why, query=query
+    )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -45,7 +45,9 @@ class Check:
         import great_expectations as gx
 
         if self.unique:
-            return gx.expectations.ExpectCompoundColumnsToBeUnique(column_list=list(self.unique), severity=self.severity)
+            return gx.expectations.ExpectCompoundColumnsToBeUnique(
+                column_list=list(self.unique), severity=self.severity
+            )
         return gx.expectations.UnexpectedRowsExpectation(unexpected_rows_query=self.query, severity=self.severity)
 
 
@@ -110,12 +112,16 @@ def _read(gate: str, check: Check, result: Any) -> CheckResult:
     details = result.result
     if check.unique:
         count = int(details.get("unexpected_count") or 0)
-        examples = [dict(row) for row in (details.get("partial_unexpected_list") or [])[:MAX_EXAMPLES] if isinstance(row, dict)]
+        examples = [
+            dict(row) for row in (details.get("partial_unexpected_list") or [])[:MAX_EXAMPLES] if isinstance(row, dict)
+        ]
     else:
         rows = (details.get("details") or {}).get("unexpected_rows") or []
         count = int(details.get("observed_value") or 0)
         examples = [dict(row) for row in rows]
-    status: Literal["passed", "warning", "failed"] = "passed" if result.success else "failed" if check.severity == "critical" else "warning"
+    status: Literal["passed", "warning", "failed"] = (
+        "passed" if result.success else "failed" if check.severity == "critical" else "warning"
+    )
     return CheckResult(
         gate=gate,
         name=check.name,
@@ -131,7 +137,9 @@ def _read(gate: str, check: Check, result: Any) -> CheckResult:
 def _infos(exception_info: dict[str, Any]) -> list[dict[str, Any]]:
     """GX gives either one info or one for each metric."""
     return (
-        [exception_info] if "raised_exception" in exception_info else [info for info in exception_info.values() if isinstance(info, dict)]
+        [exception_info]
+        if "raised_exception" in exception_info
+        else [info for info in exception_info.values() if isinstance(info, dict)]
     )
 
 

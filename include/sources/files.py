@@ -73,7 +73,8 @@ class FilesSource:
         connection.register("export", table)
         known = [security.symbol for security in self._reference.securities]
         (strangers, first) = connection.execute(
-            "select count(*), min(symbol) from export where symbol is not null and not list_contains(?, symbol)", [known]
+            "select count(*), min(symbol) from export where symbol is not null and not list_contains(?, symbol)",
+            [known],
         ).fetchone() or (0, None)
         if strangers > _MOST_STRANGERS:
             raise TitansError(
@@ -91,7 +92,8 @@ class FilesSource:
         connection.register("export", self._tables[Dataset.PRICES])
         wanted = None if symbols is None else list(symbols)
         first, last = connection.execute(
-            "select min(date), max(date) from export where $wanted is null or list_contains($wanted, symbol)", {"wanted": wanted}
+            "select min(date), max(date) from export where $wanted is null or list_contains($wanted, symbol)",
+            {"wanted": wanted},
         ).fetchone() or (None, None)
         if last is None and wanted is None:
             raise TitansError(f"{self._paths[Dataset.PRICES]} has no row: export prices into it.")
@@ -126,12 +128,16 @@ class FilesSource:
         ]
         found = {(row["base_currency"], row["quote_currency"]) for row in rows}
         failures = [
-            SymbolFailure(pair.name, f"{self._paths[Dataset.FX_RATES].name} has no rate for {pair.name} in the window", False)
+            SymbolFailure(
+                pair.name, f"{self._paths[Dataset.FX_RATES].name} has no rate for {pair.name} in the window", False
+            )
             for pair in pairs
             if (pair.base, pair.quote) not in found
         ]
         addresses = {pair.name: self._paths[Dataset.FX_RATES].name for pair in pairs}
-        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures, addresses)
+        return Extract(
+            pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures, addresses
+        )
 
     @property
     def _exported_by(self) -> date:
@@ -142,7 +148,12 @@ class FilesSource:
         return day is None or (window.start or date.min) <= day <= window.end or day > self._exported_by
 
     def _deliver(
-        self, dataset: Dataset, securities: Sequence[Security], window: Window, date_column: str, is_missing_a_failure: bool = False
+        self,
+        dataset: Dataset,
+        securities: Sequence[Security],
+        window: Window,
+        date_column: str,
+        is_missing_a_failure: bool = False,
     ) -> Extract:
         """Rows of ``securities`` in the window, and those from after the export, which raw rejects for all to see.
 
@@ -176,7 +187,9 @@ class FilesSource:
         if is_missing_a_failure:
             found = set(rows.column("symbol").to_pylist())
             failures = [
-                SymbolFailure(symbol, f"{self._paths[dataset].name} has no row for {symbol} in the window", is_retryable=False)
+                SymbolFailure(
+                    symbol, f"{self._paths[dataset].name} has no row for {symbol} in the window", is_retryable=False
+                )
                 for symbol in sorted(symbols - found)
             ]
         return Extract(rows, self.fetched_at, failures, dict.fromkeys(symbols, self._paths[dataset].name))
@@ -189,14 +202,24 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
         TitansError: names the file, and the column that is missing or the line and the value that is not of its type.
     """
     literal = str(path).replace("'", "''")
-    reader = f"read_csv('{literal}', header = true, all_varchar = true)" if path.suffix == ".csv" else f"read_parquet('{literal}')"
+    reader = (
+        f"read_csv('{literal}', header = true, all_varchar = true)"
+        if path.suffix == ".csv"
+        else f"read_parquet('{literal}')"
+    )
     connection = duckdb.connect()
     try:
         connection.execute(f"create temp table file as select row_number() over () + 1 as line_number, * from {reader}")
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]
-        wanted = "UTF-8 text with a header, commas and a point for decimals" if path.suffix == ".csv" else "a whole Parquet file"
-        raise TitansError(f"{path} cannot be read as {path.suffix[1:].upper()} ({first_line}): export it again, as {wanted}.") from error
+        wanted = (
+            "UTF-8 text with a header, commas and a point for decimals"
+            if path.suffix == ".csv"
+            else "a whole Parquet file"
+        )
+        raise TitansError(
+            f"{path} cannot be read as {path.suffix[1:].upper()} ({first_line}): export it again, as {wanted}."
+        ) from error
     present = {row[0] for row in connection.execute("describe file").fetchall()}
     renamed = {target: given for given, target in _RENAMED.get(dataset, {}).items()}
     selected = []
@@ -207,7 +230,9 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
         kind = {"string": "VARCHAR", "date32[day]": "DATE", "double": "DOUBLE", "int64": "BIGINT"}[str(column.type)]
         if given not in present:
             if column.name not in _OPTIONAL[dataset]:
-                raise TitansError(f"{path} has no column {given}: it must have {', '.join(_file_columns(dataset, renamed))}.")
+                raise TitansError(
+                    f"{path} has no column {given}: it must have {', '.join(_file_columns(dataset, renamed))}."
+                )
             selected.append(f"null::{kind} as {column.name}")
             continue
         bad = connection.execute(
@@ -215,10 +240,14 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
             "order by line_number limit 1"
         ).fetchone()
         if bad:
-            raise TitansError(f"{path}, line {bad[0]}: {given} is {bad[1]!r}, which is not {_TYPE_NAMES[kind]}. Correct the export.")
+            raise TitansError(
+                f"{path}, line {bad[0]}: {given} is {bad[1]!r}, which is not {_TYPE_NAMES[kind]}. Correct the export."
+            )
         selected.append(f"try_cast({given} as {kind}) as {column.name}")
     if dataset is Dataset.ESTIMATES:
-        selected.append("case when right(period, 1) = 'q' then 'quarter' when right(period, 1) = 'y' then 'annual' end as period_type")
+        selected.append(
+            "case when right(period, 1) = 'q' then 'quarter' when right(period, 1) = 'y' then 'annual' end as period_type"
+        )
     return connection.execute(f"select {', '.join(selected)} from file order by line_number").to_arrow_table()
 
 

@@ -78,7 +78,11 @@ class HostGuard:
     """
 
     def __init__(
-        self, path: Path, limits: Limits, now: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+        self,
+        path: Path,
+        limits: Limits,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.limits = limits
         self.now = now
@@ -153,7 +157,9 @@ class HostGuard:
                 state.reason = f"{host} answered {answered} with 429, too many requests"
             elif wait > self.limits.longest_wait_seconds:
                 state.closed_until = now + wait
-                state.reason = f"{host} answered {status} and asks to be left alone for {wait:.0f} seconds (Retry-After)"
+                state.reason = (
+                    f"{host} answered {status} and asks to be left alone for {wait:.0f} seconds (Retry-After)"
+                )
             else:
                 state.not_before = max(state.not_before, now + wait)
                 state.next_at = max(state.next_at, now + wait)
@@ -171,7 +177,9 @@ class HostGuard:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=30.0, isolation_level=None)) as file:
-                file.execute("pragma synchronous = off")  # a killed process loses nothing by it, a power cut at most the last pause
+                file.execute(
+                    "pragma synchronous = off"
+                )  # a killed process loses nothing by it, a power cut at most the last pause
                 file.execute("begin immediate")
                 file.execute(
                     "create table if not exists host_states"
@@ -196,7 +204,9 @@ class HostGuard:
                     )
                     file.execute("commit")
         except sqlite3.Error as error:
-            raise TitansError(f"The request budget in {self._path} cannot be used ({error}): remove the file and run again.") from error
+            raise TitansError(
+                f"The request budget in {self._path} cannot be used ({error}): remove the file and run again."
+            ) from error
 
 
 def retry_after_seconds(retry_after: str | None, date: str | None, now: float) -> float | None:

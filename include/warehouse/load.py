@@ -35,7 +35,10 @@ class LoadedBatch:
 
 
 def load_landing(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, reference: Reference, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    reference: Reference,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[LoadedBatch]:
     """Append what is new, and let in what a person released. Each file is one transaction with its ledger row, so loading twice or dying halfway changes nothing.
 
@@ -60,7 +63,9 @@ def load_landing(
     return loaded
 
 
-def _release(connection: duckdb.DuckDBPyConnection, files: list[LandingFile], row: dict[str, Any], now: datetime) -> None:
+def _release(
+    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], row: dict[str, Any], now: datetime
+) -> None:
     """Turn a release on record into a verdict, if it is none yet."""
     connection.execute("begin")
     released = connection.execute(
@@ -79,7 +84,9 @@ def _release(connection: duckdb.DuckDBPyConnection, files: list[LandingFile], ro
 
 def register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
     """Give the connection the seeds' securities as the temporary table ``seed_securities``."""
-    connection.execute("create or replace temp table seed_securities (symbol varchar, kind varchar, exchange varchar, currency varchar)")
+    connection.execute(
+        "create or replace temp table seed_securities (symbol varchar, kind varchar, exchange varchar, currency varchar)"
+    )
     connection.executemany(
         "insert into seed_securities values (?, ?, ?, ?)",
         [[row.symbol, row.kind, row.exchange, row.currency] for row in reference.securities],
@@ -100,14 +107,25 @@ def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, 
     calendars = load_calendars(reference, last_year)
     markets = {exchange.exchange: exchange.market for exchange in reference.exchanges}
     rows = [
-        [exchange, markets[exchange], session.date, _utc(session.opens_at), _utc(session.closes_at), session.is_half_day]
+        [
+            exchange,
+            markets[exchange],
+            session.date,
+            _utc(session.opens_at),
+            _utc(session.closes_at),
+            session.is_half_day,
+        ]
         for exchange, calendar in calendars.items()
         for session in calendar.between(date(first_year, 1, 1), date(last_year, 12, 31))
     ]
     columns = list(zip(*rows, strict=True))
     names = ["exchange", "market", "date", "opens_at", "closes_at", "is_half_day"]
-    connection.register("sessions_now", pa.table(dict(zip(names, [pa.array(column) for column in columns], strict=True))))
-    connection.execute("begin; truncate raw.exchange_sessions; insert into raw.exchange_sessions select * from sessions_now; commit")
+    connection.register(
+        "sessions_now", pa.table(dict(zip(names, [pa.array(column) for column in columns], strict=True)))
+    )
+    connection.execute(
+        "begin; truncate raw.exchange_sessions; insert into raw.exchange_sessions select * from sessions_now; commit"
+    )
     connection.unregister("sessions_now")
 
 
@@ -116,7 +134,11 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _load_file(
-    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], path: Path, manifest: BatchManifest, loaded_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    files: list[LandingFile],
+    path: Path,
+    manifest: BatchManifest,
+    loaded_at: datetime,
 ) -> LoadedBatch:
     check_content(path, manifest)
     connection.execute("begin")
@@ -125,9 +147,20 @@ def _load_file(
         rows_read = _judge(connection, path, manifest)
         _execute(connection, load_sql.reject(manifest.dataset, rules), _parameters(manifest, loaded_at))
         rows_rejected = _count(connection, "judged where len(reasons) > 0")
-        rejected = dict(connection.execute(f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all").fetchall())
+        rejected = dict(
+            connection.execute(
+                f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all"
+            ).fetchall()
+        )
         rows_new = _append(connection, manifest, loaded_at)
-        loaded = LoadedBatch(manifest.batch_id, manifest.dataset, rows_read, rows_new, rows_read - rows_rejected - rows_new, rows_rejected)
+        loaded = LoadedBatch(
+            manifest.batch_id,
+            manifest.dataset,
+            rows_read,
+            rows_new,
+            rows_read - rows_rejected - rows_new,
+            rows_rejected,
+        )
         _record_fetches(connection, manifest, rejected)
         values = asdict(loaded)
         connection.execute(
@@ -142,7 +175,9 @@ def _load_file(
     return loaded
 
 
-def append_later_again(connection: duckdb.DuckDBPyConnection, files: list[LandingFile], batch_id: str, loaded_at: datetime) -> None:
+def append_later_again(
+    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], batch_id: str, loaded_at: datetime
+) -> None:
     """Append the batches that are loaded already and were fetched after ``batch_id`` once more, in order, for the symbols that it stored anything of.
 
     A, then A again (unchanged, so not stored), then a file fetched in between that says B is loaded, or let in by a person: the newest word is A, and the
@@ -150,7 +185,8 @@ def append_later_again(connection: duckdb.DuckDBPyConnection, files: list[Landin
     another statement: then later share counts and estimates are appended again too. The caller holds the transaction and ``seed_securities``.
     """
     stored = " union ".join(
-        f"select {load_sql.RULES[dataset].symbol} as symbol from raw.{dataset} where batch_id = $batch_id" for dataset in Dataset
+        f"select {load_sql.RULES[dataset].symbol} as symbol from raw.{dataset} where batch_id = $batch_id"
+        for dataset in Dataset
     )
     actions = "select symbol from raw.corporate_actions where batch_id = $batch_id"
     later = connection.execute(
@@ -167,7 +203,9 @@ def append_later_again(connection: duckdb.DuckDBPyConnection, files: list[Landin
         if later_id in by_batch:
             path, manifest = by_batch[later_id]
             _judge(connection, path, manifest)
-            connection.execute(f"delete from judged where not list_contains(?, {load_sql.RULES[manifest.dataset].symbol})", [symbols])
+            connection.execute(
+                f"delete from judged where not list_contains(?, {load_sql.RULES[manifest.dataset].symbol})", [symbols]
+            )
             _append(connection, manifest, loaded_at)
 
 

@@ -46,7 +46,9 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
 
 
 _SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
-_SESSION_JOIN = f"{_SECURITY_JOIN}\n        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date"
+_SESSION_JOIN = (
+    f"{_SECURITY_JOIN}\n        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date"
+)
 
 RULES: dict[Dataset, TableRules] = {
     Dataset.PRICES: TableRules(
@@ -120,7 +122,10 @@ RULES: dict[Dataset, TableRules] = {
                 ("no date", "i.as_of is null"),
                 ("future date", "i.as_of > $fetched_on"),
                 ("no metric", "i.metric is null"),
-                ("period is neither annual nor quarter", "i.period_type is null or i.period_type not in ('annual', 'quarter')"),
+                (
+                    "period is neither annual nor quarter",
+                    "i.period_type is null or i.period_type not in ('annual', 'quarter')",
+                ),
                 ("no period end", "i.period_end is null"),
                 ("no mean", "i.mean is null or isnan(i.mean) or isinf(i.mean)"),
                 ("no currency", "i.currency is null"),
@@ -141,7 +146,11 @@ RULES: dict[Dataset, TableRules] = {
 
 def reject(dataset: Dataset, rules: TableRules) -> str:
     """Insert the refused rows of ``judged``, each once however often the vendor repeats it."""
-    told = (*rules.key, *rules.values, *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()))
+    told = (
+        *rules.key,
+        *rules.values,
+        *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()),
+    )
     row = "{" + ", ".join(f"'{name}': {name}" for name in told) + "}"
     return f"""
         insert into raw.rejected_rows
@@ -165,7 +174,9 @@ def append(dataset: Dataset, rules: TableRules) -> str:
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
     same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
     is_first = " and ".join(f"f.{name} = j.{name}" for name in rules.key)
-    stored = ", ".join((*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else [])))
+    stored = ", ".join(
+        (*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else []))
+    )
     split_between = "" if dataset is Dataset.FX_RATES else f"\n            and not {_split_between('j')}"
     # Judged rows carry basis_date except FX rates, which no split touches: their own date stands in.
     basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"

@@ -77,13 +77,16 @@ def retire_history(settings: Settings, days: int) -> Retired | None:
 def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]]) -> None:
     loaded = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
     if waiting := [path.name for path, manifest in files if manifest.batch_id not in loaded]:
-        raise TitansError(f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: make run, then make tidy again.")
+        raise TitansError(
+            f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: make run, then make tidy again."
+        )
 
 
 def _beginning(connection: duckdb.DuckDBPyConnection, settings: Settings, days: int) -> datetime | None:
     """Counted from the newest fetch, not from today: a store that nothing comes to keeps what it has, and a wrong clock takes nothing away."""
     (newest,) = connection.execute(
-        "select max(fetched_at) from raw.fetch_windows where list_contains(?, dataset)", [[str(dataset) for dataset in RETIRED_DATASETS]]
+        "select max(fetched_at) from raw.fetch_windows where list_contains(?, dataset)",
+        [[str(dataset) for dataset in RETIRED_DATASETS]],
     ).fetchone() or (None,)
     if newest is None:
         return None
@@ -106,14 +109,20 @@ def _drop_versions(connection: duckdb.DuckDBPyConnection, table: str, begins: da
     return int(count)
 
 
-def _removable(connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]], begins: datetime) -> list[Path]:
+def _removable(
+    connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]], begins: datetime
+) -> list[Path]:
     judged = set(
         connection.execute(
             """select batch_id, symbol from raw.current_verdicts
             where (batch_id, symbol) not in (select (batch_id, symbol) from raw.unhealed_units)"""
         ).fetchall()
     )
-    is_good = set(connection.execute("select batch_id, symbol from raw.current_verdicts where verdict <> 'quarantined'").fetchall())
+    is_good = set(
+        connection.execute(
+            "select batch_id, symbol from raw.current_verdicts where verdict <> 'quarantined'"
+        ).fetchall()
+    )
     # Of each symbol the file with the last day: the next fetch begins there.
     furthest = {
         (manifest.dataset, window.symbol): path

@@ -172,7 +172,9 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
         connection.execute("begin")
         try:
             for (table,) in tables:
-                connection.execute(f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}")
+                connection.execute(
+                    f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}"
+                )
             connection.execute("commit")
         except BaseException:
             connection.execute("rollback")  # nothing can be detached in the middle of a transaction

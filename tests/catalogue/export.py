@@ -92,7 +92,9 @@ def _shifted(folder: Path, symbol: str) -> None:
 
 def _adjusted(folder: Path, symbol: str) -> None:
     """Closes of before an ex-date lowered by the dividend, which is told too."""
-    _rows(lambda row: {**row, "close": str(float(row["close"]) * 0.985)} if row["date"] < WEDNESDAY else row)(folder, symbol)
+    _rows(lambda row: {**row, "close": str(float(row["close"]) * 0.985)} if row["date"] < WEDNESDAY else row)(
+        folder, symbol
+    )
     _set(WEDNESDAY, dividend="0.8")(folder, symbol)
 
 
@@ -134,13 +136,25 @@ def _calendar_day(row: Row) -> Row:
     """Dates in a zone in which the session's day has not begun."""
     sessions = {
         str(session.date)
-        for session in load_calendars(load_reference(load_settings().seeds_dir), 2025)["XHKG"].between(date(2025, 1, 1), date(2025, 3, 7))
+        for session in load_calendars(load_reference(load_settings().seeds_dir), 2025)["XHKG"].between(
+            date(2025, 1, 1), date(2025, 3, 7)
+        )
     }
-    return {**row, "date": str(date.fromordinal(date.fromisoformat(row["date"]).toordinal() - 1))} if row["date"] in sessions else row
+    return (
+        {**row, "date": str(date.fromordinal(date.fromisoformat(row["date"]).toordinal() - 1))}
+        if row["date"] in sessions
+        else row
+    )
 
 
 REJECTED, QUARANTINED, HARMLESS = Outcome.REJECTED, Outcome.QUARANTINED, Outcome.HARMLESS
-KEPT, NOT_FETCHED, RESTATED, STOPPED, WARNED = Outcome.KEPT, Outcome.NOT_FETCHED, Outcome.RESTATED, Outcome.STOPPED, Outcome.WARNED
+KEPT, NOT_FETCHED, RESTATED, STOPPED, WARNED = (
+    Outcome.KEPT,
+    Outcome.NOT_FETCHED,
+    Outcome.RESTATED,
+    Outcome.STOPPED,
+    Outcome.WARNED,
+)
 
 MISHAPS: tuple[Mishap[Path], ...] = (
     # Files that are not what they say.

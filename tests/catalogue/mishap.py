@@ -62,8 +62,14 @@ class Mishap(Generic[Vendor]):
                 "select reasons from ops.quarantined_units where verdict = 'quarantined' and symbol = ?",
                 [subject],
             ),
-            Outcome.WARNED: ("select examples::varchar from ops.validation_results where status = 'warning' and name = ?", [self.check]),
-            Outcome.RESTATED: ("select concat_ws(' ', field, value_before, value_after) from ops.restatements where symbol = ?", [subject]),
+            Outcome.WARNED: (
+                "select examples::varchar from ops.validation_results where status = 'warning' and name = ?",
+                [self.check],
+            ),
+            Outcome.RESTATED: (
+                "select concat_ws(' ', field, value_before, value_after) from ops.restatements where symbol = ?",
+                [subject],
+            ),
         }
         if self.outcome not in queries:
             return []
@@ -91,7 +97,9 @@ def wrong_values(reference: Path, published: Path, told: list[str]) -> list[str]
     """Values in the marts that an undisturbed run does not have, nothing marks, and no evidence of a ``told`` symbol explains."""
     found = []
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)")
+        connection.execute(
+            f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)"
+        )
         for table, (key, value, mark) in _VALUES.items():
             name = "currency_pair" if table == "fct_fx_daily" else "symbol"
             rows = connection.execute(
@@ -109,7 +117,9 @@ def symbols_that_lost(reference: Path, published: Path, damaged: list[str]) -> l
     """Symbols that nobody damaged, and that have not the same prices, actions, estimates and shares as in an undisturbed run."""
     found = []
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)")
+        connection.execute(
+            f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)"
+        )
         for table, (key, value, _) in _VALUES.items():
             name = "currency_pair" if table == "fct_fx_daily" else "symbol"
             columns = f"{key}, round({value}, 9) as value"

@@ -40,7 +40,9 @@ def page() -> str:
         )
         for mishap in mishaps:
             words = f"`{mishap.check or mishap.tells}`" if mishap.check or mishap.tells else ""
-            parts[-1] += f"\n| `{mishap.name}` | {mishap.happens} | {mishap.outcome} | {words} | {_SEEN_IN[mishap.outcome]} |"
+            parts[-1] += (
+                f"\n| `{mishap.name}` | {mishap.happens} | {mishap.outcome} | {words} | {_SEEN_IN[mishap.outcome]} |"
+            )
         parts[-1] += "\n"
     return "\n".join(parts)
 

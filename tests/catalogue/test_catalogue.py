@@ -18,7 +18,9 @@ from tests.conftest import built_below
 ROUNDS = [(name, around) for name, mishaps in CATALOGUE.items() for around in rounds(mishaps, random.Random(2025))]
 
 
-@pytest.mark.parametrize(("world", "around"), ROUNDS, ids=[f"{name}-{around.hits[0].mishap.name}" for name, around in ROUNDS])
+@pytest.mark.parametrize(
+    ("world", "around"), ROUNDS, ids=[f"{name}-{around.hits[0].mishap.name}" for name, around in ROUNDS]
+)
 def test_what_is_wrong_is_told_and_costs_nobody_else(
     world: str, around: Round, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -30,14 +32,18 @@ def test_the_catalogue_has_about_sixty_mechanisms_for_each_world_and_each_once()
     assert len(names) == len(set(names)) >= 100
     for name, mishaps in CATALOGUE.items():
         told = {outcome for outcome, _ in groupby(sorted(mishap.outcome for mishap in mishaps))}
-        assert told >= {Outcome.REJECTED, Outcome.QUARANTINED, Outcome.WARNED, Outcome.STOPPED, Outcome.NOT_FETCHED}, name
+        assert told >= {Outcome.REJECTED, Outcome.QUARANTINED, Outcome.WARNED, Outcome.STOPPED, Outcome.NOT_FETCHED}, (
+            name
+        )
 
 
 def test_every_entry_is_played_and_those_that_tell_something_say_what() -> None:
     played = [hit.mishap.name for _, around in ROUNDS for hit in around.hits]
     assert sorted(played) == sorted(mishap.name for mishaps in CATALOGUE.values() for mishap in mishaps)
     silent = (Outcome.HARMLESS, Outcome.KEPT)
-    assert [m.name for ms in CATALOGUE.values() for m in ms if m.outcome not in silent and not (m.tells or m.check)] == []
+    assert [
+        m.name for ms in CATALOGUE.values() for m in ms if m.outcome not in silent and not (m.tells or m.check)
+    ] == []
 
 
 def test_the_page_for_people_says_the_same() -> None:
@@ -47,7 +53,12 @@ def test_the_page_for_people_says_the_same() -> None:
 def _reference(world: str, factory: pytest.TempPathFactory) -> Reference:
     """The stores of a world, built by the first worker that wants them."""
     folder = built_below(factory) / f"catalogue-{world}"
-    with exclusive(Path(f"{folder}.lock"), "a test", "The stores are still being built by another worker: {who}.", patience_seconds=800):
+    with exclusive(
+        Path(f"{folder}.lock"),
+        "a test",
+        "The stores are still being built by another worker: {who}.",
+        patience_seconds=800,
+    ):
         done = folder / "friday.txt"
         if not done.exists():
             folder.mkdir()

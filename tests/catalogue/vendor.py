@@ -17,7 +17,9 @@ HALF_DAY = date(2025, 1, 28)
 
 
 def _answers(fault: Fault, times: int | None = None, **headers: str) -> Damage:
-    return lambda yahoo, symbol: yahoo.break_symbol(symbol, fault, times, {name.replace("_", "-"): text for name, text in headers.items()})
+    return lambda yahoo, symbol: yahoo.break_symbol(
+        symbol, fault, times, {name.replace("_", "-"): text for name, text in headers.items()}
+    )
 
 
 def _series(change: Callable[[Series], None]) -> Damage:
@@ -35,7 +37,9 @@ def _bars(change: Callable[[Bar], Bar | None], *days: date) -> Damage:
 
 
 def _scaled(bar: Bar, factor: float) -> Bar:
-    prices = {name: value and value * factor for name in ("close", "open", "high", "low") for value in [getattr(bar, name)]}
+    prices = {
+        name: value and value * factor for name in ("close", "open", "high", "low") for value in [getattr(bar, name)]
+    }
     return replace(bar, **prices)
 
 
@@ -49,20 +53,29 @@ def _without_the_last_bars(count: int) -> Damage:
 
 def _told_twice(factor: float) -> Damage:
     def damage(series: Series) -> None:
-        series.bars = [twin for bar in series.bars for twin in ((bar, _scaled(bar, factor)) if bar.day == WEDNESDAY else (bar,))]
+        series.bars = [
+            twin for bar in series.bars for twin in ((bar, _scaled(bar, factor)) if bar.day == WEDNESDAY else (bar,))
+        ]
 
     return _series(damage)
 
 
 def _of_another_name(yahoo: YahooStandIn, symbol: str) -> None:
     """The series of the next symbol of the same exchange, under this one's name."""
-    others = [name for name, series in yahoo.series.items() if series.timezone == yahoo.series[symbol].timezone and name != symbol]
+    others = [
+        name
+        for name, series in yahoo.series.items()
+        if series.timezone == yahoo.series[symbol].timezone and name != symbol
+    ]
     yahoo.series[symbol] = replace(yahoo.series[others[0]], answers_as=symbol)
 
 
 def _shifted(series: Series) -> None:
     """Each session has the prices of the one before."""
-    series.bars = [series.bars[0], *(replace(before, day=bar.day) for before, bar in zip(series.bars, series.bars[1:], strict=False))]
+    series.bars = [
+        series.bars[0],
+        *(replace(before, day=bar.day) for before, bar in zip(series.bars, series.bars[1:], strict=False)),
+    ]
 
 
 def _adjusted_for_a_dividend(series: Series) -> None:
@@ -117,7 +130,9 @@ def _split_before_the_prices(series: Series) -> None:
 
 def _stale(series: Series) -> None:
     close = series.bars[-9].close
-    series.bars[-8:] = [replace(bar, open=close, high=close, low=close, close=close, volume=0) for bar in series.bars[-8:]]
+    series.bars[-8:] = [
+        replace(bar, open=close, high=close, low=close, close=close, volume=0) for bar in series.bars[-8:]
+    ]
 
 
 def _forgotten(yahoo: YahooStandIn, symbol: str) -> None:
@@ -129,7 +144,13 @@ def _dividends(*days: date, amount: float = 0.5, currency: str | None = None) ->
 
 
 NOT_FETCHED, REJECTED, QUARANTINED = Outcome.NOT_FETCHED, Outcome.REJECTED, Outcome.QUARANTINED
-HARMLESS, KEPT, WARNED, RESTATED, STOPPED = Outcome.HARMLESS, Outcome.KEPT, Outcome.WARNED, Outcome.RESTATED, Outcome.STOPPED
+HARMLESS, KEPT, WARNED, RESTATED, STOPPED = (
+    Outcome.HARMLESS,
+    Outcome.KEPT,
+    Outcome.WARNED,
+    Outcome.RESTATED,
+    Outcome.STOPPED,
+)
 
 MISHAPS: tuple[Mishap[YahooStandIn], ...] = (
     # Answers that are none.

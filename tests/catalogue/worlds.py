@@ -34,7 +34,11 @@ SINCE = date(2025, 1, 20)
 MOST_IN_QUARANTINE = 3
 """More than a fifth of the symbols would stop the whole build, as it should."""
 SYMBOLS = {
-    group: [row.symbol for row in load_reference(load_settings().seeds_dir).equities if group == "equity" or row.exchange == exchange]
+    group: [
+        row.symbol
+        for row in load_reference(load_settings().seeds_dir).equities
+        if group == "equity" or row.exchange == exchange
+    ]
     for group, exchange in {"hk": "XHKG", "us": "XNYS", "equity": ""}.items()
 }
 
@@ -93,7 +97,9 @@ def _at(now: datetime, budget: Path) -> Iterator[None]:
     budget.unlink(missing_ok=True)
     client = YfData()
     client._cookie = client._crumb = None
-    limits = Limits(requests_per_minute=60, attempts=2, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900)
+    limits = Limits(
+        requests_per_minute=60, attempts=2, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900
+    )
     guard = HostGuard(budget, limits, sleep=lambda _: None)
 
     def open_source(settings: Settings) -> Source:
@@ -118,7 +124,9 @@ class Exporter:
         folder = self._export(data)
         for dataset in ("prices", "fx_rates"):
             path = folder / f"{dataset}.csv"
-            path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if f",{FRIDAY}," not in line))
+            path.write_text(
+                "".join(line for line in path.read_text().splitlines(keepends=True) if f",{FRIDAY}," not in line)
+            )
         return self._run(data, folder, datetime(2025, 3, 6, 22, 30, tzinfo=UTC), THURSDAY)
 
     def deliver(self, data: Path, hits: list[Hit], minute: int) -> Settings:
@@ -132,7 +140,9 @@ class Exporter:
         return write_truth(data.parent / f"{data.name}-export-{self.exports}", truth=0)
 
     def _run(self, data: Path, folder: Path, exported_at: datetime, as_of: date) -> Settings:
-        settings = load_settings(source="files", files_dir=str(folder), exported_at=exported_at.isoformat(), data_dir=str(data))
+        settings = load_settings(
+            source="files", files_dir=str(folder), exported_at=exported_at.isoformat(), data_dir=str(data)
+        )
         try:
             ingest_all(settings, as_of)
             build_all(settings, as_of)

@@ -41,14 +41,18 @@ def test_scheduled_run_is_about_the_day_of_its_slot_at_the_exchange(slot: dateti
 
 def test_scheduled_run_that_starts_late_is_still_about_its_own_day() -> None:
     facts = RunFacts(
-        run_after=at("2025-03-03 17:30", HK), logical_date=at("2025-03-03 17:30", HK), data_interval_end=at("2025-03-03 17:30", HK)
+        run_after=at("2025-03-03 17:30", HK),
+        logical_date=at("2025-03-03 17:30", HK),
+        data_interval_end=at("2025-03-03 17:30", HK),
     )
     assert resolve_as_of(facts, HK, NOW) == date(2025, 3, 3)
 
 
 def test_backfill_run_is_about_its_slot_and_not_about_the_day_that_it_runs_on() -> None:
     slot = at("2024-06-28 18:00", NY)
-    assert resolve_as_of(RunFacts(run_after=LAST_SUNDAY, logical_date=slot, data_interval_end=slot), NY, NOW) == date(2024, 6, 28)
+    assert resolve_as_of(RunFacts(run_after=LAST_SUNDAY, logical_date=slot, data_interval_end=slot), NY, NOW) == date(
+        2024, 6, 28
+    )
 
 
 def test_morning_in_hong_kong_is_the_previous_day_in_new_york() -> None:
@@ -69,12 +73,16 @@ def test_manual_run_without_a_date_is_about_today() -> None:
 
 def test_manual_run_with_a_logical_date_is_about_that() -> None:
     moment = at("2025-03-04 09:00", HK)
-    assert resolve_as_of(RunFacts(run_after=NOW, logical_date=moment, data_interval_end=moment), HK, NOW) == date(2025, 3, 4)
+    assert resolve_as_of(RunFacts(run_after=NOW, logical_date=moment, data_interval_end=moment), HK, NOW) == date(
+        2025, 3, 4
+    )
 
 
 def test_run_planned_for_the_future_is_about_today() -> None:
     later = datetime(2025, 3, 9, 12, tzinfo=UTC)
-    assert resolve_as_of(RunFacts(run_after=later, logical_date=later, data_interval_end=later), "UTC", NOW) == date(2025, 3, 7)
+    assert resolve_as_of(RunFacts(run_after=later, logical_date=later, data_interval_end=later), "UTC", NOW) == date(
+        2025, 3, 7
+    )
 
 
 def test_run_started_by_assets_takes_the_latest_of_their_dates() -> None:
@@ -83,7 +91,9 @@ def test_run_started_by_assets_takes_the_latest_of_their_dates() -> None:
 
 
 def test_requested_date_wins_over_everything() -> None:
-    facts = RunFacts(run_after=NOW, requested="2025-02-28", logical_date=NOW, data_interval_end=NOW, event_as_ofs=["2025-03-06"])
+    facts = RunFacts(
+        run_after=NOW, requested="2025-02-28", logical_date=NOW, data_interval_end=NOW, event_as_ofs=["2025-03-06"]
+    )
     assert resolve_as_of(facts, HK, NOW) == date(2025, 2, 28)
 
 
@@ -99,7 +109,9 @@ def test_malformed_requested_date_is_refused(value: str) -> None:
 
 
 def test_future_requested_date_is_refused() -> None:
-    with pytest.raises(TitansError, match=r"^AS_OF=2025-03-08 is in the future: give a date up to today, 2025-03-07\.$"):
+    with pytest.raises(
+        TitansError, match=r"^AS_OF=2025-03-08 is in the future: give a date up to today, 2025-03-07\.$"
+    ):
         resolve_as_of(RunFacts(run_after=NOW, requested="2025-03-08"), HK, NOW)
 
 
@@ -110,16 +122,30 @@ ACROSS_THE_DATE_LINE = Request(
     "ingest_prices_us", run_type="scheduled", logical_date="2025-03-07T00:30:00+00:00", conf={"symbols": ["AAPL"]}
 )
 HOLIDAY = Request("ingest_prices_hk", run_type="scheduled", logical_date="2025-01-29T09:30:00+00:00")  # Lunar New Year
-BACKFILL = Request("ingest_prices_hk", run_type="backfill", logical_date="2025-03-04T09:30:00+00:00", conf={"symbols": ["0700.HK"]})
+BACKFILL = Request(
+    "ingest_prices_hk", run_type="backfill", logical_date="2025-03-04T09:30:00+00:00", conf={"symbols": ["0700.HK"]}
+)
 BACKFILL_HOLIDAY = Request("ingest_prices_hk", run_type="backfill", logical_date="2025-01-30T09:30:00+00:00")
 MANUAL = Request("ingest_prices_hk", logical_date="2025-03-05T01:00:00+00:00", conf={"symbols": ["0700.HK"]})
 MANUAL_HOLIDAY = Request("ingest_prices_hk", conf={"as_of": "2025-01-29", "symbols": ["0700.HK"]})
 FUTURE = Request("ingest_prices_hk", conf={"as_of": "2999-01-01"})
 WINDOW = Request(
-    "ingest_prices_hk", conf={"as_of": "2025-03-07", "start": "2025-02-03", "end": "2025-02-14", "symbols": ["0700.HK", "9988.HK"]}
+    "ingest_prices_hk",
+    conf={"as_of": "2025-03-07", "start": "2025-02-03", "end": "2025-02-14", "symbols": ["0700.HK", "9988.HK"]},
 )
 FUTURE_BUILD = Request("build_marts", conf={"as_of": "2999-01-01"})
-ALL = [SCHEDULED, ACROSS_THE_DATE_LINE, HOLIDAY, BACKFILL, BACKFILL_HOLIDAY, MANUAL, MANUAL_HOLIDAY, FUTURE, WINDOW, FUTURE_BUILD]
+ALL = [
+    SCHEDULED,
+    ACROSS_THE_DATE_LINE,
+    HOLIDAY,
+    BACKFILL,
+    BACKFILL_HOLIDAY,
+    MANUAL,
+    MANUAL_HOLIDAY,
+    FUTURE,
+    WINDOW,
+    FUTURE_BUILD,
+]
 
 Runs = dict[int, Result]
 
@@ -142,7 +168,10 @@ def windows_of(store: Settings, result: Result) -> dict[str, tuple[date | None, 
     """What the landing files of a run were asked for."""
     name = f"{result.record.dag_id}.{result.record.run_id}".replace(":", "-").replace("+", "-")
     return {
-        window.symbol: (window.start, window.end) for _, manifest in landed(store) if manifest.run_id == name for window in manifest.windows
+        window.symbol: (window.start, window.end)
+        for _, manifest in landed(store)
+        if manifest.run_id == name
+        for window in manifest.windows
     }
 
 
@@ -169,8 +198,12 @@ def test_scheduled_run_fetches_up_to_its_day(runs: Runs, store: Settings) -> Non
     assert {end for _, end in windows.values()} == {date(2025, 3, 6)}
 
 
-@pytest.mark.parametrize("request_", [pytest.param(HOLIDAY, id="scheduled"), pytest.param(BACKFILL_HOLIDAY, id="backfill")])
-def test_run_of_the_timetable_on_a_holiday_is_skipped_and_lands_nothing(runs: Runs, store: Settings, request_: Request) -> None:
+@pytest.mark.parametrize(
+    "request_", [pytest.param(HOLIDAY, id="scheduled"), pytest.param(BACKFILL_HOLIDAY, id="backfill")]
+)
+def test_run_of_the_timetable_on_a_holiday_is_skipped_and_lands_nothing(
+    runs: Runs, store: Settings, request_: Request
+) -> None:
     result = result_of(runs, request_)
     assert {name: task.state for name, task in result.tasks.items()} == {
         "plan_batches": "success",

@@ -44,7 +44,8 @@ def test_the_dags_come_from_these_files(bag: Any) -> None:
 
 @of_every_dag
 @pytest.mark.parametrize(
-    ("question", "words"), [("what it makes", ["###"]), ("when it is late", ["**Late:**"]), ("what to do when red", ["**When it is red**"])]
+    ("question", "words"),
+    [("what it makes", ["###"]), ("when it is late", ["**Late:**"]), ("what to do when red", ["**When it is red**"])],
 )
 def test_doc_answers(bag: Any, dag_id: str, question: str, words: list[str]) -> None:
     doc = bag.dags[dag_id].doc_md or ""
@@ -89,7 +90,9 @@ def test_form_has_an_as_of_date(bag: Any, dag_id: str) -> None:
 
 @of_every_ingest_dag
 def test_form_has_window_and_symbols(bag: Any, dag_id: str) -> None:
-    assert sorted(bag.dags[dag_id].params) == ["as_of", "end", "start", "symbols"], f"the form of {dag_id} is not the one of the docs"
+    assert sorted(bag.dags[dag_id].params) == ["as_of", "end", "start", "symbols"], (
+        f"the form of {dag_id} is not the one of the docs"
+    )
 
 
 @of_every_ingest_dag
@@ -117,7 +120,12 @@ def test_form_refuses_what_is_no_list_of_symbols(bag: Any, dag_id: str, value: o
 
 @of_every_ingest_dag
 def test_form_takes_good_values(bag: Any, dag_id: str) -> None:
-    for name, value in {"as_of": "2025-03-07", "start": "2025-03-03", "end": "2025-03-07", "symbols": ["AAPL", "MSFT"]}.items():
+    for name, value in {
+        "as_of": "2025-03-07",
+        "start": "2025-03-03",
+        "end": "2025-03-07",
+        "symbols": ["AAPL", "MSFT"],
+    }.items():
         assert _accepts(bag.dags[dag_id], name, value), f"{dag_id} refuses {name}={value!r}"
 
 
@@ -142,7 +150,9 @@ def test_build_tasks_queue_for_the_one_writer(bag: Any) -> None:
 
 @of_every_ingest_dag
 def test_ingest_does_not_wait_for_the_writer(bag: Any, dag_id: str) -> None:
-    assert {task.pool for task in bag.dags[dag_id].tasks} == {"default_pool"}, f"{dag_id} queues for the warehouse, which it never opens"
+    assert {task.pool for task in bag.dags[dag_id].tasks} == {"default_pool"}, (
+        f"{dag_id} queues for the warehouse, which it never opens"
+    )
 
 
 def test_build_starts_on_any_asset_of_any_ingest_dag(bag: Any) -> None:
@@ -159,8 +169,12 @@ def test_prices_come_after_the_close_in_the_zone_of_the_exchange(bag: Any) -> No
     for exchange in load_reference(PROJECT_ROOT / "dbt_project" / "seeds").exchanges:
         timetable = bag.dags[f"ingest_prices_{exchange.market}"].timetable
         minute, hour, *_ = timetable.expression.split()
-        assert str(timetable.timezone) == exchange.timezone, f"the schedule of {exchange.market} prices is in another zone"
-        assert (int(hour), int(minute)) >= (16, 15), f"{exchange.market} prices are fetched at {hour}:{minute}, before the close"
+        assert str(timetable.timezone) == exchange.timezone, (
+            f"the schedule of {exchange.market} prices is in another zone"
+        )
+        assert (int(hour), int(minute)) >= (16, 15), (
+            f"{exchange.market} prices are fetched at {hour}:{minute}, before the close"
+        )
 
 
 @of_every_file
@@ -172,7 +186,11 @@ def test_file_is_wiring_only(name: str) -> None:
 @pytest.mark.parametrize("name", [*DAG_FILES, "wiring.py"])
 def test_no_file_reads_the_logical_date_as_text(name: str) -> None:
     text = (DAGS_FOLDER / name).read_text()
-    words = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    words = {
+        node.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     forbidden = {"ds", "ds_nodash", "ts", "execution_date"} & (words | names)
     assert not forbidden, f"{name} reads {forbidden}, which runs started by assets do not have: ask run_as_of()"
@@ -209,7 +227,9 @@ def test_reading_twice_makes_no_new_version(bag: Any, read_bag: ReadBag, dag_id:
     """Airflow makes a new version of a DAG whenever its serialized form changes."""
     from airflow.serialization.serialized_objects import DagSerialization
 
-    first, second = (json.dumps(DagSerialization.to_dict(each.dags[dag_id]), sort_keys=True) for each in (bag, read_bag()))
+    first, second = (
+        json.dumps(DagSerialization.to_dict(each.dags[dag_id]), sort_keys=True) for each in (bag, read_bag())
+    )
     assert first == second, f"{dag_id} looks different each time it is read"
 
 

@@ -42,13 +42,18 @@ def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path:
         receiver.shutdown()
         texts: list[str] = receiver.texts  # type: ignore[attr-defined]  # as above
     assert (build.state, ingest.state) == ("failed", "failed")
-    pages = {path.name.split("-", 2)[1].removesuffix(".md"): path.read_text() for path in (settings.store_dir / "incidents").iterdir()}
+    pages = {
+        path.name.split("-", 2)[1].removesuffix(".md"): path.read_text()
+        for path in (settings.store_dir / "incidents").iterdir()
+    }
     assert sorted(pages) == ["build_marts", "ingest_fx"]
     assert Runbook.SOURCE_EMPTY.path in pages["build_marts"]
     assert "before the data" in pages["ingest_fx"]
     assert [text.split(" failed at ")[0] for text in texts] == ["Titans: build_marts", "Titans: ingest_fx"]
     # Airflow called the callback as well, which found the incident written.
-    assert "Executing on_failure dag callback: report_failure" in (settings.airflow_home / "logs" / "runs.log").read_text()
+    assert (
+        "Executing on_failure dag callback: report_failure" in (settings.airflow_home / "logs" / "runs.log").read_text()
+    )
     assert stat.S_IMODE(settings.airflow_home.stat().st_mode) == 0o700, "Airflow's keys lie in it"
     leaked = [path for path in settings.data_dir.rglob("*") if path.is_file() and b"not-for-logs" in path.read_bytes()]
     assert leaked == []

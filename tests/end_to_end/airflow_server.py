@@ -49,13 +49,20 @@ class AirflowServer:
         return match[1]
 
     def log_in(self) -> None:
-        self._token = str(self.call("POST", "/auth/token", {"username": "admin", "password": self.password()})["access_token"])
+        self._token = str(
+            self.call("POST", "/auth/token", {"username": "admin", "password": self.password()})["access_token"]
+        )
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; urllib.error.HTTPError on a refusal."""
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self._token}"} if self._token else {})}
+        headers = {
+            "Content-Type": "application/json",
+            **({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+        }
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, data=data, headers=headers)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", method=method, data=data, headers=headers
+        )
         with urllib.request.urlopen(request, timeout=120) as response:
             return json.load(response)  # type: ignore[no-any-return]  # JSON has no type
 
@@ -69,7 +76,9 @@ class AirflowServer:
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run by hand; returns its id."""
-        return str(self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
+        return str(
+            self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        )
 
     def runs(self, dag_id: str = "~") -> list[dict[str, Any]]:
         return list(self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100")["dag_runs"])
@@ -140,7 +149,9 @@ def stop(server: AirflowServer, number: signal.Signals) -> list[psutil.Process]:
 
 def _is_healthy(server: AirflowServer) -> bool:
     health = server.call("GET", "/api/v2/monitor/health")
-    return "password" in server.output and all(health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "triggerer"))
+    return "password" in server.output and all(
+        health[part]["status"] == "healthy" for part in ("scheduler", "dag_processor", "triggerer")
+    )
 
 
 def _free_port() -> int:

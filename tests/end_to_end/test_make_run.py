@@ -58,12 +58,15 @@ def test_runs_are_airflows_own(first_run: subprocess.CompletedProcess[str], data
         runs = connection.execute("select dag_id, state from dag_run order by start_date").fetchall()
         events = connection.execute("select count(*) from asset_event").fetchone()
     assert runs == [
-        (dag_id, "success") for dag_id in ("ingest_prices_hk", "ingest_prices_us", "ingest_fx", "ingest_estimates", "build_marts")
+        (dag_id, "success")
+        for dag_id in ("ingest_prices_hk", "ingest_prices_us", "ingest_fx", "ingest_estimates", "build_marts")
     ]
     assert events == (4,)
 
 
-def test_second_run_with_nothing_new_makes_no_generation(first_run: subprocess.CompletedProcess[str], data: Path) -> None:
+def test_second_run_with_nothing_new_makes_no_generation(
+    first_run: subprocess.CompletedProcess[str], data: Path
+) -> None:
     before = (data / "published" / "titans.duckdb").resolve()
     result = titans(data, "run", TITANS_AS_OF="2025-03-02")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -88,7 +91,11 @@ def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Pat
 def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "data"
     subprocess.run(["cp", "-a", str(data), str(copy)], check=True)
-    kept = [path.name for dataset in ("estimates", "shares") for path in (copy / "sample" / "landing" / dataset).glob("*.parquet")]
+    kept = [
+        path.name
+        for dataset in ("estimates", "shares")
+        for path in (copy / "sample" / "landing" / dataset).glob("*.parquet")
+    ]
     removed = titans(copy, "reset", "--confirm", "yes")
     assert removed.returncode == 0, removed.stderr
     assert not copy.exists()
@@ -101,10 +108,14 @@ def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], d
 def test_yahoo_through_the_stand_in(tmp_path: Path) -> None:
     """The real client and the whole pipeline, against a loopback server that speaks Yahoo's JSON."""
     with YahooStandIn() as server:
-        generate(server, datetime.now(UTC), years=1)  # after the days of vendor_corrections.csv, which know the real prices
+        generate(
+            server, datetime.now(UTC), years=1
+        )  # after the days of vendor_corrections.csv, which know the real prices
         result = titans(tmp_path, "run", TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL=server.url)
     assert result.returncode == 0, result.stdout + result.stderr
     with duckdb.connect(str(tmp_path / "published" / "titans.duckdb"), read_only=True) as connection:
         assert connection.execute("select distinct source from marts.fct_security_daily").fetchall() == [("yahoo",)]
         assert connection.execute("select count(*) from marts.dim_baskets where base_date is null").fetchall() == [(0,)]
-        assert connection.execute("select count(distinct symbol) from marts.fct_estimate_snapshots").fetchall() == [(14,)]
+        assert connection.execute("select count(distinct symbol) from marts.fct_estimate_snapshots").fetchall() == [
+            (14,)
+        ]

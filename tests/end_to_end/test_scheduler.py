@@ -43,9 +43,9 @@ def test_assets_start_a_build_that_publishes_and_a_backfill_is_one_trigger(tmp_p
         assert (build["state"], build["run_type"]) == ("success", "asset_triggered")
         carried = [event["extra"]["as_of"] for event in _events_of(server, build)]
         assert _record_of(settings, build).as_of == max(carried)
-        assert {window.symbol: (window.start, window.end) for window in _batch_of(settings, backfill).windows} == dict.fromkeys(
-            WINDOW["symbols"], (date(2025, 2, 3), date(2025, 2, 14))
-        )
+        assert {
+            window.symbol: (window.start, window.end) for window in _batch_of(settings, backfill).windows
+        } == dict.fromkeys(WINDOW["symbols"], (date(2025, 2, 3), date(2025, 2, 14)))
         _the_timetable_resolved_its_own_days(server, settings)
         left = stop(server, signal.SIGINT)
     assert [process.name() for process in left] == []
@@ -72,12 +72,18 @@ def _has_ended(server: AirflowServer, dag_id: str, run_id: str) -> bool:
 
 
 def _events_of(server: AirflowServer, build: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(server.call("GET", f"/api/v2/dags/build_marts/dagRuns/{quote(build['dag_run_id'])}/upstreamAssetEvents")["asset_events"])
+    return list(
+        server.call("GET", f"/api/v2/dags/build_marts/dagRuns/{quote(build['dag_run_id'])}/upstreamAssetEvents")[
+            "asset_events"
+        ]
+    )
 
 
 def _build_after(server: AirflowServer, run_id: str) -> dict[str, Any] | None:
     """The first build that began after this run of ingest_prices_hk had landed, once the build has ended."""
-    landed_at = server.call("GET", f"/api/v2/dags/ingest_prices_hk/dagRuns/{quote(run_id)}/taskInstances/land")["end_date"]
+    landed_at = server.call("GET", f"/api/v2/dags/ingest_prices_hk/dagRuns/{quote(run_id)}/taskInstances/land")[
+        "end_date"
+    ]
     for build in server.runs("build_marts"):
         if build["state"] in ("success", "failed") and build["queued_at"] > landed_at:
             return build
@@ -104,9 +110,12 @@ def _the_timetable_resolved_its_own_days(server: AirflowServer, settings: Settin
 
 
 def _published_file_says_the_right_thing(settings: Settings) -> None:
-    assert ask(settings, "select close from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-07'") == [(533.5,)]
+    assert ask(
+        settings, "select close from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-07'"
+    ) == [(533.5,)]
     (headline,) = ask(
-        settings, "select sentence from marts.fct_headlines where as_of = '2025-03-07' and headline_id = 'HSTECH.HK_drawdown'"
+        settings,
+        "select sentence from marts.fct_headlines where as_of = '2025-03-07' and headline_id = 'HSTECH.HK_drawdown'",
     )
     assert headline[0].startswith("Simulated: The Hang Seng Tech Index stood 44.8% below its record close of 10,945.22")
 
@@ -125,7 +134,9 @@ def runs_with_unknown_symbol(tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return settings, execute(settings, *[Request(dag_id, conf) for dag_id in dag_ids])
 
 
-def test_batch_with_an_unknown_symbol_is_red_while_its_run_is_green(runs_with_unknown_symbol: tuple[Settings, list[Result]]) -> None:
+def test_batch_with_an_unknown_symbol_is_red_while_its_run_is_green(
+    runs_with_unknown_symbol: tuple[Settings, list[Result]],
+) -> None:
     prices = runs_with_unknown_symbol[1][0]
     assert {name: task.state for name, task in prices.tasks.items()} == {
         "plan_batches": "success",
@@ -137,16 +148,22 @@ def test_batch_with_an_unknown_symbol_is_red_while_its_run_is_green(runs_with_un
 
 def test_unknown_symbol_is_on_record_with_its_reason(runs_with_unknown_symbol: tuple[Settings, list[Result]]) -> None:
     prices = runs_with_unknown_symbol[1][0]
-    assert [(failure.symbol, failure.attempt, failure.is_final) for failure in prices.record.failures] == [("TSM", 1, True)]
+    assert [(failure.symbol, failure.attempt, failure.is_final) for failure in prices.record.failures] == [
+        ("TSM", 1, True)
+    ]
     assert "sample" in prices.record.failures[0].reason
 
 
-def test_unknown_symbol_is_named_in_the_log_of_its_task(runs_with_unknown_symbol: tuple[Settings, list[Result]]) -> None:
+def test_unknown_symbol_is_named_in_the_log_of_its_task(
+    runs_with_unknown_symbol: tuple[Settings, list[Result]],
+) -> None:
     log = runs_with_unknown_symbol[1][0].logs["task_id=fetch_batch/map_index=0/attempt=1.log"]
     assert "1 of 10 symbols failed (TSM: " in log
 
 
-def test_what_trying_again_cannot_mend_is_not_tried_again(runs_with_unknown_symbol: tuple[Settings, list[Result]]) -> None:
+def test_what_trying_again_cannot_mend_is_not_tried_again(
+    runs_with_unknown_symbol: tuple[Settings, list[Result]],
+) -> None:
     assert runs_with_unknown_symbol[1][0].tasks["fetch_batch[0]"].tries == 1
 
 

@@ -95,7 +95,9 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         "misspelt",
     ],
 )
-def test_settings_are_refused(published: tuple[Settings, Published], environment: dict[str, str], words: list[str]) -> None:
+def test_settings_are_refused(
+    published: tuple[Settings, Published], environment: dict[str, str], words: list[str]
+) -> None:
     settings, before = published
     assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), *words)
     before.assert_untouched()
@@ -112,7 +114,9 @@ def test_settings_are_refused(published: tuple[Settings, Published], environment
     ],
     ids=["missing column", "text for a number", "date in another order", "no row", "missing rate"],
 )  # fmt: skip
-def test_files_are_refused(published: tuple[Settings, Published], tmp_path: Path, replaced: dict[str, str], words: list[str]) -> None:
+def test_files_are_refused(
+    published: tuple[Settings, Published], tmp_path: Path, replaced: dict[str, str], words: list[str]
+) -> None:
     settings, before = published
     folder = write_export(tmp_path / "export", **replaced)
     result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder))
@@ -125,7 +129,10 @@ def test_export_from_before_its_own_data_is_refused(published: tuple[Settings, P
     folder = write_export(tmp_path / "export")
     environment = {"TITANS_SOURCE": "files", "TITANS_FILES_DIR": str(folder), "TITANS_EXPORTED_AT": "2024-01-01"}
     assert_refused(
-        titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), "EXPORTED_AT=2024-01-01", "prices.csv", "2025-03-07"
+        titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment),
+        "EXPORTED_AT=2024-01-01",
+        "prices.csv",
+        "2025-03-07",
     )
     before.assert_untouched()
 
@@ -133,9 +140,13 @@ def test_export_from_before_its_own_data_is_refused(published: tuple[Settings, P
 def test_a_second_run_at_the_same_moment_is_told_at_once(published: tuple[Settings, Published]) -> None:
     settings, before = published
     with airflow_lock(settings, "make run"):
-        assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process", "since 20")
         assert_refused(
-            titans("airflow", "--port", "18999", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process"
+            titans("run", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process", "since 20"
+        )
+        assert_refused(
+            titans("airflow", "--port", "18999", TITANS_DATA_DIR=str(settings.data_dir)),
+            "Airflow is at work",
+            "make run (process",
         )
     before.assert_untouched()
 
@@ -145,14 +156,18 @@ def test_reset_removes_nothing_that_is_not_its_own(tmp_path: Path) -> None:
     for name in ("airflow/airflow.cfg", "published/novel.txt", "thesis.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("precious")
-    assert_refused(titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(tmp_path)), "nothing of Titans", "nothing was removed")
+    assert_refused(
+        titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(tmp_path)), "nothing of Titans", "nothing was removed"
+    )
     assert len(list(tmp_path.rglob("*.*"))) == 3
 
 
 def test_empty_folder_is_refused(published: tuple[Settings, Published], tmp_path: Path) -> None:
     settings, before = published
     (tmp_path / "empty").mkdir()
-    result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(tmp_path / "empty"))
+    result = titans(
+        "run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(tmp_path / "empty")
+    )
     assert_refused(result, "prices.csv", "export it there")
     before.assert_untouched()
 
@@ -164,7 +179,9 @@ def test_folder_that_may_not_be_read_is_refused(published: tuple[Settings, Publi
     try:
         if os.access(folder, os.R_OK):
             pytest.skip("this user may read everything")
-        result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder))
+        result = titans(
+            "run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="files", TITANS_FILES_DIR=str(folder)
+        )
         assert_refused(result, "cannot be read", "Permission denied")
     finally:
         folder.chmod(0o755)
@@ -202,7 +219,9 @@ def drop_security(symbol: str) -> Callable[[Path], None]:
 def start_without_members(seeds: Path) -> None:
     """China's basket from July 2020, its members from August on."""
     baskets, members = seeds / "baskets.csv", seeds / "basket_members.csv"
-    baskets.write_text(baskets.read_text().replace("equal,annual,,magnificent_seven", "equal,annual,2020-07-01,magnificent_seven"))
+    baskets.write_text(
+        baskets.read_text().replace("equal,annual,,magnificent_seven", "equal,annual,2020-07-01,magnificent_seven")
+    )
     members.write_text(members.read_text().replace(".HK,,", ".HK,2020-08-03,"))
 
 
@@ -244,7 +263,9 @@ def test_seeds_are_refused(
 ) -> None:
     settings, before = published
     change(project_copy / "seeds")
-    assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_DBT_PROJECT_DIR=str(project_copy)), *words)
+    assert_refused(
+        titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_DBT_PROJECT_DIR=str(project_copy)), *words
+    )
     before.assert_untouched()
 
 
@@ -292,7 +313,9 @@ def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published
     settings, before = published
     shutil.rmtree(settings.data_dir / "yahoo", ignore_errors=True)
     # A loopback port on which nothing listens stands for a network that is not there.
-    result = titans("run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9")
+    result = titans(
+        "run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9"
+    )
     assert_refused(result, "Yahoo", "SOURCE=sample")
     before.assert_untouched()
 
@@ -303,11 +326,19 @@ def test_a_backup_whose_copy_broke_off_is_refused(tmp_path: Path) -> None:
     (whole,) = (tmp_path / "backups").iterdir()
     cut = tmp_path / "cut.tar.gz"
     cut.write_bytes(whole.read_bytes()[:-2000])
-    assert_refused(titans("restore", str(cut), TITANS_DATA_DIR=str(tmp_path / "data")), f"Backup {cut} cannot be read", "make backup wrote")
+    assert_refused(
+        titans("restore", str(cut), TITANS_DATA_DIR=str(tmp_path / "data")),
+        f"Backup {cut} cannot be read",
+        "make backup wrote",
+    )
 
 
 def test_reset_waits_for_whoever_works_on_the_folder(published: tuple[Settings, Published]) -> None:
     settings, before = published
     with airflow_lock(settings, "make airflow"):
-        assert_refused(titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make airflow")
+        assert_refused(
+            titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(settings.data_dir)),
+            "Airflow is at work",
+            "make airflow",
+        )
     before.assert_untouched()

@@ -44,13 +44,21 @@ def build_baskets(settings: Settings) -> duckdb.DuckDBPyConnection:
 def assert_rows(rows: list[tuple[Any, ...]], keys: int, expected: dict[Any, tuple[Any, ...]], what: str) -> None:
     """The same keys, and for each the same values: NULL for None, and numbers within 1e-9, relative above 1."""
     actual = {row[:keys]: row[keys:] for row in rows}
-    assert actual.keys() == expected.keys(), f"{what}: rows differ, such as {sorted(actual.keys() ^ expected.keys())[:3]}"
+    assert actual.keys() == expected.keys(), (
+        f"{what}: rows differ, such as {sorted(actual.keys() ^ expected.keys())[:3]}"
+    )
     if not expected:
         return
     told, wanted = (np.array([table[key] for key in expected], dtype=float) for table in (actual, expected))
     near = (np.isnan(told) & np.isnan(wanted)) | (np.abs(told - wanted) <= TOLERANCE * np.maximum(1, np.abs(wanted)))
-    off = [(key, actual[key], expected[key]) for key, is_near in zip(expected, near.all(axis=1), strict=True) if not is_near]
-    assert not off, f"{what}: {len(off)} rows differ; of {off[0][0]} the mart says {off[0][1]}, the portfolio {off[0][2]}"
+    off = [
+        (key, actual[key], expected[key])
+        for key, is_near in zip(expected, near.all(axis=1), strict=True)
+        if not is_near
+    ]
+    assert not off, (
+        f"{what}: {len(off)} rows differ; of {off[0][0]} the mart says {off[0][1]}, the portfolio {off[0][2]}"
+    )
 
 
 def assert_as_simulated(marts: duckdb.DuckDBPyConnection, market: Market, basket: Basket) -> Outcome:
@@ -60,8 +68,12 @@ def assert_as_simulated(marts: duckdb.DuckDBPyConnection, market: Market, basket
     def ask(sql: str) -> list[tuple[Any, ...]]:
         return marts.execute(sql, [name]).fetchall()
 
-    rows = ask("select date, currency_basis, return_type, level, members, members_priced from marts.fct_basket_daily where basket_id = ?")
-    assert_rows(rows, 3, {key: (level, *outcome.counts[key[0]]) for key, level in outcome.levels.items()}, f"level of {name}")
+    rows = ask(
+        "select date, currency_basis, return_type, level, members, members_priced from marts.fct_basket_daily where basket_id = ?"
+    )
+    assert_rows(
+        rows, 3, {key: (level, *outcome.counts[key[0]]) for key, level in outcome.levels.items()}, f"level of {name}"
+    )
     rows = ask(
         "select symbol, date, currency_basis, return_type, weight_open, weight_close, return_1d, contribution_1d, contribution_wtd, contribution_mtd, "
         "contribution_ytd from marts.fct_basket_member_daily where basket_id = ?",
@@ -77,11 +89,16 @@ def assert_as_simulated(marts: duckdb.DuckDBPyConnection, market: Market, basket
     assert_rows(
         [(row[0], *(None if value is None else value / scale for value in row[1:6])) for row in rows],
         1,
-        {(day,): tuple(None if value is None else value / scale for value in (outcome.values[day], *parts[day])) for day in outcome.values},
+        {
+            (day,): tuple(None if value is None else value / scale for value in (outcome.values[day], *parts[day]))
+            for day in outcome.values
+        },
         f"market value of {name}",
     )
     for day, _, *effects, change in rows:
-        assert change is None or abs(sum(effects) - change) < CENT, f"parts of {name} on {day} do not add up to the cent"
+        assert change is None or abs(sum(effects) - change) < CENT, (
+            f"parts of {name} on {day} do not add up to the cent"
+        )
     return outcome
 
 
@@ -105,10 +122,16 @@ def test_random_markets(seed: int, tmp_path: Path, project_copy: Path) -> None:
     with build_baskets(settings) as marts:
         outcomes = {basket.basket_id: assert_as_simulated(marts, market, basket) for basket in baskets}
     assert sum(bool(outcome.levels) for outcome in outcomes.values()) >= len(baskets) - 4, "the draw must not be empty"
-    assert any(held > priced for outcome in outcomes.values() for held, priced in outcome.counts.values()), "somebody must stop trading"
+    assert any(held > priced for outcome in outcomes.values() for held, priced in outcome.counts.values()), (
+        "somebody must stop trading"
+    )
     tables = {f"marts.{mart}" for mart in MARTS}
-    checks = run_checks("check_marts", settings.warehouse_path, [check for check in mart_checks.CHECKS if check.table in tables])
-    assert [(check.name, check.message, check.examples[:3]) for check in checks if check.status in ("failed", "error")] == []
+    checks = run_checks(
+        "check_marts", settings.warehouse_path, [check for check in mart_checks.CHECKS if check.table in tables]
+    )
+    assert [
+        (check.name, check.message, check.examples[:3]) for check in checks if check.status in ("failed", "error")
+    ] == []
 
 
 def accept_everything(settings: Settings) -> None:
@@ -158,7 +181,10 @@ def members(*symbols: str) -> tuple[Member, ...]:
     return tuple(Member(symbol) for symbol in symbols)
 
 
-DEFAULTS = [Basket("china_titans", "equal", "annual", members(*TITANS)), Basket("magnificent_seven", "equal", "annual", members(*MAG7))]
+DEFAULTS = [
+    Basket("china_titans", "equal", "annual", members(*TITANS)),
+    Basket("magnificent_seven", "equal", "annual", members(*MAG7)),
+]
 OWN = [
     Basket("global_14", "equal", "annual", members(*TITANS, *MAG7)),
     Basket(
@@ -177,18 +203,28 @@ OWN = [
         "weighed_monthly",
         "market_value",
         "monthly",
-        (*members("0700.HK", "9988.HK", "AAPL", "MSFT"), Member("NVDA", date(2025, 1, 15), None), Member("TSLA", None, date(2025, 2, 3))),
+        (
+            *members("0700.HK", "9988.HK", "AAPL", "MSFT"),
+            Member("NVDA", date(2025, 1, 15), None),
+            Member("TSLA", None, date(2025, 2, 3)),
+        ),
     ),
 ]
 
 
 @pytest.fixture(scope="module")
-def real_baskets(built_real_store: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def real_baskets(
+    built_real_store: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[duckdb.DuckDBPyConnection]:
     folder = tmp_path_factory.mktemp("baskets")
     shutil.copytree(built_real_store.data_dir, folder / "data", symlinks=True)
-    shutil.copytree(built_real_store.dbt_project_dir, folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(
+        built_real_store.dbt_project_dir, folder / "dbt_project", ignore=shutil.ignore_patterns("target", "logs")
+    )
     random_market.write_baskets(folder / "dbt_project" / "seeds", DEFAULTS + OWN)
-    settings = built_real_store.model_copy(update={"data_dir": folder / "data", "dbt_project_dir": folder / "dbt_project"})
+    settings = built_real_store.model_copy(
+        update={"data_dir": folder / "data", "dbt_project_dir": folder / "dbt_project"}
+    )
     with build_baskets(settings) as marts:
         yield marts
 

@@ -96,13 +96,17 @@ def test_nothing_to_build_from(tmp_path: Path) -> None:
 
 def test_symbol_without_its_last_session_is_left_out_of_a_new_store(market_data: Path, tmp_path: Path) -> None:
     """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published."""
-    settings = load_settings(source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(tmp_path / "data"))
+    settings = load_settings(
+        source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(tmp_path / "data")
+    )
     settings = export_of(settings, market_data, tmp_path, "9618.HK", "null")
     record = run_without_airflow(settings)
     (unit,) = quarantined_units(settings)
     assert unit["symbol"] == "9618.HK"
     assert unit["reasons"] == ["last_session_present: no price for the last session, 2025-03-07"]
-    assert [check.examples[0]["basket_id"] for check in record.checks if check.name == "every_basket_filled"] == ["china_titans"]
+    assert [check.examples[0]["basket_id"] for check in record.checks if check.name == "every_basket_filled"] == [
+        "china_titans"
+    ]
     assert ask(settings, "select distinct basket_id from marts.fct_basket_daily") == [("magnificent_seven",)]
 
 
@@ -137,12 +141,16 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
 
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
     assert build_all(accepted).outcome == "success"
-    assert ask(settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'") == [(0,)]
+    assert ask(
+        settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'"
+    ) == [(0,)]
     ((kept,),) = ask(settings, "select accepted_loss from ops.publications order by published_at desc limit 1")
     assert kept == "the exchange was closed after all"
 
 
-def test_fx_pair_in_quarantine_stops_the_run(built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path) -> None:
+def test_fx_pair_in_quarantine_stops_the_run(
+    built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
+) -> None:
     settings = export_of(copy_store(built_real_store), market_data, tmp_path, "none", "close")
     before = Published(settings)
     rates = tmp_path / "export" / "fx_rates.csv"
@@ -176,7 +184,9 @@ def test_too_many_quarantined_symbols_stop_the_run(
     before.assert_untouched()
 
 
-def test_quarantine_and_release(built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path) -> None:
+def test_quarantine_and_release(
+    built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
+) -> None:
     """A close twice too large is kept out and shown; a person lets it in on the record; the next right export heals it."""
     settings = export_of(copy_store(built_real_store), market_data, tmp_path, "none", "close")
     before = Published(settings)
@@ -190,19 +200,21 @@ def test_quarantine_and_release(built_real_store: Settings, copy_store: CopyStor
     (unit,) = quarantined_units(settings)
     assert unit["symbol"] == "1810.HK"
     assert "no_jump_without_action" in unit["reasons"][0]
-    assert ask(settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'") == [
-        (pytest.approx(54.35, abs=1e-4),)
-    ]
+    assert ask(
+        settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
+    ) == [(pytest.approx(54.35, abs=1e-4),)]
     assert "1810.HK" in dict(status_lines(settings, run_records(settings)[-1].ended_at))["Quarantine"]
     del before
 
     release_units(settings, unit["batch_id"], "1810.HK", "looked at it, and meant to")
     assert quarantined_units(settings) == []
     build_all(settings)
-    assert ask(settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'") == [
-        (pytest.approx(108.7, abs=1e-3),)
+    assert ask(
+        settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
+    ) == [(pytest.approx(108.7, abs=1e-3),)]
+    assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [
+        ("released", "looked at it, and meant to")
     ]
-    assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [("released", "looked at it, and meant to")]
     assert run_without_airflow(settings).outcome == "success"
     assert quarantined_units(settings) == [], "the same rows delivered again are released rows"
 
@@ -213,7 +225,10 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
     small.mkdir()
     used = sum(path.stat().st_size for path in store.published_dir.iterdir() if not path.is_symlink())
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
@@ -242,7 +257,9 @@ def test_without_share_counts_and_estimates_the_rest_is_published(market_data: P
     folder.mkdir()
     for name in ("prices.csv", "fx_rates.csv"):
         (folder / name).write_bytes((market_data / name).read_bytes())
-    settings = load_settings(source="files", files_dir=str(folder), exported_at="2025-03-08", data_dir=str(tmp_path / "data"))
+    settings = load_settings(
+        source="files", files_dir=str(folder), exported_at="2025-03-08", data_dir=str(tmp_path / "data")
+    )
     assert run_without_airflow(settings).outcome == "success"
     rows = ask(
         settings,

@@ -94,7 +94,12 @@ def run_on(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "titans", "run"],
         cwd=PROJECT_ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TITANS_DATA_DIR": str(data)},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TITANS_DATA_DIR": str(data),
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -104,7 +109,9 @@ def run_on(data: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_disk_that_is_full_before_the_first_task_is_told_in_a_sentence(tmp_path: Path) -> None:
     """Airflow's own database fills the disk: no run record can tell of it, so the terminal must."""
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
     try:

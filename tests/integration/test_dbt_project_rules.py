@@ -38,9 +38,14 @@ WITHOUT_VECTORS = {
 }
 READ_BY_ALL_STAGING = {"current_verdicts": "it decides which rows any staging model may read"}
 MARTS_ON_STAGING = {
-    ("dim_dates", "stg_exchange_sessions"): "a calendar has no versions to choose from, and nothing is computed on it before"
+    (
+        "dim_dates",
+        "stg_exchange_sessions",
+    ): "a calendar has no versions to choose from, and nothing is computed on it before"
 }
-READ_BY_PYTHON = {"calendar_overrides": "the load step lays it over the calendars, and models read the sessions that come of it"}
+READ_BY_PYTHON = {
+    "calendar_overrides": "the load step lays it over the calendars, and models read the sessions that come of it"
+}
 CALLED_BY_DBT = {"generate_schema_name"}
 
 Node = dict[str, Any]
@@ -57,7 +62,9 @@ class Project:
         self.sources: dict[str, Node] = {node["name"]: node for node in manifest["sources"].values()}
         self.exposures: dict[str, Node] = {node["name"]: node for node in manifest["exposures"].values()}
         self.unit_tested: set[str] = {node["model"] for node in manifest["unit_tests"].values()}
-        self.macros: dict[str, Node] = {node["name"]: node for node in manifest["macros"].values() if node["package_name"] == "titans"}
+        self.macros: dict[str, Node] = {
+            node["name"]: node for node in manifest["macros"].values() if node["package_name"] == "titans"
+        }
         self.docs: dict[str, str] = {
             node["name"]: node["block_contents"]
             for node in manifest["docs"].values()
@@ -120,7 +127,12 @@ def test_descriptions_of_steps_tell_their_grain(project: Project) -> None:
 
 
 def test_every_model_has_a_test_of_its_key(project: Project) -> None:
-    keyed = {parent for test in project.tests if test["test_metadata"]["name"] == "unique_key" for parent in project.parents(test)}
+    keyed = {
+        parent
+        for test in project.tests
+        if test["test_metadata"]["name"] == "unique_key"
+        for parent in project.parents(test)
+    }
     assert keyed, "no unique_key test at all: the manifest was read wrongly"
     missing = [
         f"{name}: add data_tests: - unique_key: {{arguments: {{columns: [...]}}}}"
@@ -181,9 +193,18 @@ def test_every_published_column_is_described_by_one_doc_block(project: Project) 
 
 
 def test_each_doc_block_says_something_of_its_own_and_is_used(project: Project) -> None:
-    used = {block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, *PUBLISHED) for block in facts["doc_blocks"]}
-    used |= {block.split(".")[-1] for seed in project.seeds.values() for facts in seed["columns"].values() for block in facts["doc_blocks"]}
-    unused = [f"{name}: no column refers to it, remove it from docs/columns.md" for name in sorted(set(project.docs) - used)]
+    used = {
+        block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, *PUBLISHED) for block in facts["doc_blocks"]
+    }
+    used |= {
+        block.split(".")[-1]
+        for seed in project.seeds.values()
+        for facts in seed["columns"].values()
+        for block in facts["doc_blocks"]
+    }
+    unused = [
+        f"{name}: no column refers to it, remove it from docs/columns.md" for name in sorted(set(project.docs) - used)
+    ]
     by_text = defaultdict(list)
     for name, text in project.docs.items():
         by_text[text].append(name)
@@ -207,14 +228,24 @@ def test_a_name_of_two_meanings_has_no_block_of_its_own(project: Project) -> Non
 
 def test_every_seed_and_its_columns_are_described(project: Project) -> None:
     bare = [
-        f"seed {name}: give it a description in seeds/_seeds.yml" for name, seed in project.seeds.items() if not seed["description"].strip()
+        f"seed {name}: give it a description in seeds/_seeds.yml"
+        for name, seed in project.seeds.items()
+        if not seed["description"].strip()
     ]
     for name, seed in project.seeds.items():
         with (DBT_PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             header = next(csv.reader(file))
         described = [column for column, facts in seed["columns"].items() if facts["description"].strip()]
-        bare += [f"seed {name}: describe its column {column} in seeds/_seeds.yml" for column in header if column not in described]
-        bare += [f"seed {name}: seeds/_seeds.yml describes {column}, which the file lacks" for column in described if column not in header]
+        bare += [
+            f"seed {name}: describe its column {column} in seeds/_seeds.yml"
+            for column in header
+            if column not in described
+        ]
+        bare += [
+            f"seed {name}: seeds/_seeds.yml describes {column}, which the file lacks"
+            for column in described
+            if column not in header
+        ]
     hold(bare)
 
 
@@ -232,10 +263,14 @@ def test_every_source_and_its_columns_are_described(project: Project, built_samp
     for name, node in project.sources.items():
         described = {column for column, facts in node["columns"].items() if facts["description"].strip()}
         bare += [
-            f"raw.{name}: describe its column {column} in models/staging/_sources.yml" for column in stored[name] if column not in described
+            f"raw.{name}: describe its column {column} in models/staging/_sources.yml"
+            for column in stored[name]
+            if column not in described
         ]
         bare += [
-            f"raw.{name}: _sources.yml describes {column}, which the table lacks" for column in described if column not in stored[name]
+            f"raw.{name}: _sources.yml describes {column}, which the table lacks"
+            for column in described
+            if column not in stored[name]
         ]
     hold(bare)
 
@@ -247,7 +282,9 @@ def test_names_tell_the_folder(project: Project) -> None:
         if folder(node) in PREFIXES and not node["name"].startswith(PREFIXES[folder(node)])
     ]
     prefixes = tuple(prefix for names in PREFIXES.values() for prefix in names)
-    wrong += [f"ops/{name}: names in ops have no prefix" for name in project.in_folders("ops") if name.startswith(prefixes)]
+    wrong += [
+        f"ops/{name}: names in ops have no prefix" for name in project.in_folders("ops") if name.startswith(prefixes)
+    ]
     hold(wrong)
     assert {folder(node) for node in project.models.values()} == {*PREFIXES, "ops"}
 
@@ -309,7 +346,9 @@ def test_nothing_but_ops_reads_ops(project: Project) -> None:
 
 def test_every_model_has_a_parent(project: Project) -> None:
     roots = [
-        f"{name} reads nothing: a table of values is a seed" for name, node in project.models.items() if not node["depends_on"]["nodes"]
+        f"{name} reads nothing: a table of values is a seed"
+        for name, node in project.models.items()
+        if not node["depends_on"]["nodes"]
     ]
     hold(roots)
 
@@ -318,7 +357,9 @@ def test_every_step_leads_to_something_published(project: Project) -> None:
     useful = set(project.in_folders(*PUBLISHED))
     while more := {parent for name in useful for parent in project.parents(project.models[name])} - useful:
         useful |= more
-    dead = [f"{name}: no mart and no table of ops comes of it, remove it" for name in sorted(set(project.models) - useful)]
+    dead = [
+        f"{name}: no mart and no table of ops comes of it, remove it" for name in sorted(set(project.models) - useful)
+    ]
     hold(dead)
 
 
@@ -326,7 +367,9 @@ def test_every_seed_and_macro_is_used(project: Project) -> None:
     users: list[Node] = [*project.models.values(), *project.tests, *project.macros.values()]
     called = {macro.split(".")[-1] for node in users for macro in node["depends_on"]["macros"]}
     unused = [
-        f"seed {name}: no model reads it" for name in project.seeds if not project.children(name, "seed") and name not in READ_BY_PYTHON
+        f"seed {name}: no model reads it"
+        for name in project.seeds
+        if not project.children(name, "seed") and name not in READ_BY_PYTHON
     ]
     unused += [f"macro {name}: nothing calls it" for name in project.macros if name not in called | CALLED_BY_DBT]
     hold(unused)
@@ -431,8 +474,16 @@ def test_somebody_reads_every_published_table(project: Project) -> None:
 def test_exposures_have_owners_and_read_what_is_published(project: Project) -> None:
     assert project.exposures
     published = project.in_folders(*PUBLISHED)
-    wrong = [f"exposure {name}: say who owns it" for name, exposure in project.exposures.items() if not exposure["owner"].get("name")]
-    wrong += [f"exposure {name}: describe it" for name, exposure in project.exposures.items() if not exposure["description"].strip()]
+    wrong = [
+        f"exposure {name}: say who owns it"
+        for name, exposure in project.exposures.items()
+        if not exposure["owner"].get("name")
+    ]
+    wrong += [
+        f"exposure {name}: describe it"
+        for name, exposure in project.exposures.items()
+        if not exposure["description"].strip()
+    ]
     wrong += [
         f"exposure {name} reads {parent}, which is not published"
         for name, exposure in project.exposures.items()
@@ -449,7 +500,10 @@ def test_the_exposure_of_analysts_reads_what_their_queries_read(project: Project
     asked = {table for table in re.findall(r"\b(?:marts|ops)\.(\w+)", page) if table in project.in_folders(*PUBLISHED)}
     told = project.parents(project.exposures["analyst_queries"])
     wrong = [f"exposure analyst_queries: add ref('{name}'), docs/QUERIES.md reads it" for name in sorted(asked - told)]
-    wrong += [f"exposure analyst_queries: remove ref('{name}'), docs/QUERIES.md does not read it" for name in sorted(told - asked)]
+    wrong += [
+        f"exposure analyst_queries: remove ref('{name}'), docs/QUERIES.md does not read it"
+        for name in sorted(told - asked)
+    ]
     hold(wrong)
 
 
@@ -467,6 +521,7 @@ def test_the_file_of_a_mart_is_where_its_yaml_is(project: Project) -> None:
     apart = [
         f"{name}: described in {patched}, and stands in {node['original_file_path']}"
         for name, node in project.models.items()
-        if (patched := node["patch_path"]) and Path(patched.split("://")[1]).parent != Path(node["original_file_path"]).parent
+        if (patched := node["patch_path"])
+        and Path(patched.split("://")[1]).parent != Path(node["original_file_path"]).parent
     ]
     hold(apart)

@@ -26,7 +26,9 @@ def test_every_published_table_is_drawn_with_its_key(built_sample_store: Setting
         for table, body in re.findall(r"^    (\w+) \{\n(.*?)^    \}", page, flags=re.MULTILINE | re.DOTALL)
     }
     published: dict[str, set[str]] = {}
-    for table, column in ask(built_sample_store, "select table_name, column_name from duckdb_columns() where schema_name = 'marts'"):
+    for table, column in ask(
+        built_sample_store, "select table_name, column_name from duckdb_columns() where schema_name = 'marts'"
+    ):
         published.setdefault(table, set()).add(column)
     assert set(drawn) == set(published)
     assert {table: columns - published[table] for table, columns in drawn.items() if columns - published[table]} == {}
@@ -35,10 +37,20 @@ def test_every_published_table_is_drawn_with_its_key(built_sample_store: Setting
 def test_joins_are_found_by_name_and_by_declaration(manifest: dict[str, Any]) -> None:
     relations = relations_of(marts_of(manifest))
     assert (
-        Relation("dim_baskets", ("comparator_basket_id",), "dim_baskets", ("basket_id",), is_optional=True, is_one_to_one=False)
+        Relation(
+            "dim_baskets",
+            ("comparator_basket_id",),
+            "dim_baskets",
+            ("basket_id",),
+            is_optional=True,
+            is_one_to_one=False,
+        )
         in relations
     )
-    assert Relation("fct_index_daily", ("symbol",), "dim_securities", ("symbol",), is_optional=False, is_one_to_one=False) in relations
+    assert (
+        Relation("fct_index_daily", ("symbol",), "dim_securities", ("symbol",), is_optional=False, is_one_to_one=False)
+        in relations
+    )
     assert (
         Relation(
             "fct_security_valuation_daily",
@@ -64,12 +76,16 @@ def test_every_join_finds_its_row(store: str, manifest: dict[str, Any], request:
     ]
     lost = []
     for relation in [*relations_of(tables), *dates]:
-        on = " and ".join(f"child.{one} = parent.{two}" for one, two in zip(relation.columns, relation.parent_key, strict=True))
+        on = " and ".join(
+            f"child.{one} = parent.{two}" for one, two in zip(relation.columns, relation.parent_key, strict=True)
+        )
         filled = " and ".join(f"child.{column} is not null" for column in relation.columns)
         ((rows,),) = ask(settings, f"select count(*) from marts.{relation.child} as child anti join marts.{relation.parent} as parent on {on} where {filled}")  # fmt: skip
         ((empty,),) = ask(settings, f"select count(*) from marts.{relation.child} as child where not ({filled})")
         if rows or (empty and not relation.is_optional):
-            lost.append(f"{relation.child} ({', '.join(relation.columns)}): {rows} rows without one of {relation.parent}, {empty} empty")
+            lost.append(
+                f"{relation.child} ({', '.join(relation.columns)}): {rows} rows without one of {relation.parent}, {empty} empty"
+            )
     assert lost == []
 
 
@@ -82,7 +98,9 @@ def test_every_join_finds_its_row(store: str, manifest: dict[str, Any], request:
         ({"key": ["symbol", "date"], "refers_to": {"fct_security_daily": ["symbol", "day"]}}, "for all of it"),
     ],
 )
-def test_a_key_or_join_of_columns_that_are_not_there_is_refused(manifest: dict[str, Any], meta: dict[str, Any], said: str) -> None:
+def test_a_key_or_join_of_columns_that_are_not_there_is_refused(
+    manifest: dict[str, Any], meta: dict[str, Any], said: str
+) -> None:
     changed = copy.deepcopy(manifest["nodes"])
     changed["model.titans.fct_index_daily"]["config"]["meta"] = meta
     with pytest.raises(TitansError, match="fct_index_daily") as error:

@@ -66,7 +66,11 @@ def test_windows_of_every_subject(built_real_store: Settings, levels: dict[str, 
         assert list(pd.DatetimeIndex(actual["date"])) == list(expected["date"]), subject
         for column in ("cumulative", "excess"):
             np.testing.assert_allclose(
-                actual[column].astype(float), expected[column], rtol=TOLERANCE, atol=1e-12, err_msg=f"{subject} {column}"
+                actual[column].astype(float),
+                expected[column],
+                rtol=TOLERANCE,
+                atol=1e-12,
+                err_msg=f"{subject} {column}",
             )
 
 
@@ -77,7 +81,10 @@ def test_titans_in_the_deepseek_window(built_real_store: Settings) -> None:
         "select session_offset, cumulative_return, measured_against_name from marts.fct_event_windows "
         "where event_id = 'deepseek_moment' and subject_id = 'china_titans' and date in ('2025-01-24', '2025-03-07') order by date",
     )
-    assert rows == [(0, 0.0, "The Magnificent Seven"), (27, pytest.approx(0.3101, abs=0.00005), "The Magnificent Seven")]
+    assert rows == [
+        (0, 0.0, "The Magnificent Seven"),
+        (27, pytest.approx(0.3101, abs=0.00005), "The Magnificent Seven"),
+    ]
 
 
 def test_what_each_subject_is_measured_against(built_real_store: Settings) -> None:
@@ -94,7 +101,9 @@ def test_without_the_benchmark_there_is_no_excess(built_sample_store: Settings) 
     assert rows == [("^HSI", 0, True)]
 
 
-def test_an_event_outside_the_data_is_named(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_an_event_outside_the_data_is_named(
+    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
     with (project_copy / "seeds" / "market_events.csv").open("a", newline="") as seed:
         writer = csv.writer(seed, lineterminator="\n")

@@ -39,7 +39,9 @@ RATES = BatchRequest("fx_rates", "fx", 1, ["USDCNY", "USDHKD", "USDEUR"], MONDAY
 ESTIMATES = BatchRequest("estimates", "all", 1, ["AAPL", "MSFT", "NVDA"], None, SOON.isoformat())
 SHARES = BatchRequest("shares", "all", 1, ["AAPL", "MSFT", "NVDA"], None, SOON.isoformat())
 ASKED_AS = {"USDCNY": "CNY=X", "USDHKD": "HKD=X", "USDEUR": "EUR=X"}
-each_dataset = pytest.mark.parametrize("request_", [PRICES, RATES, ESTIMATES, SHARES], ids=lambda request: request.dataset)
+each_dataset = pytest.mark.parametrize(
+    "request_", [PRICES, RATES, ESTIMATES, SHARES], ids=lambda request: request.dataset
+)
 
 MakeRun = Callable[..., Run]
 
@@ -53,7 +55,9 @@ def yahoo() -> Iterator[YahooStandIn]:
             stand_in.summaries[symbol] = company(symbol, close, 1e9, "USD", [trend("0y", "2030-12-31", 7.5, "USD")])
         for currency, rate in {"CNY": 7.2, "HKD": 7.75, "EUR": 0.92}.items():
             days = [Bar(day, rate) for day in WEEK]
-            stand_in.series[f"{currency}=X"] = Series(currency, "Europe/London", days, clock_time(0), instrument_type="CURRENCY")
+            stand_in.series[f"{currency}=X"] = Series(
+                currency, "Europe/London", days, clock_time(0), instrument_type="CURRENCY"
+            )
         yield stand_in
 
 
@@ -66,7 +70,11 @@ def _no_crumb_of_another_test() -> None:
 @pytest.fixture
 def settings(yahoo: YahooStandIn, tmp_path: Path) -> Settings:
     return load_settings(
-        source="yahoo", data_dir=str(tmp_path / "data"), yahoo_base_url=yahoo.url, yahoo_requests_per_minute=60_000, yahoo_attempts=1
+        source="yahoo",
+        data_dir=str(tmp_path / "data"),
+        yahoo_base_url=yahoo.url,
+        yahoo_requests_per_minute=60_000,
+        yahoo_attempts=1,
     )
 
 
@@ -113,7 +121,9 @@ class TestTheSameRun:
         assert {symbol for _, symbol in yahoo.requests[len(before) :]} == {failing}
         assert landed_symbols(settings) == sorted(request_.symbols)
 
-    def test_another_attempt_after_all_came_asks_nothing(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_another_attempt_after_all_came_asks_nothing(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         fetch(settings, PRICES, make_run("one"), 1)
         before = len(yahoo.hits)
         fetch(settings, PRICES, make_run("one"), 2)
@@ -167,7 +177,9 @@ signal.pause()
         asked = {("chart" in path, symbol) for path, symbol in yahoo.requests}
         return asked >= {(True, "NVDA"), (True, "EUR=X"), (False, "NVDA")}
 
-    def test_what_was_answered_is_kept_and_not_asked_for_again(self, killed: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_what_was_answered_is_kept_and_not_asked_for_again(
+        self, killed: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         assert landed_symbols(settings) == []
         before = list(killed.requests)
 
@@ -189,7 +201,9 @@ signal.pause()
         assert (facts["symbols"], facts["taken_over"], facts["rows"], facts["failed"]) == (6, 6, 0, [])
 
 
-def test_an_answer_lands_at_the_time_it_was_given(settings: Settings, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_lands_at_the_time_it_was_given(
+    settings: Settings, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a broken attempt left is older than what others fetched since, and must not outrank it."""
     with monkeypatch.context() as broken:
         broken.setattr("include.ingest.land", _full_disk)
@@ -217,7 +231,9 @@ class TestTheNextRun:
         yahoo.mend()
         return len(yahoo.requests)
 
-    def test_it_takes_over_what_a_run_got_that_did_not_complete(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_it_takes_over_what_a_run_got_that_did_not_complete(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         before = self.break_off(yahoo, settings, make_run("one"))
 
         fetch(settings, PRICES, make_run("two"))
@@ -226,7 +242,9 @@ class TestTheNextRun:
         facts = ingest.summarise(settings, make_run("two"), FRIDAY)
         assert (facts["symbols"], facts["taken_over"], facts["failed"]) == (3, 2, [])
 
-    def test_once_a_run_has_completed_all_is_asked_for_again(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_once_a_run_has_completed_all_is_asked_for_again(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         self.break_off(yahoo, settings, make_run("one"))
         fetch(settings, PRICES, make_run("two"))
         end(settings, make_run("two"))
@@ -248,7 +266,9 @@ class TestTheNextRun:
 
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
-    def test_a_round_of_all_dags_goes_on_where_it_broke_off(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_a_round_of_all_dags_goes_on_where_it_broke_off(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         """This DAG completes, another one does not: the next round asks for the other's only, and the round after that for all."""
         begin_round(settings)
         fetch(settings, PRICES, make_run("one"))
@@ -263,7 +283,9 @@ class TestTheNextRun:
         fetch(settings, PRICES, make_run("three"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
-    def test_another_dags_run_is_none_of_its_business(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_another_dags_run_is_none_of_its_business(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         before = self.break_off(yahoo, settings, make_run("one"))
         fetch(settings, PRICES, Run(settings, f"{DAG}_too", "two"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
@@ -281,7 +303,11 @@ class TestTheNextRun:
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun, start: date, is_given: bool, asked: set[str]
     ) -> None:
         before = self.break_off(yahoo, settings, make_run("one"))
-        fetch(settings, BatchRequest("prices", "us", 1, PRICES.symbols, start.isoformat(), PRICES.end, is_given), make_run("two"))
+        fetch(
+            settings,
+            BatchRequest("prices", "us", 1, PRICES.symbols, start.isoformat(), PRICES.end, is_given),
+            make_run("two"),
+        )
         assert {symbol for _, symbol in yahoo.requests[before:]} == asked
 
     def test_a_symbol_whose_last_session_was_missing_is_asked_for_again(
@@ -309,7 +335,9 @@ class TestAStorm:
 
         assert caught.value.is_retryable is False, "an attempt within the pause would be refused"
         told = str(caught.value)
-        assert told.startswith("2 of 3 symbols failed (MSFT: Yahoo answered MSFT with 429, too many requests: wait some minutes")
+        assert told.startswith(
+            "2 of 3 symbols failed (MSFT: Yahoo answered MSFT with 429, too many requests: wait some minutes"
+        )
         assert "NVDA: query2.finance.yahoo.com answered 2 requests in a row with 429" in told
         assert f"it is not asked again before {datetime.now(UTC):%Y-}" in told
         assert landed_symbols(settings) == ["AAPL", "USDCNY", "USDEUR", "USDHKD"]
@@ -356,7 +384,9 @@ class TestTheRecord:
         assert (failure.symbol, failure.reason) == ("USDEUR", "Yahoo answered EUR=X with the server error 503.")
         assert failure.address == "query2.finance.yahoo.com/v8/finance/chart/EUR=X"
 
-    def test_what_failed_altogether_has_a_record_too(self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
+    def test_what_failed_altogether_has_a_record_too(
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
+    ) -> None:
         yahoo.break_symbol("*", Fault.SERVER_ERROR)
         fetch(settings, PRICES, make_run("one"))
         ((_, manifest),) = landed(settings)
@@ -380,13 +410,17 @@ class TestTheRecord:
         fetch(settings, SHARES, run)
         run.finish(None)
 
-        assert any(path == "v1/test/getcrumb" for _, path in yahoo.hits), "a crumb was fetched, so there was something to hide"
+        assert any(path == "v1/test/getcrumb" for _, path in yahoo.hits), (
+            "a crumb was fetched, so there was something to hide"
+        )
         # yfinance's own cache holds the cookie: it must, to use it again.
         written = [path for path in settings.data_dir.rglob("*") if path.is_file() and "cache" not in path.parts]
         texts = [path.read_bytes().decode(errors="replace") for path in written]
         texts += [manifest.model_dump_json() for _, manifest in landed(settings)] + [caplog.text]
         assert len(texts) > 5
-        assert [text for text in texts if CRUMB in text or "stand.in%2Fcrumb" in text or COOKIE in text or "crumb=" in text] == []
+        assert [
+            text for text in texts if CRUMB in text or "stand.in%2Fcrumb" in text or COOKIE in text or "crumb=" in text
+        ] == []
 
     def test_a_landing_file_that_was_changed_is_refused_by_name(self, settings: Settings, make_run: MakeRun) -> None:
         fetch(settings, RATES, make_run("one"))
@@ -414,7 +448,13 @@ class TestTheTrace:
             ("fct_corporate_actions", "prices", "symbol", "date", "mart.action"),
             ("fct_fx_daily", "fx_rates", "currency_pair", "date", "'rate'"),
             ("fct_shares_outstanding", "shares", "symbol", "as_of", "'shares_outstanding'"),
-            ("fct_estimate_snapshots", "estimates", "symbol", "as_of", "mart.metric || ' ' || mart.period_type || ' ' || mart.period_end"),
+            (
+                "fct_estimate_snapshots",
+                "estimates",
+                "symbol",
+                "as_of",
+                "mart.metric || ' ' || mart.period_type || ' ' || mart.period_end",
+            ),
         ],
     )
     def test_every_row_leads_to_one_fetch(
@@ -452,7 +492,9 @@ class TestTheTrace:
 
     def test_fetches_tell_what_landed(self, built_real_store: Settings) -> None:
         manifests = self.manifests(built_real_store)
-        rows = ask(built_real_store, "select batch_id, symbol, row_count, content_hash, address, run_id from ops.fetches")
+        rows = ask(
+            built_real_store, "select batch_id, symbol, row_count, content_hash, address, run_id from ops.fetches"
+        )
         assert len(rows) == sum(len(manifest.windows) for _, manifest in manifests.values())
         for batch_id, symbol, row_count, told_hash, address, run_id in rows:
             path, manifest = manifests[batch_id]

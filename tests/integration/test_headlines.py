@@ -19,7 +19,10 @@ from tests.pipeline import ask
 
 TOLERANCE = 1e-9
 TEN_DAYS = pd.Timedelta(days=10)
-INDEX_HEADLINES = {"^NDX": ["drawdown", "drawdown_state"], "HSTECH.HK": ["return_1d", "return_wtd", "highest_since", "drawdown"]}
+INDEX_HEADLINES = {
+    "^NDX": ["drawdown", "drawdown_state"],
+    "HSTECH.HK": ["return_1d", "return_wtd", "highest_since", "drawdown"],
+}
 EDGES = {
     "the first day of the data": "2020-01-02",
     "the day before the titans' first": "2020-06-17",
@@ -46,7 +49,10 @@ class Vendor:
 
     def __init__(self, closes: pd.DataFrame, folder: Path) -> None:
         self.closes = closes
-        self.levels = {"china_titans": annual_levels(closes[TITANS].dropna()), "magnificent_seven": annual_levels(closes[MAG7].dropna())}
+        self.levels = {
+            "china_titans": annual_levels(closes[TITANS].dropna()),
+            "magnificent_seven": annual_levels(closes[MAG7].dropna()),
+        }
         self.members = {"china_titans": TITANS, "magnificent_seven": MAG7}
         self.shares = pd.read_csv(folder / "shares.csv").set_index("symbol")["shares_outstanding"]
         rates = pd.read_csv(folder / "fx_rates.csv", parse_dates=["date"])
@@ -63,7 +69,13 @@ class Vendor:
             found.update(self._basket(basket, day))
         found.update(self._pair(day))
         for symbol, measures in INDEX_HEADLINES.items():
-            found.update({f"{symbol}_{measure}": told for measure, told in self._index(symbol, day).items() if measure in measures})
+            found.update(
+                {
+                    f"{symbol}_{measure}": told
+                    for measure, told in self._index(symbol, day).items()
+                    if measure in measures
+                }
+            )
         return {headline: (value, told) for headline, (value, told) in found.items() if day - told <= TEN_DAYS}
 
     def _basket(self, basket: str, day: pd.Timestamp) -> dict[str, tuple[float | None, pd.Timestamp]]:
@@ -137,7 +149,10 @@ def assert_same(settings: Settings, vendor: Vendor, day: pd.Timestamp) -> None:
     assert set(actual) == set(expected), day
     for headline, (value, told) in expected.items():
         assert actual[headline][1] == told, (day, headline)
-        assert actual[headline][0] == (value if value is None else pytest.approx(value, rel=TOLERANCE, abs=1e-12)), (day, headline)
+        assert actual[headline][0] == (value if value is None else pytest.approx(value, rel=TOLERANCE, abs=1e-12)), (
+            day,
+            headline,
+        )
 
 
 def test_every_session_of_either_market_has_headlines(built_real_store: Settings, closes: pd.DataFrame) -> None:
@@ -158,7 +173,9 @@ def test_random_days_of_each_year(built_real_store: Settings, vendor: Vendor, ye
 
 
 def test_nothing_told_is_older_than_ten_days(built_real_store: Settings) -> None:
-    ((youngest, oldest),) = ask(built_real_store, "select min(as_of - value_date), max(as_of - value_date) from marts.fct_headlines")
+    ((youngest, oldest),) = ask(
+        built_real_store, "select min(as_of - value_date), max(as_of - value_date) from marts.fct_headlines"
+    )
     assert youngest == 0
     assert 4 <= oldest <= 10
 
@@ -207,7 +224,11 @@ def assert_sentence_tells(measure: str, value: float | None, told: date, text: s
         low, high = next(bounds for words, bounds in STATES.items() if words in sentence)
         assert low - 1e-12 <= value <= high, sentence
         return
-    half_a_digit = {"market_value_change_ytd_usd": 0.5e6 if " million" in sentence else 0.5e9, "forward_pe": 0.05, "highest_since": 0}
+    half_a_digit = {
+        "market_value_change_ytd_usd": 0.5e6 if " million" in sentence else 0.5e9,
+        "forward_pe": 0.05,
+        "highest_since": 0,
+    }
     margin = 0.001 if "less than" in sentence else half_a_digit.get(measure, 0.0005)
     assert number_told(measure, sentence) == pytest.approx(value, abs=margin + 1e-9 * abs(value)), sentence
     if "_ytd" in measure:
@@ -217,7 +238,9 @@ def assert_sentence_tells(measure: str, value: float | None, told: date, text: s
 @pytest.mark.parametrize("store", ["built_real_store", "built_sample_store"])
 def test_every_sentence_tells_its_value(request: pytest.FixtureRequest, store: str) -> None:
     settings: Settings = request.getfixturevalue(store)
-    rows: list[tuple[Any, ...]] = ask(settings, "select measure, value, value_date, value_text, sentence from marts.fct_headlines")
+    rows: list[tuple[Any, ...]] = ask(
+        settings, "select measure, value, value_date, value_text, sentence from marts.fct_headlines"
+    )
     assert len(rows) > 10_000
     for row in rows:
         assert_sentence_tells(*row)

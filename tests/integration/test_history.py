@@ -90,18 +90,24 @@ def arrivals(draw: st.DrawFn) -> list[list[Fetch]]:
     fetches += list(_missing(fetches))
     order = draw(st.permutations(fetches))
     cuts = sorted(draw(st.lists(st.integers(1, len(order)), max_size=3)))
-    return [list(order[first:last]) for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True) if first < last]
+    return [
+        list(order[first:last]) for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True) if first < last
+    ]
 
 
 def _missing(fetches: Sequence[Fetch]) -> list[Fetch]:
     """One window for each dataset and symbol, over the days that no fetch has covered since they changed last."""
     changes = (*WORLD.changes, *WORLD.late_dividends)
     missing = []
-    for number, (dataset, symbol) in enumerate((dataset, symbol) for dataset, symbols in OF.items() for symbol in symbols):
+    for number, (dataset, symbol) in enumerate(
+        (dataset, symbol) for dataset, symbols in OF.items() for symbol in symbols
+    ):
         days = []
         for row in WORLD.answer(whole_history(dataset, [symbol], 0)).rows:
             day = row.get("date") or row["as_of"]
-            told_on = max((c.told_on for c in changes if (c.dataset, c.symbol, c.day) == (dataset, symbol, day)), default=day)
+            told_on = max(
+                (c.told_on for c in changes if (c.dataset, c.symbol, c.day) == (dataset, symbol, day)), default=day
+            )
             if not any(
                 fetch.dataset is dataset
                 and symbol in fetch.symbols
@@ -119,14 +125,26 @@ def _missing(fetches: Sequence[Fetch]) -> list[Fetch]:
 def gate(settings: Settings) -> set[tuple[str, str]]:
     """Load what has landed and judge it; returns dataset and symbol of whatever has ever been kept out."""
     run = new_run(settings)
-    with contextlib.suppress(TitansError):  # a fifth of the symbols in quarantine stops a build; the next delivery heals them
+    with contextlib.suppress(
+        TitansError
+    ):  # a fifth of the symbols in quarantine stops a build; the next delivery heals them
         build.load(settings, run)
         build.check_raw(settings, run)
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
-        return set(connection.execute("select distinct dataset, symbol from raw.current_verdicts where verdict = 'quarantined'").fetchall())
+        return set(
+            connection.execute(
+                "select distinct dataset, symbol from raw.current_verdicts where verdict = 'quarantined'"
+            ).fetchall()
+        )
 
 
-@h.settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 4, suppress_health_check=list(h.HealthCheck), print_blob=True)
+@h.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES <= 4,
+    suppress_health_check=list(h.HealthCheck),
+    print_blob=True,
+)
 @h.given(groups=arrivals())
 def test_any_order_and_any_pieces_end_in_the_same_marts(
     straight: Settings, tmp_path_factory: pytest.TempPathFactory, groups: list[list[Fetch]]
@@ -140,12 +158,16 @@ def test_any_order_and_any_pieces_end_in_the_same_marts(
         kept_out = gate(settings)
     for place, (dataset, name) in enumerate(sorted(kept_out)):
         symbol = name.removeprefix("USD") if dataset == Dataset.FX_RATES else name
-        small_world.land_delivery(settings, WORLD.answer(whole_history(Dataset(dataset), [symbol], place)), f"heal-{place}")
+        small_world.land_delivery(
+            settings, WORLD.answer(whole_history(Dataset(dataset), [symbol], place)), f"heal-{place}"
+        )
     assert gate(settings) == kept_out, "a whole and right delivery must be let in"
     assert_equal_marts(settings, straight)
 
 
-def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_does(straight: Settings, tmp_path: Path) -> None:
+def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_does(
+    straight: Settings, tmp_path: Path
+) -> None:
     """On the day of Alpha's split of 10 for 1 the vendor gives the event, the day's close of a tenth, and the two weeks before as they were.
 
     The unit is kept out, event and all; two days later the vendor has adjusted, and what is older stays as it was told before the split.
@@ -173,7 +195,10 @@ def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_d
     assert gate(settings) == {("prices", "AA")}
     with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
         ((reasons,),) = connection.execute("select reasons from raw.unhealed_units").fetchall()
-    assert any(reason.startswith("prices_on_one_basis: the price moves with the split of 2024-12-10 (ratio 10.0)") for reason in reasons)
+    assert any(
+        reason.startswith("prices_on_one_basis: the price moves with the split of 2024-12-10 (ratio 10.0)")
+        for reason in reasons
+    )
 
     small_world.land_delivery(settings, fetch(date(2024, 11, 26), healed_on, healed_on), "healed")
     small_world.land_delivery(settings, fetch(date(2024, 12, 2), LAST, LAST), "to the end")

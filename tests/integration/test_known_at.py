@@ -53,13 +53,21 @@ def fetches() -> list[Delivery]:
     answers = []
     starts = [None, date(2024, 11, 25), date(2024, 12, 9), date(2024, 11, 18), None]
     for number, (day, start) in enumerate(
-        zip([date(2024, 12, 2), date(2024, 12, 13), date(2024, 12, 30), date(2025, 1, 8), small_world.LAST], starts, strict=True)
+        zip(
+            [date(2024, 12, 2), date(2024, 12, 13), date(2024, 12, 30), date(2025, 1, 8), small_world.LAST],
+            starts,
+            strict=True,
+        )
     ):
         for dataset, symbols in ALL.items():
             asked = tuple(symbol for symbol in symbols if symbol != "1.HK" or day == small_world.LAST)
             if dataset in (Dataset.SHARES, Dataset.ESTIMATES) and day == small_world.LAST:
                 asked = small_world.EQUITIES
-            answers.append(WORLD.answer(Fetch(dataset, asked, start, day, datetime(day.year, day.month, day.day, 22, number, tzinfo=UTC))))
+            answers.append(
+                WORLD.answer(
+                    Fetch(dataset, asked, start, day, datetime(day.year, day.month, day.day, 22, number, tzinfo=UTC))
+                )
+            )
     return answers
 
 
@@ -67,7 +75,9 @@ def make_store(folder: Path, deliveries: list[Delivery], known_at: date | None =
     """A store that received the deliveries, in the order of their fetches, with a gate after each day; seeds as known by then."""
     project = folder / "dbt_project"
     shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
-    settings = load_settings(data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project, known_at)))
+    settings = load_settings(
+        data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project, known_at))
+    )
     for number, delivery in enumerate(deliveries):
         small_world.land_delivery(settings, delivery, f"run{number}")
     return settings
@@ -119,7 +129,9 @@ def ask_known(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_data: Path) -> None:
     """Nvidia split 10 for 1 on 10 June 2024: what it closed at in May is ten times the close of the export of 2025."""
-    ((told,),) = duckdb.sql(f"select close from '{market_data}/prices.csv' where symbol = 'NVDA' and date = '2024-05-31'").fetchall()
+    ((told,),) = duckdb.sql(
+        f"select close from '{market_data}/prices.csv' where symbol = 'NVDA' and date = '2024-05-31'"
+    ).fetchall()
     ((close, volume, told_volume),) = ask_known(
         real,
         f"select one.close, one.volume, two.volume from marts.fct_security_daily as one, '{market_data}/prices.csv' as two "
@@ -129,9 +141,13 @@ def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_da
     assert close == pytest.approx(1096.33, abs=0.005)
     assert volume == round(told_volume / 10)
     assert ask_known(real, "select max(date) from marts.fct_security_daily") == [(date(2024, 5, 31),)]
-    assert ask_known(real, "select max(date) from marts.fct_corporate_actions where action = 'split'") == [(date(2022, 8, 25),)]
+    assert ask_known(real, "select max(date) from marts.fct_corporate_actions where action = 'split'") == [
+        (date(2022, 8, 25),)
+    ]
     # A return is what it is on any basis.
-    ((known,),) = ask_known(real, "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'")
+    ((known,),) = ask_known(
+        real, "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'"
+    )
     with duckdb.connect(str(real.published_link), read_only=True) as connection:
         published = connection.execute(
             "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'"
@@ -140,9 +156,9 @@ def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_da
 
 
 def test_share_counts_of_later_are_not_carried_back(real: Settings) -> None:
-    assert ask_known(real, "select count(*) from marts.fct_security_daily where is_shares_backcast or market_value_usd is not null") == [
-        (0,)
-    ]
+    assert ask_known(
+        real, "select count(*) from marts.fct_security_daily where is_shares_backcast or market_value_usd is not null"
+    ) == [(0,)]
     assert ask_known(real, "select count(*) from marts.fct_shares_outstanding") == [(0,)]
 
 
@@ -155,10 +171,12 @@ def test_the_file_is_whole_read_only_and_says_what_it_is(real: Settings) -> None
         tables = connection.execute("select schema_name, table_name from duckdb_tables() order by all").fetchall()
     assert ask_known(real, "select schema_name, table_name from duckdb_tables() order by all") == tables
     assert ask_known(
-        real, "select count(*) from duckdb_tables() where not starts_with(comment, 'As known at the end of 2024-05-31 (UTC). ')"
+        real,
+        "select count(*) from duckdb_tables() where not starts_with(comment, 'As known at the end of 2024-05-31 (UTC). ')",
     ) == [(0,)]
     assert ask_known(
-        real, "select count(*) from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''"
+        real,
+        "select count(*) from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''",
     ) == [(0,)]
 
 
@@ -171,13 +189,19 @@ def test_nothing_else_changes(real: Settings, built_real_store: Settings) -> Non
     assert digest(real.model_copy(update={"known_at": None}).warehouse_path) == digest(built_real_store.warehouse_path)
     assert real.published_link.readlink() == built_real_store.published_link.readlink()
     assert digest(real.published_link) == digest(built_real_store.published_link)
-    assert [record.run_id for record in run_records(real)] == [record.run_id for record in run_records(built_real_store)]
-    (record,) = (path for path in real.runs_dir.glob("build_marts.*.json") if '"known_at": "2024-05-31"' in path.read_text())
+    assert [record.run_id for record in run_records(real)] == [
+        record.run_id for record in run_records(built_real_store)
+    ]
+    (record,) = (
+        path for path in real.runs_dir.glob("build_marts.*.json") if '"known_at": "2024-05-31"' in path.read_text()
+    )
     assert RunRecord.model_validate_json(record.read_text()).step("check_marts").checks  # type: ignore[union-attr]  # a successful run has it
 
 
 def test_before_the_data(built_real_store: Settings) -> None:
     early = built_real_store.model_copy(update={"known_at": date(2020, 1, 1)})
-    with pytest.raises(TitansError, match=r"KNOWN_AT=2020-01-01 is before the data: source files knows no price from before 2020-01-02"):
+    with pytest.raises(
+        TitansError, match=r"KNOWN_AT=2020-01-01 is before the data: source files knows no price from before 2020-01-02"
+    ):
         build.load(early, new_run(early))
     assert not early.warehouse_path.parent.exists()

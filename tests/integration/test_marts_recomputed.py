@@ -76,7 +76,9 @@ def test_security_returns(built_real_store: Settings, closes: pd.DataFrame, symb
         "1y": days - pd.DateOffset(years=1),
     }
     np.testing.assert_allclose(frame["1d"].astype(float), series.pct_change(), rtol=TOLERANCE, atol=1e-12)
-    np.testing.assert_allclose(frame["drawdown"].astype(float), series / series.cummax() - 1, rtol=TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(
+        frame["drawdown"].astype(float), series / series.cummax() - 1, rtol=TOLERANCE, atol=1e-12
+    )
     for period, target in targets.items():
         expected = series.to_numpy() / series.asof(target).to_numpy() - 1
         np.testing.assert_allclose(frame[period].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
@@ -87,7 +89,10 @@ def test_total_return_of_tencent(built_real_store: Settings, closes: pd.DataFram
     dividends = prices[prices["symbol"] == "0700.HK"].set_index("date")["dividend"]
     series = closes["0700.HK"].dropna()
     expected = 100 * ((series + dividends) / series.shift()).fillna(1).cumprod()
-    rows = ask(built_real_store, "select total_return_index from marts.fct_security_daily where symbol = '0700.HK' order by date")
+    rows = ask(
+        built_real_store,
+        "select total_return_index from marts.fct_security_daily where symbol = '0700.HK' order by date",
+    )
     np.testing.assert_allclose([row[0] for row in rows], expected, rtol=TOLERANCE)
 
 
@@ -134,9 +139,23 @@ def test_index_lines(built_real_store: Settings, market_data: Path, symbol: str)
     """Returns, record, drawdown and the last earlier close at or above each day's own, on the vendor's closes."""
     prices = pd.read_csv(market_data / "prices.csv", parse_dates=["date"])
     told = prices[prices["symbol"] == symbol].set_index("date")["close"]
-    columns = ["return_1d", "return_wtd", "return_mtd", "return_ytd", "return_3m", "return_1y", "record_high", "drawdown", "highest_since"]
+    columns = [
+        "return_1d",
+        "return_wtd",
+        "return_mtd",
+        "return_ytd",
+        "return_3m",
+        "return_1y",
+        "record_high",
+        "drawdown",
+        "highest_since",
+    ]
     frame = pd.DataFrame(
-        ask(built_real_store, f"select date, {', '.join(columns)} from marts.fct_index_daily where symbol = ? order by date", [symbol]),
+        ask(
+            built_real_store,
+            f"select date, {', '.join(columns)} from marts.fct_index_daily where symbol = ? order by date",
+            [symbol],
+        ),
         columns=["date", *columns],
     ).set_index("date")
     frame.index = pd.DatetimeIndex(frame.index)
@@ -144,7 +163,9 @@ def test_index_lines(built_real_store: Settings, market_data: Path, symbol: str)
     np.testing.assert_allclose(frame["return_1d"].astype(float), levels.pct_change(), rtol=TOLERANCE, atol=1e-12)
     for period, target in period_bases(frame.index).items():
         expected = levels.to_numpy() / levels.asof(target).to_numpy() - 1
-        np.testing.assert_allclose(frame[f"return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
+        np.testing.assert_allclose(
+            frame[f"return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period
+        )
     np.testing.assert_allclose(frame["record_high"], levels.cummax(), rtol=TOLERANCE)
     np.testing.assert_allclose(frame["drawdown"], levels / levels.cummax() - 1, rtol=TOLERANCE, atol=1e-12)
     for day in frame.index:
@@ -160,7 +181,14 @@ def test_comparison_of_the_baskets(built_real_store: Settings, closes: pd.DataFr
     days = own.index.union(other.index)
     days = days[(days >= max(own.index[0], other.index[0])) & (days <= max(own.index[-1], other.index[-1]))]
     one, two = own.reindex(own.index.union(days)).ffill(), other.reindex(other.index.union(days)).ffill()
-    columns = ["excess_return_1d", "excess_return_wtd", "excess_return_mtd", "excess_return_ytd", "excess_return_3m", "excess_return_1y"]
+    columns = [
+        "excess_return_1d",
+        "excess_return_wtd",
+        "excess_return_mtd",
+        "excess_return_ytd",
+        "excess_return_3m",
+        "excess_return_1y",
+    ]
     frame = pd.DataFrame(
         ask(
             built_real_store,
@@ -173,32 +201,40 @@ def test_comparison_of_the_baskets(built_real_store: Settings, closes: pd.DataFr
     assert list(frame.index) == list(days)
     one, two = one.reindex(days), two.reindex(days)
     np.testing.assert_allclose(frame["relative_level"], 100 * (one / two) / (one.iloc[0] / two.iloc[0]), rtol=TOLERANCE)
-    np.testing.assert_allclose(frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(
+        frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=1e-12
+    )
     for period, target in period_bases(days).items():
         expected = one.to_numpy() / one.asof(target).to_numpy() - two.to_numpy() / two.asof(target).to_numpy()
-        np.testing.assert_allclose(frame[f"excess_return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
+        np.testing.assert_allclose(
+            frame[f"excess_return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period
+        )
 
 
 def test_inputs_are_the_vendors_own(built_real_store: Settings, market_data: Path) -> None:
     """Rates, share counts, dividends and estimates stand in the marts as they stand in the files: there is no split after any of them."""
     rates = pd.read_csv(market_data / "fx_rates.csv")
-    assert sorted(ask(built_real_store, "select quote_currency, date::varchar, rate from marts.fct_fx_daily")) == sorted(
-        rates[["quote_currency", "date", "rate"]].itertuples(index=False, name=None)
-    )
+    assert sorted(
+        ask(built_real_store, "select quote_currency, date::varchar, rate from marts.fct_fx_daily")
+    ) == sorted(rates[["quote_currency", "date", "rate"]].itertuples(index=False, name=None))
     shares = pd.read_csv(market_data / "shares.csv")
-    assert sorted(ask(built_real_store, "select symbol, as_of::varchar, shares_outstanding from marts.fct_shares_outstanding")) == sorted(
-        shares[["symbol", "as_of", "shares_outstanding"]].itertuples(index=False, name=None)
-    )
+    assert sorted(
+        ask(built_real_store, "select symbol, as_of::varchar, shares_outstanding from marts.fct_shares_outstanding")
+    ) == sorted(shares[["symbol", "as_of", "shares_outstanding"]].itertuples(index=False, name=None))
     prices = pd.read_csv(market_data / "prices.csv")
     for action, column in (("dividend", "dividend"), ("split", "split_ratio")):
         told = prices[(prices[column] > 0) & (prices[column] != (1 if action == "split" else -1))]
         actual = ask(
-            built_real_store, "select symbol, date::varchar, value_vendor from marts.fct_corporate_actions where action = ?", [action]
+            built_real_store,
+            "select symbol, date::varchar, value_vendor from marts.fct_corporate_actions where action = ?",
+            [action],
         )
         assert sorted(actual) == sorted(told[["symbol", "date", column]].itertuples(index=False, name=None)), action
     estimates = pd.read_csv(market_data / "estimates.csv")
     assert sorted(
-        ask(built_real_store, "select symbol, period_label, period_end::varchar, mean from marts.fct_estimate_snapshots")
+        ask(
+            built_real_store, "select symbol, period_label, period_end::varchar, mean from marts.fct_estimate_snapshots"
+        )
     ) == sorted(estimates[["symbol", "period", "period_end", "mean"]].itertuples(index=False, name=None))
 
 
@@ -217,9 +253,19 @@ def test_days_of_the_calendar(built_real_store: Settings) -> None:
     assert first <= date(2020, 1, 2)
     assert last >= date(2025, 3, 7)
     for day, *values in rows:
-        in_sessions, in_half_days = ([day in days[exchange] for exchange in ("XHKG", "XNYS")] for days in (sessions, half_days))
+        in_sessions, in_half_days = (
+            [day in days[exchange] for exchange in ("XHKG", "XNYS")] for days in (sessions, half_days)
+        )
         is_month_end = (day + timedelta(days=1)).day == 1
-        expected = [day.year, (day.month + 2) // 3, day.month, *day.isocalendar(), is_month_end, *in_sessions, *in_half_days]
+        expected = [
+            day.year,
+            (day.month + 2) // 3,
+            day.month,
+            *day.isocalendar(),
+            is_month_end,
+            *in_sessions,
+            *in_half_days,
+        ]
         assert values == expected, day
 
 
@@ -231,7 +277,10 @@ def test_dimensions_say_what_the_seeds_say(built_real_store: Settings) -> None:
             return [{key: value or None for key, value in row.items()} for row in csv.DictReader(file)]
 
     def mart(name: str, columns: list[str]) -> list[tuple[str | None, ...]]:
-        return sorted(ask(built_real_store, f"select {', '.join(f'{column}::varchar' for column in columns)} from marts.{name}"), key=str)
+        return sorted(
+            ask(built_real_store, f"select {', '.join(f'{column}::varchar' for column in columns)} from marts.{name}"),
+            key=str,
+        )
 
     members = ["basket_id", "symbol", "valid_from", "valid_to"]
     events = ["event_id", "name", "date", "description"]
@@ -243,5 +292,10 @@ def test_dimensions_say_what_the_seeds_say(built_real_store: Settings) -> None:
         ("dim_securities", "securities", securities),
         ("dim_baskets", "baskets", baskets),
     ):
-        assert mart(table, columns) == sorted((tuple(row[column] for column in columns) for row in seed(name)), key=str), table
-    assert mart("dim_baskets", ["basket_id", "base_date"]) == [("china_titans", "2020-06-18"), ("magnificent_seven", "2020-01-02")]
+        assert mart(table, columns) == sorted(
+            (tuple(row[column] for column in columns) for row in seed(name)), key=str
+        ), table
+    assert mart("dim_baskets", ["basket_id", "base_date"]) == [
+        ("china_titans", "2020-06-18"),
+        ("magnificent_seven", "2020-01-02"),
+    ]

@@ -16,20 +16,26 @@ BASKET_MARTS = [
 ]  # fmt: skip
 
 
-def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_global_pair_mixes_exchanges_and_currencies(
+    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
     baskets, members = project_copy / "seeds" / "baskets.csv", project_copy / "seeds" / "basket_members.csv"
     original = baskets.read_text(), members.read_text()
 
     baskets.write_text(
-        original[0] + "chips,Chips of two worlds,equal,annual,,magnificent_seven\nlarge,Two large ones,market_value,annual,,\n"
+        original[0]
+        + "chips,Chips of two worlds,equal,annual,,magnificent_seven\nlarge,Two large ones,market_value,annual,,\n"
     )
     members.write_text(original[1] + "chips,0981.HK,,\nchips,NVDA,,\nlarge,AAPL,,\nlarge,TSLA,,\n")
     assert build_all(settings).outcome == "success"
     for mart in BASKET_MARTS:
         assert ask(settings, f"select count(*) > 0 from marts.{mart} where basket_id = 'chips'") == [(True,)], mart
     headlines = {
-        row[0] for row in ask(settings, "select measure from marts.fct_headlines where subject like 'chips%' and as_of = '2025-03-07'")
+        row[0]
+        for row in ask(
+            settings, "select measure from marts.fct_headlines where subject like 'chips%' and as_of = '2025-03-07'"
+        )
     }
     assert headlines == {
         "return_ytd", "market_value_change_ytd_usd", "forward_pe", "excess_return_ytd", "forward_pe_discount",
@@ -56,7 +62,8 @@ def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings
     )
     values = {"AAPL": (shares["AAPL"] * 250.42, 239.07 / 250.42), "TSLA": (shares["TSLA"] * 403.84, 262.67 / 403.84)}
     assert large == pytest.approx(
-        sum(value * growth for value, growth in values.values()) / sum(value for value, _ in values.values()) - 1, rel=1e-9
+        sum(value * growth for value, growth in values.values()) / sum(value for value, _ in values.values()) - 1,
+        rel=1e-9,
     )
     assert abs(large - apple) < 0.15
     # 17 February 2025: New York is closed, Hong Kong is not; the basket has a day and Nvidia's close is carried.
@@ -74,7 +81,9 @@ def test_global_pair_mixes_exchanges_and_currencies(built_sample_store: Settings
     assert ask(settings, "select count(*) from marts.dim_baskets") == [(2,)]
 
 
-def test_baskets_that_cannot_start_as_wanted_are_told(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_baskets_that_cannot_start_as_wanted_are_told(
+    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     """The others are published; the gate names each basket, and the member or the date that is in its way."""
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
     for seed, lines in {
@@ -97,13 +106,18 @@ def test_baskets_that_cannot_start_as_wanted_are_told(built_sample_store: Settin
         with (project_copy / "seeds" / f"{seed}.csv").open("a") as file:
             file.write("".join(f"{line}\n" for line in lines))
     checks = {check.name: check for check in build_all(settings).checks}
-    assert checks["baskets_start_when_wanted"].examples_text == "basket_id=early, wanted_date=2015-01-02, base_date=2020-12-31"
+    assert (
+        checks["baskets_start_when_wanted"].examples_text
+        == "basket_id=early, wanted_date=2015-01-02, base_date=2020-12-31"
+    )
     assert checks["every_basket_filled"].examples_text == (
         "basket_id=empty, detail=no level yet: no price of NOWHERE; "
         "basket_id=future, detail=no level yet: its base date 2025-06-02 is after the data"
     )
     assert checks["members_bought"].examples_text == "basket_id=waiting, symbol=NOWHERE, rebalance_date=2024-12-31"
-    assert {checks[name].status for name in ("baskets_start_when_wanted", "every_basket_filled", "members_bought")} == {"warning"}
+    assert {checks[name].status for name in ("baskets_start_when_wanted", "every_basket_filled", "members_bought")} == {
+        "warning"
+    }
     assert ask(settings, "select distinct basket_id from marts.fct_basket_daily order by 1") == [
         ("china_titans",), ("early",), ("magnificent_seven",), ("waiting",),
     ]  # fmt: skip

@@ -83,7 +83,9 @@ def test_five_figures_do_not_hold_on_friday_and_two_on_thursday(
     built_real_store: Settings, evaluated_at: str, counts: dict[str, int]
 ) -> None:
     rows = ask(
-        built_real_store, "select verdict, count(*) from marts.fct_press_reconciliation where evaluated_at = ? group by 1", [evaluated_at]
+        built_real_store,
+        "select verdict, count(*) from marts.fct_press_reconciliation where evaluated_at = ? group by 1",
+        [evaluated_at],
     )
     assert dict(rows) == counts
 
@@ -92,7 +94,10 @@ def test_partial_estimates_leave_multiples_not_computable(built_real_store: Sett
     rows = judged(built_real_store)
     for evaluated_at in ("claim_date", "session_before"):
         multiple, discount = rows["titans_forward_pe", evaluated_at], rows["titans_pe_discount", evaluated_at]
-        assert (multiple["verdict"], multiple["value"], discount["verdict"], discount["value"]) == ("not_computable", None) * 2
+        assert (multiple["verdict"], multiple["value"], discount["verdict"], discount["value"]) == (
+            "not_computable",
+            None,
+        ) * 2
         assert multiple["reason"].startswith("1 of 7 members have estimates")
         assert discount["reason"] == "1 of 7 members have estimates, and 3 of 7 of the other basket"
 
@@ -138,7 +143,12 @@ def test_values_by_plain_arithmetic(built_real_store: Settings, closes: pd.DataF
             assert row["difference"] == pytest.approx(value - row["claimed_value"], rel=TOLERANCE, abs=1e-12), claim
 
 
-SUBJECTS = {"basket": "china_titans", "pair": "china_titans vs magnificent_seven", "index": "HSTECH.HK", "equity": "NVDA"}
+SUBJECTS = {
+    "basket": "china_titans",
+    "pair": "china_titans vs magnificent_seven",
+    "index": "HSTECH.HK",
+    "equity": "NVDA",
+}
 HOMES = {
     "basket": "fct_basket_daily where basket_id = 'china_titans' and currency_basis = 'local' and return_type = 'price'",
     "pair": "fct_basket_comparison_daily where basket_id = 'china_titans' and currency_basis = 'local' and return_type = 'price'",
@@ -155,27 +165,55 @@ COLUMNS = {
 }
 
 
-def test_any_measure_of_any_subject_can_be_claimed(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_any_measure_of_any_subject_can_be_claimed(
+    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     """What include/reference.py allows is what the models look up; each value is the one of its own mart."""
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
-    wanted = {f"{kind}_{measure}": (kind, measure, unit) for kind, measures in CLAIM_MEASURES.items() for measure, unit in measures.items()}
+    wanted = {
+        f"{kind}_{measure}": (kind, measure, unit)
+        for kind, measures in CLAIM_MEASURES.items()
+        for measure, unit in measures.items()
+    }
     with (project_copy / "seeds" / "press_claims.csv").open("a", newline="") as seed:
         writer = csv.writer(seed, lineterminator="\n")
         for claim, (kind, measure, unit) in wanted.items():
             comparison = "in_year" if unit == "year" else "about"
             writer.writerow([claim, "2025-03-06", SUBJECTS[kind], measure, comparison, 0, 0, unit, "A claim"])
-        writer.writerow(["nothing_there", "2025-03-06", "^HSI", "return_1d", "about", 0, 0, "ratio", "The sample has no Hang Seng Index"])
+        writer.writerow(
+            [
+                "nothing_there",
+                "2025-03-06",
+                "^HSI",
+                "return_1d",
+                "about",
+                0,
+                0,
+                "ratio",
+                "The sample has no Hang Seng Index",
+            ]
+        )
     invoke_dbt(settings, ["build", "--select", "press_claims+", "--exclude-resource-type", "unit_test"])
-    values = dict(ask_warehouse(settings, "select claim_id, value from marts.fct_press_reconciliation where evaluated_at = 'claim_date'"))
+    values = dict(
+        ask_warehouse(
+            settings, "select claim_id, value from marts.fct_press_reconciliation where evaluated_at = 'claim_date'"
+        )
+    )
     for claim, (kind, measure, _) in wanted.items():
-        home = "fct_security_valuation_daily where symbol = 'NVDA'" if (kind, measure) == ("equity", "forward_pe") else None
+        home = (
+            "fct_security_valuation_daily where symbol = 'NVDA'"
+            if (kind, measure) == ("equity", "forward_pe")
+            else None
+        )
         home = home or (HOMES[kind] if kind != "basket" else HOMES.get(measure, HOMES["basket"]))
         column = COLUMNS.get((kind, measure), measure)
         ((expected,),) = ask_warehouse(settings, f"select {column} from marts.{home} and date = '2025-03-06'")
         assert values[claim] == expected, claim
         # Five years before March 2025 lie outside the sample.
         assert (expected is None) == measure.endswith("return_5y"), claim
-    rows = ask_warehouse(settings, "select verdict, reason from marts.fct_press_reconciliation where claim_id = 'nothing_there'")
+    rows = ask_warehouse(
+        settings, "select verdict, reason from marts.fct_press_reconciliation where claim_id = 'nothing_there'"
+    )
     assert rows == [("not_computable", "there are no data of Hang Seng Index")] * 2
     checks = [check for check in mart_checks.CHECKS if check.name.startswith("press")]
     assert {result.status for result in run_checks("check_marts", settings.warehouse_path, checks)} == {"passed"}

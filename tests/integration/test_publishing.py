@@ -38,7 +38,16 @@ MARTS = {
     "fct_event_windows",
     "fct_press_reconciliation",
 }
-OPS = {"publications", "validation_results", "rejected_rows", "quarantined_units", "restatements", "freshness", "fetches", "row_origins"}
+OPS = {
+    "publications",
+    "validation_results",
+    "rejected_rows",
+    "quarantined_units",
+    "restatements",
+    "freshness",
+    "fetches",
+    "row_origins",
+}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:
@@ -67,11 +76,15 @@ def test_simulated_data_say_so_wherever_they_show(built_sample_store: Settings, 
     assert all(comment.startswith("SIMULATED DATA, not real. ") for (comment,) in comments)
     assert ask(built_sample_store, "select distinct source from marts.fct_security_daily") == [("sample",)]
     assert ask(
-        built_sample_store, "select count(*) from marts.fct_headlines where not is_simulated or not starts_with(sentence, 'Simulated: ')"
+        built_sample_store,
+        "select count(*) from marts.fct_headlines where not is_simulated or not starts_with(sentence, 'Simulated: ')",
     ) == [(0,)]
     assert ask(built_sample_store, "select distinct is_simulated from marts.dim_baskets") == [(True,)]
     assert ask(built_sample_store, "select is_simulated from ops.publications") == [(True,)]
-    real = ask(built_real_store, "select count(*) from marts.fct_headlines where is_simulated or contains(sentence, 'imulated')")
+    real = ask(
+        built_real_store,
+        "select count(*) from marts.fct_headlines where is_simulated or contains(sentence, 'imulated')",
+    )
     assert real == [(0,)]
 
 
@@ -81,7 +94,9 @@ def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sam
     assert not Path(f"{path}.wal").exists()
     with duckdb.connect() as connection:
         connection.execute(f"attach '{path}' as generation (read_only)")
-        ((tags,),) = connection.execute("select tags from duckdb_databases() where database_name = 'generation'").fetchall()
+        ((tags,),) = connection.execute(
+            "select tags from duckdb_databases() where database_name = 'generation'"
+        ).fetchall()
     assert tags.get("storage_version", "").startswith("v1.0.0")
 
 
@@ -99,7 +114,9 @@ def test_a_build_without_news_makes_no_generation(built_sample_store: Settings, 
     assert len(generations.manifests(settings)) == 1
 
 
-def test_a_changed_seed_is_news_and_a_rollback_holds(built_sample_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_a_changed_seed_is_news_and_a_rollback_holds(
+    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
     first = generations.linked_generation(settings)
     baskets = project_copy / "seeds" / "baskets.csv"
@@ -108,10 +125,14 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(built_sample_store: Setting
     second = generations.linked_generation(settings)
     assert facts["is_new"] is True
     assert second == facts["generation"] != first
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("The seven titans",)]
+    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+        ("The seven titans",)
+    ]
 
     assert generations.roll_back(settings, None) == (second, first)
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("China's seven tech titans",)]
+    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+        ("China's seven tech titans",)
+    ]
     baskets.write_text(baskets.read_text().replace("The seven titans", "Seven titans"))
     facts = build_all(settings).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
     assert facts["is_held"] is True
@@ -120,7 +141,9 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(built_sample_store: Setting
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("Seven titans",)]
 
 
-def test_another_source_takes_the_link_and_says_so(built_sample_store: Settings, copy_store: CopyStore, market_data: Path) -> None:
+def test_another_source_takes_the_link_and_says_so(
+    built_sample_store: Settings, copy_store: CopyStore, market_data: Path
+) -> None:
     settings = copy_store(built_sample_store)
     real = settings.model_copy(update={"source": "files", "files_dir": market_data})
     facts = run_without_airflow(real).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
@@ -129,21 +152,30 @@ def test_another_source_takes_the_link_and_says_so(built_sample_store: Settings,
 
 
 def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> None:
-    rows = ask(built_real_store, "select gate, count(*), bool_and(why <> '') from ops.validation_results group by gate order by gate")
+    rows = ask(
+        built_real_store,
+        "select gate, count(*), bool_and(why <> '') from ops.validation_results group by gate order by gate",
+    )
     assert [(gate, described) for gate, _, described in rows] == [("check_marts", True), ("check_raw", True)]
     assert all(count >= 10 for _, count, _ in rows)
-    flat = ask(built_real_store, "select status, failing_rows from ops.validation_results where name = 'no_flat_half_day'")
+    flat = ask(
+        built_real_store, "select status, failing_rows from ops.validation_results where name = 'no_flat_half_day'"
+    )
     assert flat == [("warning", 7)]
 
 
 def test_another_process_reads_while_a_connection_is_open(built_sample_store: Settings) -> None:
     code = f"import duckdb; print(duckdb.connect({str(built_sample_store.published_link)!r}, read_only=True).execute('select count(*) from marts.dim_baskets').fetchone())"
     with duckdb.connect(str(built_sample_store.published_link), read_only=True):
-        result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+        )
     assert result.stdout.strip() == "(2,)"
 
 
 @pytest.mark.parametrize("column", ["return_1d", "return_wtd", "return_ytd", "return_5y"])
 def test_a_period_without_a_base_is_null(built_sample_store: Settings, column: str) -> None:
-    ((value,),) = ask(built_sample_store, f"select {column} from marts.fct_security_daily where symbol = 'AAPL' order by date limit 1")
+    ((value,),) = ask(
+        built_sample_store, f"select {column} from marts.fct_security_daily where symbol = 'AAPL' order by date limit 1"
+    )
     assert value is None

@@ -70,7 +70,9 @@ def test_a_query_says_what_it_answers_and_how_to_read_it(query: Query) -> None:
 def test_a_query_returns_rows(query: Query, store: str, request: pytest.FixtureRequest) -> None:
     settings: Settings = request.getfixturevalue(store)
     rows = run(settings, query.sql)
-    assert rows or MAY_BE_EMPTY.search(query.before), "no row: mend it, or say '<!-- may be empty: why -->' above the block"
+    assert rows or MAY_BE_EMPTY.search(query.before), (
+        "no row: mend it, or say '<!-- may be empty: why -->' above the block"
+    )
     assert len(rows) <= 1000, "make query shows 1000 rows"
     assert [run(settings, query.sql, threads) for threads in (1, 4)] == [rows, rows], "order it by a whole key"
 
@@ -82,7 +84,9 @@ def test_a_query_reads_no_deprecated_column(query: Query, built_sample_store: Se
         "select schema_name, table_name, column_name from duckdb_columns() where comment ilike '%deprecated%' and schema_name in ('marts', 'ops')",
     )
     words = set(re.findall(r"\w+", query.sql))
-    assert [f"{table}.{column}" for schema, table, column in columns if (schema, table) in query.tables and column in words] == []
+    assert [
+        f"{table}.{column}" for schema, table, column in columns if (schema, table) in query.tables and column in words
+    ] == []
 
 
 @pytest.mark.parametrize("store", ["built_sample_store", "built_real_store"])

@@ -77,7 +77,9 @@ def judge(
     except TitansError as error:
         assert "is quarantined" in str(error) or "are quarantined" in str(error)  # noqa: PT017  # whether it stops is another test's question
     (step,) = [step for step in run.steps() if step.step == "check_raw"]
-    return {unit["symbol"]: unit["reasons"] for unit in step.facts["quarantined"]}, {check.name: check.status for check in step.checks}
+    return {unit["symbol"]: unit["reasons"] for unit in step.facts["quarantined"]}, {
+        check.name: check.status for check in step.checks
+    }
 
 
 def test_healthy_series_pass_every_check(settings: Settings) -> None:
@@ -119,7 +121,8 @@ def test_split_in_events_and_not_in_prices(settings: Settings) -> None:
     rows[60]["split_ratio"] = 4.0
     quarantined, _ = judge(settings, rows)
     assert any(
-        reason.startswith(f"prices_on_one_basis: the price moves with the split of {rows[60]['date']}") for reason in quarantined["0700.HK"]
+        reason.startswith(f"prices_on_one_basis: the price moves with the split of {rows[60]['date']}")
+        for reason in quarantined["0700.HK"]
     )
 
 
@@ -177,11 +180,15 @@ def test_a_split_that_the_vendor_has_wrong_is_cured_by_a_correction(settings: Se
     assert judge(settings, before, end=rows[59]["date"])[0] == {}
     rows[60]["split_ratio"] = 40.0
     assert "0700.HK" in judge(settings, rows[60:])[0]
-    assert judge(with_corrections(settings, project_copy, f"0700.HK,{rows[60]['date']},split_ratio,4"), rows[60:])[0] == {}
+    assert (
+        judge(with_corrections(settings, project_copy, f"0700.HK,{rows[60]['date']},split_ratio,4"), rows[60:])[0] == {}
+    )
 
 
 def test_one_series_under_two_names(settings: Settings) -> None:
-    quarantined, _ = judge(settings, series() + [{**row, "symbol": "9988.HK"} for row in series()] + series("1810.HK", 50.0))
+    quarantined, _ = judge(
+        settings, series() + [{**row, "symbol": "9988.HK"} for row in series()] + series("1810.HK", 50.0)
+    )
     assert set(quarantined) == {"0700.HK", "9988.HK"}
     assert quarantined["9988.HK"][0].startswith("series_is_its_own: same closes as 0700.HK on ")
 
@@ -225,11 +232,15 @@ def rates(last: float = 7.77, until: date = LAST) -> list[Row]:
 
 
 def test_exchange_rate_that_jumps(settings: Settings) -> None:
-    assert judge(settings, rates(last=0.777), Dataset.FX_RATES)[0]["USDHKD"][0].startswith("fx_no_jump: rate 7.77 to 0.777")
+    assert judge(settings, rates(last=0.777), Dataset.FX_RATES)[0]["USDHKD"][0].startswith(
+        "fx_no_jump: rate 7.77 to 0.777"
+    )
 
 
 def test_exchange_rate_that_stopped(settings: Settings) -> None:
-    assert judge(settings, rates(until=date(2025, 2, 20)), Dataset.FX_RATES)[0]["USDHKD"][0].startswith("fx_present: last rate 2025-02-20")
+    assert judge(settings, rates(until=date(2025, 2, 20)), Dataset.FX_RATES)[0]["USDHKD"][0].startswith(
+        "fx_present: last rate 2025-02-20"
+    )
 
 
 def test_share_count_of_one_class_only(settings: Settings) -> None:
@@ -249,7 +260,10 @@ def test_share_counts_on_both_sides_of_a_split_are_no_jump(settings: Settings) -
 
     def counts(later: float) -> list[Row]:
         days = ((sessions()[50], 400e6, sessions()[50]), (LAST, later, LAST))
-        return [{"symbol": "0700.HK", "as_of": day, "shares_outstanding": shares, "basis_date": basis} for day, shares, basis in days]
+        return [
+            {"symbol": "0700.HK", "as_of": day, "shares_outstanding": shares, "basis_date": basis}
+            for day, shares, basis in days
+        ]
 
     assert split_day <= LAST
     assert judge(settings, counts(1600e6), Dataset.SHARES)[0] == {}
@@ -282,7 +296,9 @@ def judge_raising(settings: Settings, rows: list[Row]) -> None:
 
 
 def land_prices(settings: Settings, rows: list[Row]) -> None:
-    window = FetchWindow(symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST)
+    window = FetchWindow(
+        symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST
+    )
     extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
     land(settings, Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1, extract, [window])
 
@@ -302,7 +318,9 @@ class TestADeliveryThatTellsHistoryAnew:
         """A dividend of 6 on a close of 400 makes a factor of 1 - 6/400 = 0.985 for all days before, as in an adjusted close."""
         rows = series()
         assert judge(settings, rows)[0] == {}
-        adjusted = [{**row, **{name: row[name] * 0.985 for name in ("open", "high", "low", "close")}} for row in rows[:-4]] + rows[-4:]
+        adjusted = [
+            {**row, **{name: row[name] * 0.985 for name in ("open", "high", "low", "close")}} for row in rows[:-4]
+        ] + rows[-4:]
         (reason,) = judge(settings, adjusted[-30:])[0]["0700.HK"]
         assert reason.startswith("history_not_rescaled: 26 restated sessions")
         assert reason.endswith("moved by a factor of 0.985")
@@ -310,7 +328,9 @@ class TestADeliveryThatTellsHistoryAnew:
     def test_four_days_told_anew_are_corrections(self, settings: Settings) -> None:
         rows = series()
         assert judge(settings, rows)[0] == {}
-        corrected = rows[:-4] + [{**row, **{name: row[name] * 1.01 for name in ("open", "high", "low", "close")}} for row in rows[-4:]]
+        corrected = rows[:-4] + [
+            {**row, **{name: row[name] * 1.01 for name in ("open", "high", "low", "close")}} for row in rows[-4:]
+        ]
         assert judge(settings, corrected[-30:])[0] == {}
 
     def test_a_history_restated_by_a_new_split_is_no_other_series(self, settings: Settings) -> None:

@@ -37,7 +37,10 @@ def price(day: date = MONDAY, close: float | None = 500.0, **values: Any) -> dic
 
 def land_rows(settings: Settings, dataset: Dataset, rows: list[dict[str, Any]], fetched_at: datetime) -> None:
     symbols = sorted({str(row.get("symbol") or "USDHKD") for row in rows})
-    windows = [FetchWindow(symbol=symbol, start=MONDAY, end=TUESDAY, rows=len(rows), first=MONDAY, last=TUESDAY) for symbol in symbols]
+    windows = [
+        FetchWindow(symbol=symbol, start=MONDAY, end=TUESDAY, rows=len(rows), first=MONDAY, last=TUESDAY)
+        for symbol in symbols
+    ]
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
     land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
 
@@ -118,7 +121,9 @@ def test_an_older_fetch_that_is_loaded_later_does_not_win(settings: Settings) ->
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(settings: Settings, row: dict[str, Any], reason: str) -> None:
+def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(
+    settings: Settings, row: dict[str, Any], reason: str
+) -> None:
     land_rows(settings, Dataset.PRICES, [row, price(TUESDAY)], at(5))
     (batch,) = load(settings)
     assert (batch.rows_new, batch.rows_rejected) == (1, 1)
@@ -131,7 +136,9 @@ def test_identical_twins_count_once_and_differing_ones_are_both_refused(settings
     land_rows(settings, Dataset.PRICES, [price(), price(), price(TUESDAY), price(TUESDAY, 501.0)], at(5))
     (batch,) = load(settings)
     assert (batch.rows_new, batch.rows_rejected) == (1, 2)
-    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [(["duplicate key with different values"],)]
+    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [
+        (["duplicate key with different values"],)
+    ]
 
 
 def test_a_rejected_row_is_recorded_once_however_often_it_comes(settings: Settings) -> None:
@@ -142,13 +149,24 @@ def test_a_rejected_row_is_recorded_once_however_often_it_comes(settings: Settin
 
 
 def test_corporate_actions_are_versions_of_their_own(settings: Settings) -> None:
-    told: list[dict[str, Any]] = [{"dividend": 4.5}, {"dividend": 4.5}, {"dividend": 3.4, "dividend_currency": "USD"}, {}]
+    told: list[dict[str, Any]] = [
+        {"dividend": 4.5},
+        {"dividend": 4.5},
+        {"dividend": 3.4, "dividend_currency": "USD"},
+        {},
+    ]
     for number, values in enumerate(told):
         land_rows(settings, Dataset.PRICES, [price(**values)], at(5 + number))
         load(settings)
         accept_all(settings)
-    actions = rows_of(settings, "select action, value, currency, known_from::date from raw.corporate_actions order by fetched_at")
-    assert actions == [("dividend", 4.5, "HKD", MONDAY), ("dividend", 3.4, "USD", MONDAY), ("dividend", 0.0, None, MONDAY)]
+    actions = rows_of(
+        settings, "select action, value, currency, known_from::date from raw.corporate_actions order by fetched_at"
+    )
+    assert actions == [
+        ("dividend", 4.5, "HKD", MONDAY),
+        ("dividend", 3.4, "USD", MONDAY),
+        ("dividend", 0.0, None, MONDAY),
+    ]
     assert rows_of(settings, "select count(*) from raw.prices") == [(1,)], "a dividend is no restated price"
 
 
@@ -157,7 +175,9 @@ def test_the_same_number_on_another_basis_is_another_statement(settings: Setting
     land_rows(settings, Dataset.PRICES, [price(TUESDAY, 125.0, split_ratio=4.0, basis_date=TUESDAY)], at(4, 23))
     land_rows(settings, Dataset.PRICES, [price(basis_date=TUESDAY)], at(5, 23))
     load(settings)
-    assert rows_of(settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at") == [
+    assert rows_of(
+        settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at"
+    ) == [
         (500.0, MONDAY),
         (500.0, TUESDAY),
     ]
@@ -187,7 +207,10 @@ def test_rows_of_a_unit_survive_the_quarantine_of_the_unit_before(settings: Sett
 def test_a_split_on_a_row_without_a_close_is_not_lost(settings: Settings) -> None:
     land_rows(settings, Dataset.PRICES, [price(close=None, dividend=4.5, split_ratio=2.0), price(TUESDAY)], at(5))
     load(settings)
-    assert rows_of(settings, "select action, value from raw.corporate_actions order by 1") == [("dividend", 4.5), ("split", 2.0)]
+    assert rows_of(settings, "select action, value from raw.corporate_actions order by 1") == [
+        ("dividend", 4.5),
+        ("split", 2.0),
+    ]
     ((values,),) = rows_of(settings, "select row_values from raw.rejected_rows")
     assert '"split_ratio":2.0' in values
 
@@ -204,7 +227,9 @@ def test_estimates_are_keyed_by_period_and_labels_are_attributes(settings: Setti
         "symbol": "0700.HK", "as_of": MONDAY, "metric": "eps", "period_type": "annual", "period_end": date(2025, 12, 31), "period_label": "0y",
         "mean": 25.0, "currency": "CNY", "basis_date": MONDAY,
     }  # fmt: skip
-    land_rows(settings, Dataset.ESTIMATES, [row, {**row, "period_end": date(2026, 12, 31), "period_label": "+1y"}], at(5))
+    land_rows(
+        settings, Dataset.ESTIMATES, [row, {**row, "period_end": date(2026, 12, 31), "period_label": "+1y"}], at(5)
+    )
     land_rows(settings, Dataset.ESTIMATES, [{**row, "as_of": TUESDAY, "mean": 26.0}], at(6))
     load(settings)
     assert rows_of(settings, "select as_of, period_end, mean, known_from::date from raw.estimates order by all") == [
@@ -227,7 +252,9 @@ def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
 @h.settings(max_examples=15, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
 @h.given(
     told=st.lists(
-        st.tuples(st.sampled_from([None, 0.0, 500.0, 50.0]), st.sampled_from([0.0, 4.5]), st.sampled_from([None, 0.0, 4.0])),
+        st.tuples(
+            st.sampled_from([None, 0.0, 500.0, 50.0]), st.sampled_from([0.0, 4.5]), st.sampled_from([None, 0.0, 4.0])
+        ),
         min_size=1,
         max_size=5,
     ),
@@ -242,7 +269,10 @@ def test_raw_is_the_same_in_whatever_order_files_are_loaded(
     same last word.
     """
     fetches = [
-        (at(5 + number), ([price(close=close, dividend=dividend, basis_date=TUESDAY)] if close is not None else []) + other)
+        (
+            at(5 + number),
+            ([price(close=close, dividend=dividend, basis_date=TUESDAY)] if close is not None else []) + other,
+        )
         for number, (close, dividend, split) in enumerate(told)
         for other in [[] if split is None else [price(TUESDAY, 125.0, split_ratio=split, basis_date=TUESDAY)]]
         if close is not None or other
@@ -257,7 +287,10 @@ def test_raw_is_the_same_in_whatever_order_files_are_loaded(
             load(settings)
             accept_all(settings)
         words.append(
-            (last_words(settings, "prices", "date", "close"), last_words(settings, "corporate_actions", "date || action", "value"))
+            (
+                last_words(settings, "prices", "date", "close"),
+                last_words(settings, "corporate_actions", "date || action", "value"),
+            )
         )
     assert words[0] == words[1]
 
@@ -286,7 +319,10 @@ def test_a_file_from_in_between_wins_where_the_later_fetch_said_nothing(settings
     accept_all(settings)
     land_rows(settings, Dataset.PRICES, [price(close=510.0)], at(6))
     load(settings)
-    assert rows_of(settings, "select close from raw.prices where date = '2025-03-03' order by fetched_at") == [(500.0,), (510.0,)]
+    assert rows_of(settings, "select close from raw.prices where date = '2025-03-03' order by fetched_at") == [
+        (500.0,),
+        (510.0,),
+    ]
 
 
 def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: Settings) -> None:
@@ -298,7 +334,8 @@ def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: 
             ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices where close = 50")
             with open_warehouse(settings) as connection:
                 connection.execute(
-                    "insert into raw.unit_verdicts values (?, 'prices', '0700.HK', 'quarantined', [], now()::timestamp)", [batch_id]
+                    "insert into raw.unit_verdicts values (?, 'prices', '0700.HK', 'quarantined', [], now()::timestamp)",
+                    [batch_id],
                 )
         accept_all(settings)
     assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,)]
@@ -325,9 +362,16 @@ def test_a_split_and_an_unadjusted_price_in_one_file_are_another_statement(setti
     land_rows(settings, Dataset.PRICES, [price(basis_date=MONDAY)], at(3, 23))
     load(settings)
     accept_all(settings)
-    land_rows(settings, Dataset.PRICES, [price(basis_date=TUESDAY), price(TUESDAY, 125.0, split_ratio=4.0, basis_date=TUESDAY)], at(4, 23))
+    land_rows(
+        settings,
+        Dataset.PRICES,
+        [price(basis_date=TUESDAY), price(TUESDAY, 125.0, split_ratio=4.0, basis_date=TUESDAY)],
+        at(4, 23),
+    )
     load(settings)
-    assert rows_of(settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at") == [
+    assert rows_of(
+        settings, "select close, basis_date from raw.prices where date = '2025-03-03' order by fetched_at"
+    ) == [
         (500.0, MONDAY),
         (500.0, TUESDAY),
     ]

@@ -59,7 +59,9 @@ def test_titans_since_the_deepseek_moment(built_real_store: Settings, day: str, 
     ],
 )
 def test_index_figures(built_real_store: Settings, symbol: str, column: str, day: str, expected: float) -> None:
-    ((value,),) = ask(built_real_store, f"select {column} from marts.fct_index_daily where symbol = ? and date = ?", [symbol, day])
+    ((value,),) = ask(
+        built_real_store, f"select {column} from marts.fct_index_daily where symbol = ? and date = ?", [symbol, day]
+    )
     assert value == pytest.approx(expected, abs=HUNDREDTH_OF_A_POINT)
 
 
@@ -116,7 +118,9 @@ def test_corrected_closes_stand_beside_the_vendors(built_real_store: Settings) -
     ]
 
 
-def test_without_corrections_the_vendors_figures_come_out(built_real_store: Settings, copy_store: CopyStore, project_copy: Path) -> None:
+def test_without_corrections_the_vendors_figures_come_out(
+    built_real_store: Settings, copy_store: CopyStore, project_copy: Path
+) -> None:
     seed = project_copy / "seeds" / "vendor_corrections.csv"
     seed.write_text(seed.read_text().splitlines()[0] + "\n")
     settings = copy_store(built_real_store, dbt_project_dir=project_copy)
@@ -127,14 +131,21 @@ def test_without_corrections_the_vendors_figures_come_out(built_real_store: Sett
 
 def test_closures_of_2023_are_no_sessions_and_the_gap_of_2020_is_one(built_real_store: Settings) -> None:
     closed = ask(
-        built_real_store, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date in ('2023-09-01', '2023-09-08')"
+        built_real_store,
+        "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date in ('2023-09-01', '2023-09-08')",
     )
-    gap = ask(built_real_store, "select is_traded, level from marts.fct_index_daily where symbol = 'HSTECH.HK' and date = '2020-08-19'")
+    gap = ask(
+        built_real_store,
+        "select is_traded, level from marts.fct_index_daily where symbol = 'HSTECH.HK' and date = '2020-08-19'",
+    )
     assert closed == [(0,)]
     assert gap == [(False, 7196.01)]
 
 
 def test_half_days_without_trade_are_marked(built_real_store: Settings) -> None:
-    rows = ask(built_real_store, "select distinct date from marts.fct_security_daily where symbol = '0700.HK' and is_suspect order by 1")
+    rows = ask(
+        built_real_store,
+        "select distinct date from marts.fct_security_daily where symbol = '0700.HK' and is_suspect order by 1",
+    )
     expected = ["2020-12-24", "2020-12-31", "2021-02-11", "2022-01-31", "2024-12-24", "2024-12-31", "2025-01-28"]
     assert [row[0].isoformat() for row in rows] == expected

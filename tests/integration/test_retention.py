@@ -67,7 +67,16 @@ def files_of(settings: Settings) -> dict[Dataset, list[date]]:
 
 
 def counts(settings: Settings) -> dict[str, int]:
-    tables = ["prices", "corporate_actions", "fx_rates", "estimates", "shares", "fetch_windows", "rejected_rows", "unit_verdicts"]
+    tables = [
+        "prices",
+        "corporate_actions",
+        "fx_rates",
+        "estimates",
+        "shares",
+        "fetch_windows",
+        "rejected_rows",
+        "unit_verdicts",
+    ]
     return {table: ask_warehouse(settings, f"select count(*) from raw.{table}")[0][0] for table in tables}
 
 
@@ -111,7 +120,10 @@ def test_estimates_and_share_counts_stay_for_good(copy: Settings) -> None:
 def test_what_was_known_since_can_be_looked_back_on_and_nothing_before(store: Settings, copy: Settings) -> None:
     remove_old_history(copy)
     early = copy.model_copy(update={"known_at": date(2024, 12, 31)})
-    with pytest.raises(TitansError, match=r"KNOWN_AT=2024-12-31 is before the history that is kept: .* Give 2025-01-01 or a later day\."):
+    with pytest.raises(
+        TitansError,
+        match=r"KNOWN_AT=2024-12-31 is before the history that is kept: .* Give 2025-01-01 or a later day\.",
+    ):
         build.load(early, new_run(early))
     known = copy.model_copy(update={"known_at": LOOKED_BACK_ON})
     build.load(known, new_run(known))
@@ -120,12 +132,17 @@ def test_what_was_known_since_can_be_looked_back_on_and_nothing_before(store: Se
 
 def test_rows_of_before_the_kept_history_are_refused(copy: Settings) -> None:
     """An export of 20 December that comes now: whether the vendor took it back since, only the files that are gone could tell."""
-    late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC)))
-    estimates = WORLD.answer(Fetch(Dataset.ESTIMATES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC)))
+    late = WORLD.answer(
+        Fetch(Dataset.PRICES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC))
+    )
+    estimates = WORLD.answer(
+        Fetch(Dataset.ESTIMATES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC))
+    )
     remove_old_history(copy)
     before = files_of(copy)
     with pytest.raises(
-        TitansError, match=r"prices is of 2024-12-20 22:00 UTC, and make tidy has let landing files of before 2025-01-01 22:04 go"
+        TitansError,
+        match=r"prices is of 2024-12-20 22:00 UTC, and make tidy has let landing files of before 2025-01-01 22:04 go",
     ):
         small_world.land_delivery(copy, late, "late")
     assert files_of(copy) == before
@@ -135,7 +152,9 @@ def test_rows_of_before_the_kept_history_are_refused(copy: Settings) -> None:
 
 def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
     """A series a tenth of what it was, on 30 December, and nothing good of it since: a person may still let it in."""
-    good = WORLD.answer(Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 12), datetime(2024, 12, 12, 22, tzinfo=UTC)))
+    good = WORLD.answer(
+        Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 12), datetime(2024, 12, 12, 22, tzinfo=UTC))
+    )
     bad = small_world.Delivery(
         Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 13), datetime(2024, 12, 14, 22, tzinfo=UTC)),
         tuple({**row, **{name: row[name] / 100 for name in ("open", "high", "low", "close")}} for row in good.rows),
@@ -153,16 +172,23 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
         build.load(copy, run)
         with suppress(TitansError):  # one of four symbols is more than a fifth
             build.check_raw(copy, run)
-    assert ask_warehouse(copy, "select symbol, fetched_at::date from raw.unhealed_units") == [("1.HK", date(2024, 12, 14))]
+    assert ask_warehouse(copy, "select symbol, fetched_at::date from raw.unhealed_units") == [
+        ("1.HK", date(2024, 12, 14))
+    ]
     remove_old_history(copy)
-    assert [manifest.run_id for _, manifest in landed(copy, Dataset.PRICES) if manifest.run_id.startswith("gamma")] == ["gamma0", "gamma1"]
+    assert [manifest.run_id for _, manifest in landed(copy, Dataset.PRICES) if manifest.run_id.startswith("gamma")] == [
+        "gamma0",
+        "gamma1",
+    ]
 
 
 def test_nothing_goes_while_files_wait_to_be_loaded(copy: Settings) -> None:
     late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2025, 1, 31), datetime(2025, 2, 1, 22, tzinfo=UTC)))
     small_world.land_delivery(copy, late, "new")
     before = files_of(copy)
-    with pytest.raises(TitansError, match="1 landing files are not loaded yet, the first is prices-world-001-20250201T220000"):
+    with pytest.raises(
+        TitansError, match="1 landing files are not loaded yet, the first is prices-world-001-20250201T220000"
+    ):
         remove_old_history(copy)
     assert files_of(copy) == before
 

@@ -79,7 +79,11 @@ def assert_rows(settings: Settings, sql: str, keys: int, expected: dict[tuple[An
     assert actual
     told, wanted = (np.array([table[key] for key in expected], dtype=float) for table in (actual, expected))
     near = (np.isnan(told) & np.isnan(wanted)) | (np.abs(told - wanted) <= TOLERANCE * np.maximum(1, np.abs(wanted)))
-    off = [(key, actual[key], expected[key]) for key, is_near in zip(expected, near.all(axis=1), strict=True) if not is_near]
+    off = [
+        (key, actual[key], expected[key])
+        for key, is_near in zip(expected, near.all(axis=1), strict=True)
+        if not is_near
+    ]
     assert not off, f"{len(off)} rows differ, such as {off[0]}"
 
 
@@ -115,12 +119,19 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
     market, seeds = random_market.draw_market(SEED, project), project / "seeds"
     for symbol, exchange, currency in (("^HX", "XHKG", "HKD"), ("^UX", "XNYS", "USD")):
         market.exchange[symbol], market.currency[symbol] = exchange, currency
-        level, days = 10_000.0, [day for day in market.sessions[exchange] if random_market.FIRST <= day <= random_market.LAST]
+        level, days = (
+            10_000.0,
+            [day for day in market.sessions[exchange] if random_market.FIRST <= day <= random_market.LAST],
+        )
         market.closes[symbol] = {day: (level := level * float(np.exp(random.gauss(0.0002, 0.015)))) for day in days}
         with (seeds / "securities.csv").open("a") as file:
             file.write(f"{symbol},Index {symbol},index,{exchange},{currency},\n")
     exchanges = (seeds / "exchanges.csv").read_text().splitlines()
-    write_csv(seeds / "exchanges.csv", exchanges[0], *(row + ("^HX" if row.startswith("XHKG") else "^UX") for row in exchanges[1:]))
+    write_csv(
+        seeds / "exchanges.csv",
+        exchanges[0],
+        *(row + ("^HX" if row.startswith("XHKG") else "^UX") for row in exchanges[1:]),
+    )
     write_csv(seeds / "market_events.csv", "event_id,name,date,description", f"drawn,a drawn event,{EVENT},A Saturday")
     random_market.write_baskets(
         seeds,
@@ -141,7 +152,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
     )
     ingest_all(settings, random_market.LAST)
     accept_everything(settings)
-    marts = ("fct_security_daily", "fct_index_daily", "fct_basket_comparison_daily", "fct_event_windows", "fct_corporate_actions")
+    marts = (
+        "fct_security_daily",
+        "fct_index_daily",
+        "fct_basket_comparison_daily",
+        "fct_event_windows",
+        "fct_corporate_actions",
+    )
     invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test", "--select", *(f"+{mart}" for mart in marts)])
     return settings, market
 
@@ -194,7 +211,14 @@ def test_securities(told: tuple[Settings, Market]) -> None:
         for day, values in returns(closes, dollars, holding):
             count, _, _ = market.share_count(symbol, day)
             worth = None if count is None else dollars[day] * count * market.split_factor(symbol, day, market.last_day)
-            expected[symbol, day] = [closes[day], dollars[day], holding[day], closes[day] / records[day] - 1, worth, *values]
+            expected[symbol, day] = [
+                closes[day],
+                dollars[day],
+                holding[day],
+                closes[day] / records[day] - 1,
+                worth,
+                *values,
+            ]
     columns = return_columns("return_", "return_usd_", "total_return_")
     assert_rows(
         settings,
@@ -213,13 +237,18 @@ def test_indices(told: tuple[Settings, Market]) -> None:
         for day, values in returns(levels):
             expected[symbol, day] = [levels[day], records[day], levels[day] / records[day] - 1, *values]
     assert_rows(
-        settings, f"select symbol, date, level, record_high, drawdown, {return_columns('return_')} from marts.fct_index_daily", 2, expected
+        settings,
+        f"select symbol, date, level, record_high, drawdown, {return_columns('return_')} from marts.fct_index_daily",
+        2,
+        expected,
     )
 
 
 def basket_levels(settings: Settings) -> dict[tuple[str, str, str], Series]:
     levels: dict[tuple[str, str, str], Series] = defaultdict(dict)
-    rows = ask_warehouse(settings, "select basket_id, currency_basis, return_type, date, level from marts.fct_basket_daily order by date")
+    rows = ask_warehouse(
+        settings, "select basket_id, currency_basis, return_type, date, level from marts.fct_basket_daily order by date"
+    )
     for *key, day, level in rows:
         levels[key[0], key[1], key[2]][day] = level
     return levels
@@ -250,7 +279,8 @@ def test_pairs(store: Settings) -> None:
     levels = basket_levels(store)
     multiples: dict[str, dict[date, tuple[float | None, float | None]]] = defaultdict(dict)
     for basket, day, multiple, coverage in ask_warehouse(
-        store, "select basket_id, date, forward_pe_aggregate, coverage_ratio from marts.fct_basket_valuation_daily order by date"
+        store,
+        "select basket_id, date, forward_pe_aggregate, coverage_ratio from marts.fct_basket_valuation_daily order by date",
     ):
         multiples[basket][day] = (multiple, coverage)
     expected: dict[tuple[Any, ...], list[float | None]] = {}
@@ -281,7 +311,9 @@ def test_pairs(store: Settings) -> None:
 
 def test_the_sample_has_discounts(built_sample_store: Settings) -> None:
     """Else the one above would compare nothing with nothing."""
-    ((discounts,),) = ask_warehouse(built_sample_store, "select count(forward_pe_discount) from marts.fct_basket_comparison_daily")
+    ((discounts,),) = ask_warehouse(
+        built_sample_store, "select count(forward_pe_discount) from marts.fct_basket_comparison_daily"
+    )
     assert discounts > 1000
 
 
@@ -300,7 +332,11 @@ def test_windows_of_a_drawn_event(drawn: tuple[Settings, Market]) -> None:
         for offset in range(max(-20, -zero), min(60, len(days) - 1 - zero) + 1):
             day = days[zero + offset]
             gained = levels[day] / levels[days[zero]] - 1
-            excess = None if yardstick is None else gained - (last_value(yardstick, day) / last_value(yardstick, days[zero]) - 1)
+            excess = (
+                None
+                if yardstick is None
+                else gained - (last_value(yardstick, day) / last_value(yardstick, days[zero]) - 1)
+            )
             expected[symbol, offset, day] = [gained, excess]
     assert_rows(
         settings,

@@ -162,7 +162,11 @@ def test_whatever_slips_through_the_sentence_meets_the_locks(readable: Settings)
 
 def test_values_and_messages_cannot_steer_a_terminal(readable: Settings) -> None:
     out = io.StringIO()
-    show(Console(file=out, width=200), readable, "select chr(27) || '[2J' as a, chr(8238) || 'LPAA' as b, '[/red] [bold]x' as c")
+    show(
+        Console(file=out, width=200),
+        readable,
+        "select chr(27) || '[2J' as a, chr(8238) || 'LPAA' as b, '[/red] [bold]x' as c",
+    )
     assert "\x1b" not in out.getvalue()
     assert "\u202e" not in out.getvalue()
     assert "\\x1b[2J" in out.getvalue()
@@ -173,7 +177,9 @@ ENDLESS = "with recursive t(a) as (select 1 union all select a + 1 from t) selec
 
 
 @pytest.mark.parametrize("statement", [ENDLESS, ENDLESS.replace("count(*)", "*"), f"explain analyze {ENDLESS}"])
-def test_a_statement_without_an_end_is_stopped(readable: Settings, monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+def test_a_statement_without_an_end_is_stopped(
+    readable: Settings, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
     monkeypatch.setattr("titans.query.LONGEST_SECONDS", 1.0)
     with pytest.raises(TitansError, match=r"^The query was stopped after 1 seconds: ask for less, or open the file"):
         show(Console(file=io.StringIO()), readable, statement)
@@ -197,7 +203,11 @@ query._check_statements = interrupted_soon
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker of the test runner ignores it, and so would its children
 app()
 """
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "TITANS_DATA_DIR": str(readable.data_dir)}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "TITANS_DATA_DIR": str(readable.data_dir),
+    }
     command = [sys.executable, "-c", program, "query", "--", ENDLESS]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (result.returncode, result.stdout, result.stderr) == (1, "", "Error: The query was stopped.\n")
@@ -207,7 +217,13 @@ def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command of the Makefile, with what is installed."""
     command = ["make", "--old-file", ".venv/run.stamp", f"PY={sys.executable}", *words]
     return subprocess.run(
-        command, cwd=PROJECT_ROOT, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=PROJECT_ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -226,7 +242,13 @@ def test_make_takes_a_statement_word_for_word(readable: Settings, tmp_path: Path
     ids=lambda words: words[-1],
 )  # fmt: skip
 def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: list[str]) -> None:
-    for text in (f"$(shell touch {tmp_path}/a)", f"`touch {tmp_path}/b`", f'"; touch {tmp_path}/c; "', f"'; touch {tmp_path}/d; '", "a\nb"):
+    for text in (
+        f"$(shell touch {tmp_path}/a)",
+        f"`touch {tmp_path}/b`",
+        f'"; touch {tmp_path}/c; "',
+        f"'; touch {tmp_path}/d; '",
+        "a\nb",
+    ):
         result = make(*words[:-1], f"{words[-1]}{text}", f"DATA={readable.data_dir}")
         assert result.returncode != 0
         assert result.stderr.startswith("Error: "), result.stderr
@@ -291,7 +313,16 @@ def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path
 
 @pytest.mark.parametrize(
     "generation",
-    ["../../etc/passwd", "/etc/passwd", "20250101T000000.000000Z-nogit/../../x", "*", "x\0y", "\u202e", "'; --", "a" * 300],
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "20250101T000000.000000Z-nogit/../../x",
+        "*",
+        "x\0y",
+        "\u202e",
+        "'; --",
+        "a" * 300,
+    ],
     ids=ascii,
 )
 def test_rollback_goes_to_no_name_but_a_generation(built_sample_store: Settings, generation: str) -> None:
@@ -302,7 +333,9 @@ def test_rollback_goes_to_no_name_but_a_generation(built_sample_store: Settings,
     assert generations.hold(built_sample_store) is None
 
 
-def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(built_sample_store: Settings, copy_store: CopyStore) -> None:
+def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(
+    built_sample_store: Settings, copy_store: CopyStore
+) -> None:
     """Who can write a manifest must not move the link, nor have a file removed, outside of the folder."""
     settings = copy_store(built_sample_store)
     (known,) = generations.manifests(settings)
@@ -322,9 +355,15 @@ def test_odd_symbols_of_an_export_are_rejected_rows_word_for_word(tmp_path: Path
     with (folder / "prices.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["symbol", "date", "close", "currency"])
-        rows.writerows([symbol, day, "500", "HKD"] for symbol in ["0700.HK", *odd] for day in ("2025-03-06", "2025-03-07"))
-    (folder / "fx_rates.csv").write_text("base_currency,quote_currency,date,rate\nUSD,HKD,2025-03-07,7.77\nUSD,CNY,2025-03-07,7.2\n")
-    settings = load_settings(source="files", files_dir=str(folder), exported_at="2025-03-08", data_dir=str(tmp_path / "data"))
+        rows.writerows(
+            [symbol, day, "500", "HKD"] for symbol in ["0700.HK", *odd] for day in ("2025-03-06", "2025-03-07")
+        )
+    (folder / "fx_rates.csv").write_text(
+        "base_currency,quote_currency,date,rate\nUSD,HKD,2025-03-07,7.77\nUSD,CNY,2025-03-07,7.2\n"
+    )
+    settings = load_settings(
+        source="files", files_dir=str(folder), exported_at="2025-03-08", data_dir=str(tmp_path / "data")
+    )
     ingest_all(settings)
     build.load(settings, new_run(settings))
     assert ask_warehouse(settings, "select distinct symbol from raw.prices") == [("0700.HK",)]
@@ -341,7 +380,9 @@ def test_release_of_an_odd_name_finds_nothing(built_sample_store: Settings, symb
         release_units(built_sample_store, symbol, "", "reason")
 
 
-def add_file(archive: tarfile.TarFile, name: str, content: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: str = "") -> None:
+def add_file(
+    archive: tarfile.TarFile, name: str, content: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> None:
     member = tarfile.TarInfo(name)
     member.type, member.linkname, member.size = kind, link, len(content) if kind == tarfile.REGTYPE else 0
     archive.addfile(member, io.BytesIO(content))
@@ -357,7 +398,9 @@ def add_file(archive: tarfile.TarFile, name: str, content: bytes = b"x", kind: b
         ("data/sample/landing/estimates/x.parquet", tarfile.SYMTYPE, "../../../../outside"), ("seeds/pipe.csv", tarfile.FIFOTYPE, ""), ("seeds/x.sql", tarfile.REGTYPE, ""),
     ],
 )  # fmt: skip
-def test_restore_writes_only_seeds_and_snapshots(tmp_path: Path, project_copy: Path, name: str, kind: bytes, link: str) -> None:
+def test_restore_writes_only_seeds_and_snapshots(
+    tmp_path: Path, project_copy: Path, name: str, kind: bytes, link: str
+) -> None:
     settings = load_settings(data_dir=str(tmp_path / "data"), dbt_project_dir=str(project_copy))
     archive_path = tmp_path / "strange.tar.gz"
     with tarfile.open(archive_path, "w:gz") as archive:
@@ -396,7 +439,10 @@ def test_a_restore_into_an_empty_folder_of_an_odd_name_brings_every_snapshot_bac
     settings = lost.model_copy(update={"data_dir": tmp_path / 'it\'s "my" data; ünï 数据'})
     bring_back(settings, str(saved))
     run = new_run(settings, "ingest_test")
-    batches = [*ingest.plan_prices(settings, "hk", AS_OF, ingest.Wish()), *ingest.plan_prices(settings, "us", AS_OF, ingest.Wish())]
+    batches = [
+        *ingest.plan_prices(settings, "hk", AS_OF, ingest.Wish()),
+        *ingest.plan_prices(settings, "us", AS_OF, ingest.Wish()),
+    ]
     for batch in [*batches, *ingest.plan_fx(settings, AS_OF, ingest.Wish())]:
         ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
     run.finish(AS_OF.isoformat())

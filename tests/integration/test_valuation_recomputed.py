@@ -62,7 +62,9 @@ class Inputs:
     closes: dict[str, dict[date, float]] = field(default_factory=lambda: defaultdict(dict))
     rates: dict[str, dict[date, float]] = field(default_factory=lambda: defaultdict(dict))
     counts: dict[str, dict[date, float]] = field(default_factory=lambda: defaultdict(dict))
-    years: dict[str, dict[date, dict[date, tuple[float, str]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(dict)))
+    years: dict[str, dict[date, dict[date, tuple[float, str]]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
     means: dict[tuple[str, str, date], dict[date, tuple[float, str]]] = field(default_factory=lambda: defaultdict(dict))
 
     @classmethod
@@ -157,7 +159,9 @@ class Inputs:
         elif quote.weight >= 0.5:
             quote.method, quote.eps_ntm = "fy1_only", quote.eps_fy1
 
-    def revision(self, symbol: str, kind: str, end: date, as_of: date, days: int) -> tuple[float, float | None, date] | None:
+    def revision(
+        self, symbol: str, kind: str, end: date, as_of: date, days: int
+    ) -> tuple[float, float | None, date] | None:
         """Change, ratio and day of the base."""
         series = self.means[symbol, kind, end]
         base = max((taken for taken in series if taken <= as_of - timedelta(days=days)), default=None)
@@ -176,7 +180,9 @@ class Inputs:
             quote, count = self.quotes[symbol][session], self.count(symbol, day)
             if quote.sessions_missed > 5:
                 continue
-            values[symbol] = None if count is None else self.convert(quote.close * count, self.currency[symbol], "USD", day)
+            values[symbol] = (
+                None if count is None else self.convert(quote.close * count, self.currency[symbol], "USD", day)
+            )
             if quote.eps_ntm is not None:
                 yields[symbol] = quote.eps_ntm / quote.close
             for days in HORIZONS:
@@ -186,7 +192,9 @@ class Inputs:
                     and (told := self.revision(symbol, "y", quote.year_end, quote.estimate_as_of, days))
                 ):
                     directions[days].append((told[0] > 0) - (told[0] < 0))
-        covered = [(value, yields[symbol]) for symbol, value in values.items() if symbol in yields and value is not None]
+        covered = [
+            (value, yields[symbol]) for symbol, value in values.items() if symbol in yields and value is not None
+        ]
         winners = [(value, each) for value, each in covered if each > 0]
         middle = median([1 / each if each > 0 else math.inf for each in yields.values()]) if yields else math.inf
         total = None if None in values.values() else sum(value for value in values.values() if value)
@@ -201,7 +209,10 @@ class Inputs:
             "members_covered": len(yields),
             "coverage_ratio": sum(value for value, _ in covered) / total if total else None,
             "loss_makers": sum(each <= 0 for each in yields.values()),
-            **{f"revision_breadth_{days}d": sum(each) / len(each) if each else None for days, each in directions.items()},
+            **{
+                f"revision_breadth_{days}d": sum(each) / len(each) if each else None
+                for days, each in directions.items()
+            },
             **{f"revision_members_{days}d": len(each) for days, each in directions.items()},
         }
 
@@ -227,7 +238,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     project = root / "dbt_project"
     shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
     write_world(root / "files", project / "seeds", WORLD_SEED)
-    settings = load_settings(source="files", files_dir=str(root / "files"), exported_at="2025-03-08", data_dir=str(root / "data"))
+    settings = load_settings(
+        source="files", files_dir=str(root / "files"), exported_at="2025-03-08", data_dir=str(root / "data")
+    )
     settings = settings.model_copy(update={"dbt_project_dir": project})
     run_without_airflow(settings)
     return settings
@@ -310,7 +323,8 @@ def test_every_revision(store: Store) -> None:
     settings, inputs, _ = store
     columns = ", ".join(f"change_{days}d, revision_{days}d, base_as_of_{days}d" for days in HORIZONS)
     rows = ask(
-        settings, f"select symbol, left(period_type, 1), period_end, as_of, mean, currency, {columns} from marts.fct_estimate_revisions"
+        settings,
+        f"select symbol, left(period_type, 1), period_end, as_of, mean, currency, {columns} from marts.fct_estimate_revisions",
     )
     assert len(rows) == sum(len(series) for series in inputs.means.values())
     for symbol, kind, end, as_of, mean, currency, *actual in rows:
@@ -319,7 +333,11 @@ def test_every_revision(store: Store) -> None:
             pytest.approx(inputs.means[symbol, label, end][as_of][0], rel=TOLERANCE),
             inputs.means[symbol, label, end][as_of][1],
         )
-        expected = [part for days in HORIZONS for part in (inputs.revision(symbol, label, end, as_of, days) or (None, None, None))]
+        expected = [
+            part
+            for days in HORIZONS
+            for part in (inputs.revision(symbol, label, end, as_of, days) or (None, None, None))
+        ]
         for value, wanted in zip(actual, expected, strict=True):
             assert_same(value, wanted, (symbol, as_of, end))
 
@@ -373,16 +391,23 @@ class TestWorld:
         )
         assert rows == [(500.0, "GBp", pytest.approx(6.25), pytest.approx(6.25e6))]
         rows = ask(
-            world, "select market_value_usd from marts.fct_basket_market_value_daily where basket_id = 'sterling' and date = ?", [LAST]
+            world,
+            "select market_value_usd from marts.fct_basket_market_value_daily where basket_id = 'sterling' and date = ?",
+            [LAST],
         )
         assert rows == [(pytest.approx(6.25e6),)]
 
     def test_dividends_in_pence_and_in_pounds_reinvest_alike(self, world: Settings) -> None:
         """20 pence on 400, then 0.1 pounds on 400, then 400 to 500: 1.05 * 1.025 * 1.25."""
-        ((index,),) = ask(world, "select total_return_index from marts.fct_security_daily where symbol = 'PENCE.L' and date = ?", [LAST])
+        ((index,),) = ask(
+            world,
+            "select total_return_index from marts.fct_security_daily where symbol = 'PENCE.L' and date = ?",
+            [LAST],
+        )
         assert index == pytest.approx(100 * 1.05 * 1.025 * 1.25, rel=TOLERANCE)
         rows = ask(
-            world, "select value, currency, value_in_price_currency from marts.fct_corporate_actions where symbol = 'PENCE.L' order by date"
+            world,
+            "select value, currency, value_in_price_currency from marts.fct_corporate_actions where symbol = 'PENCE.L' order by date",
         )
         assert rows == [(20.0, "GBp", 20.0), (0.1, "GBP", pytest.approx(10.0))]
 
@@ -400,7 +425,11 @@ class TestWorld:
         ]
 
     def test_rates_are_fetched_of_major_currencies_only(self, world: Settings) -> None:
-        assert ask(world, "select distinct currency_pair from marts.fct_fx_daily order by 1") == [("USDCNY",), ("USDGBP",), ("USDHKD",)]
+        assert ask(world, "select distinct currency_pair from marts.fct_fx_daily order by 1") == [
+            ("USDCNY",),
+            ("USDGBP",),
+            ("USDHKD",),
+        ]
 
 
 class TestBadInput:
@@ -419,18 +448,24 @@ class TestBadInput:
         [("US1", "2024-09-30", "share count is not above zero"), ("US2", "2031-01-01", "future date")],
         ids=["negative shares", "estimate from the future"],
     )
-    def test_rows_are_rejected(self, world: Settings, status: dict[str, str], symbol: str, day: str, reason: str) -> None:
-        assert ask(world, "select symbol, date::varchar, reasons from ops.rejected_rows where symbol = ?", [symbol]) == [
-            (symbol, day, reason)
-        ]
+    def test_rows_are_rejected(
+        self, world: Settings, status: dict[str, str], symbol: str, day: str, reason: str
+    ) -> None:
+        assert ask(
+            world, "select symbol, date::varchar, reasons from ops.rejected_rows where symbol = ?", [symbol]
+        ) == [(symbol, day, reason)]
         assert f"{reason}: 1 ({symbol} {day})" in status["Rejected"]
 
     @pytest.mark.parametrize(
-        ("symbol", "row"), [("US1", "2024-09-30 (share count is not above zero)"), ("US2", "2031-01-01 (future date)")], ids=["US1", "US2"]
+        ("symbol", "row"),
+        [("US1", "2024-09-30 (share count is not above zero)"), ("US2", "2031-01-01 (future date)")],
+        ids=["US1", "US2"],
     )
     def test_the_warning_of_a_rejected_row_names_it(self, record: RunRecord, symbol: str, row: str) -> None:
         (check,) = [check for check in record.checks if check.name == "no_rejected_row"]
-        assert [example["detail"] for example in check.examples if example["symbol"] == symbol] == [f"1 rejected, such as {row}"]
+        assert [example["detail"] for example in check.examples if example["symbol"] == symbol] == [
+            f"1 rejected, such as {row}"
+        ]
 
     def test_a_fiscal_year_end_that_moves_warns(self, record: RunRecord, status: dict[str, str]) -> None:
         (check,) = [check for check in record.checks if check.name == "fiscal_years_steady"]

@@ -61,7 +61,9 @@ def bars(*closes: float | None) -> list[Bar]:
     """One bar a session from Monday on, each a little above its open."""
     days = (MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY)
     return [
-        Bar(day, close, open=close - 1, high=close + 2, low=close - 3, volume=1000 + n) if close is not None else Bar(day, None)
+        Bar(day, close, open=close - 1, high=close + 2, low=close - 3, volume=1000 + n)
+        if close is not None
+        else Bar(day, None)
         for n, (day, close) in enumerate(zip(days, closes, strict=False))
     ]
 
@@ -115,8 +117,18 @@ class TestPrices:
         assert extract.table.schema == SCHEMAS[Dataset.PRICES]
         rows = extract.table.to_pylist()
         assert [(row["symbol"], row["date"], row["close"]) for row in rows] == [
-            *zip(["AAPL"] * 5, [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY], [238.03, 235.93, 235.74, 235.33, 239.07], strict=True),
-            *zip(["0700.HK"] * 5, [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY], [480.0, 490.2, 520.0, 544.0, 533.5], strict=True),
+            *zip(
+                ["AAPL"] * 5,
+                [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY],
+                [238.03, 235.93, 235.74, 235.33, 239.07],
+                strict=True,
+            ),
+            *zip(
+                ["0700.HK"] * 5,
+                [MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY],
+                [480.0, 490.2, 520.0, 544.0, 533.5],
+                strict=True,
+            ),
         ]
         assert rows[-1] == {
             "symbol": "0700.HK",
@@ -188,7 +200,9 @@ class TestPrices:
 
         assert extract.table.column("date").to_pylist()[-1] == THURSDAY
 
-    def test_a_bar_without_a_close_is_delivered_for_the_raw_store_to_reject(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_bar_without_a_close_is_delivered_for_the_raw_store_to_reject(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.series["AAPL"] = new_york(238.03, 235.93, 235.74, 235.33, None)
 
         last = open_source().prices([APPLE], WEEK).table.to_pylist()[-1]
@@ -197,7 +211,11 @@ class TestPrices:
 
     def test_an_empty_bar_on_a_holiday_is_no_bar(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         holiday = date(2025, 1, 29)  # Lunar New Year
-        yahoo.series["0700.HK"].bars = [Bar(date(2025, 1, 28), 400.0, 399.0, 401.0, 398.0, 7), Bar(holiday, None), *bars(480.0)]
+        yahoo.series["0700.HK"].bars = [
+            Bar(date(2025, 1, 28), 400.0, 399.0, 401.0, 398.0, 7),
+            Bar(holiday, None),
+            *bars(480.0),
+        ]
 
         extract = open_source().prices([TENCENT], Window(date(2025, 1, 27), MONDAY))
 
@@ -211,7 +229,9 @@ class TestPrices:
         assert extract.table.column("date").to_pylist() == [MONDAY, TUESDAY, WEDNESDAY, THURSDAY]
         assert extract.failures == []
 
-    def test_a_window_without_a_finished_session_asks_for_nothing(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_window_without_a_finished_session_asks_for_nothing(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         extract = open_source().prices([APPLE], Window(date(2025, 3, 1), date(2025, 3, 2)))
 
         assert (extract.table.num_rows, extract.failures, yahoo.requests_of("AAPL")) == (0, [], 0)
@@ -234,7 +254,9 @@ class TestPrices:
         assert extract.failures == []
         assert extract.table.num_rows == 5
 
-    def test_too_many_requests_for_one_symbol_costs_that_symbol(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_too_many_requests_for_one_symbol_costs_that_symbol(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.break_symbol("AAPL", Fault.RATE_LIMITED)
 
         extract = open_source().prices([APPLE, TENCENT], WEEK)
@@ -260,7 +282,9 @@ class TestPrices:
 
         extract = open_source().prices([APPLE, TENCENT], WEEK)
 
-        assert [(failure.symbol, failure.reason, failure.is_retryable) for failure in extract.failures] == [("AAPL", sentence, True)]
+        assert [(failure.symbol, failure.reason, failure.is_retryable) for failure in extract.failures] == [
+            ("AAPL", sentence, True)
+        ]
         assert set(extract.table.column("symbol").to_pylist()) == {"0700.HK"}
 
     def test_a_broken_answer_is_not_remembered(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
@@ -292,8 +316,12 @@ class TestPrices:
 
 class TestFxRates:
     def test_finished_days_of_a_pair_arrive(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
-        rates = [Bar(day, rate) for day, rate in zip((WEDNESDAY, THURSDAY, FRIDAY), (7.7712, 7.773, 7.7701), strict=True)]
-        yahoo.series["HKD=X"] = Series("HKD", "Europe/London", rates, opens_at=datetime.min.time(), instrument_type="CURRENCY")
+        rates = [
+            Bar(day, rate) for day, rate in zip((WEDNESDAY, THURSDAY, FRIDAY), (7.7712, 7.773, 7.7701), strict=True)
+        ]
+        yahoo.series["HKD=X"] = Series(
+            "HKD", "Europe/London", rates, opens_at=datetime.min.time(), instrument_type="CURRENCY"
+        )
 
         extract = open_source().fx_rates([USDHKD], WEEK)
 
@@ -305,7 +333,9 @@ class TestFxRates:
 
     def test_a_rate_in_summer_keeps_its_london_day(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         day = date(2024, 7, 3)  # midnight in London is 23:00 UTC of the day before
-        yahoo.series["HKD=X"] = Series("HKD", "Europe/London", [Bar(day, 7.81)], opens_at=datetime.min.time(), instrument_type="CURRENCY")
+        yahoo.series["HKD=X"] = Series(
+            "HKD", "Europe/London", [Bar(day, 7.81)], opens_at=datetime.min.time(), instrument_type="CURRENCY"
+        )
 
         assert open_source().fx_rates([USDHKD], Window(day, day)).table.column("date").to_pylist() == [day]
 
@@ -338,7 +368,9 @@ class TestShares:
             }
         ]
 
-    def test_shares_outstanding_stand_in_where_they_fit_the_market_value(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_shares_outstanding_stand_in_where_they_fit_the_market_value(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15.02e9, "USD", [])
         del yahoo.summaries["AAPL"]["defaultKeyStatistics"]["impliedSharesOutstanding"]
 
@@ -346,7 +378,9 @@ class TestShares:
 
         assert (row["shares_outstanding"], row["share_class"]) == (15.02e9, "sharesOutstanding")
 
-    def test_a_count_that_does_not_fit_the_market_value_is_refused(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_count_that_does_not_fit_the_market_value_is_refused(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.summaries["AAPL"] = company("AAPL", 200.0, 1000.0, "USD", [], one_class=970.0)
         del yahoo.summaries["AAPL"]["defaultKeyStatistics"]["impliedSharesOutstanding"]
 
@@ -370,13 +404,18 @@ class TestShares:
         extract = open_source().shares([APPLE, NASDAQ], Window(MONDAY, THURSDAY))
 
         assert [(failure.symbol, failure.reason) for failure in extract.failures] == [
-            ("AAPL", "Yahoo only gives today's share counts; it has no history, so a backfill of share counts to 2025-03-06 is refused.")
+            (
+                "AAPL",
+                "Yahoo only gives today's share counts; it has no history, so a backfill of share counts to 2025-03-06 is refused.",
+            )
         ]
         assert yahoo.requests == []
 
 
 class TestEstimates:
-    def test_quarters_and_years_arrive_with_their_period_end_and_currency(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_quarters_and_years_arrive_with_their_period_end_and_currency(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         trends = [
             trend("0q", "2025-03-31", 2.0, "CNY", analysts=8),
             trend("+1q", "2025-06-30", None, "CNY"),
@@ -412,7 +451,9 @@ class TestEstimates:
             "basis_date": date(2025, 3, 8),
         }
 
-    @pytest.mark.parametrize("modules", [{"earningsTrend": {"trend": []}, "price": {"symbol": "AAPL"}}, {"assetProfile": {}}])
+    @pytest.mark.parametrize(
+        "modules", [{"earningsTrend": {"trend": []}, "price": {"symbol": "AAPL"}}, {"assetProfile": {}}]
+    )
     def test_a_company_that_nobody_covers_is_no_failure(
         self, yahoo: YahooStandIn, open_source: OpenSource, modules: dict[str, Any]
     ) -> None:
@@ -457,7 +498,9 @@ class TestEstimates:
 
 
 CHART, CRUMB_PATH = "v8/finance/chart/AAPL", "v1/test/getcrumb"
-STORM = "query2.finance.yahoo.com answered 6 requests in a row with 429, too many requests: it is not asked again before "
+STORM = (
+    "query2.finance.yahoo.com answered 6 requests in a row with 429, too many requests: it is not asked again before "
+)
 
 
 class TestAHostileYahoo:
@@ -473,7 +516,12 @@ class TestAHostileYahoo:
 
     @pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.CUT])
     def test_what_passes_is_waited_out_with_growing_random_waits(
-        self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime, fault: Fault, monkeypatch: pytest.MonkeyPatch
+        self,
+        yahoo: YahooStandIn,
+        open_source: OpenSource,
+        fake_time: FakeTime,
+        fault: Fault,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         windows: list[tuple[float, float]] = []
 
@@ -503,7 +551,9 @@ class TestAHostileYahoo:
         assert failure.reason == "Yahoo did not answer for AAPL within 15 seconds."
         assert (failure.is_retryable, failure.not_before, yahoo.requests_of("AAPL")) == (True, None, 2 + 4)
 
-    def test_a_connection_that_is_always_cut_fails_in_a_sentence(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_connection_that_is_always_cut_fails_in_a_sentence(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.break_symbol("AAPL", Fault.CUT)
 
         extract = open_source().prices([APPLE, TENCENT], WEEK)
@@ -566,7 +616,9 @@ class TestAHostileYahoo:
         extract = open_source().prices([APPLE, TENCENT, TESLA], WEEK)
         assert extract.failures[-1].reason.startswith(STORM)
 
-    def test_a_storm_stops_the_asking_and_says_when_to_come_back(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_storm_stops_the_asking_and_says_when_to_come_back(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.break_symbol("*", Fault.RATE_LIMITED)
 
         extract = open_source().prices([APPLE, TENCENT, TESLA, NVIDIA, MICROSOFT], WEEK)
@@ -581,7 +633,9 @@ class TestAHostileYahoo:
         assert f"before {until:%Y-%m-%d %H:%M:%S} UTC. Run again then" in extract.failures[1].reason
         assert len(yahoo.requests) == 6
 
-    def test_a_later_run_within_the_pause_asks_nothing_at_all(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_a_later_run_within_the_pause_asks_nothing_at_all(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         yahoo.break_symbol("*", Fault.RATE_LIMITED)
         open_source().prices([APPLE, TENCENT], WEEK)
         yahoo.mend()
@@ -610,12 +664,16 @@ class TestAHostileYahoo:
         fake_time.seconds += 15 * 60 + 1
         assert open_source().prices([APPLE, TENCENT], WEEK).failures == []
 
-    def test_refusals_in_a_row_are_counted_anew_after_an_answer(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_refusals_in_a_row_are_counted_anew_after_an_answer(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         for _ in range(3):
             yahoo.break_symbol("AAPL", Fault.RATE_LIMITED, times=3)
             assert open_source().prices([APPLE], WEEK).failures == []
 
-    def test_requests_are_spaced_by_the_budget(self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime) -> None:
+    def test_requests_are_spaced_by_the_budget(
+        self, yahoo: YahooStandIn, open_source: OpenSource, fake_time: FakeTime
+    ) -> None:
         source, started = open_source(), fake_time.now()
         for _ in range(10):
             source.prices([APPLE], WEEK)
@@ -624,14 +682,18 @@ class TestAHostileYahoo:
         # 60 a minute: the first comes a second after the one before this test.
         assert fake_time.now() - started == pytest.approx(11.0, abs=0.01)
 
-    def test_charts_do_without_a_crumb_and_estimates_say_why_they_cannot(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+    def test_charts_do_without_a_crumb_and_estimates_say_why_they_cannot(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
         YfData()._cookie = YfData()._crumb = None
         yahoo.break_symbol("crumb", Fault.RATE_LIMITED)
 
         assert open_source().prices([APPLE, TENCENT, APPLE], WEEK).failures == []
         (failure,) = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY)).failures
 
-        assert failure.reason.startswith("query1.finance.yahoo.com answered 6 requests in a row with 429, too many requests")
+        assert failure.reason.startswith(
+            "query1.finance.yahoo.com answered 6 requests in a row with 429, too many requests"
+        )
         assert len([path for _, path in yahoo.hits if path == CRUMB_PATH]) == 6
 
 
@@ -662,10 +724,17 @@ def test_nothing_is_kept_in_the_home_folder(yahoo: YahooStandIn, tmp_path: Path)
         "apple = [s for s in load_reference(settings.seeds_dir).securities if s.symbol == 'AAPL']\n"
         "print(YahooSource(settings).prices(apple, Window(date(2025, 3, 3), date(2025, 3, 7))).table.num_rows)\n"
     )
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     settings = {"TITANS_SOURCE": "yahoo", "TITANS_DATA_DIR": str(tmp_path / "data"), "TITANS_YAHOO_BASE_URL": yahoo.url}
 
-    result = subprocess.run([sys.executable, "-c", program], env=environment | settings, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment | settings, capture_output=True, text=True, check=False
+    )
 
     assert (result.stdout.strip(), result.returncode) == ("5", 0), result.stderr
     assert list(home.rglob("*")) == []
@@ -683,5 +752,9 @@ def test_generated_data_satisfies_the_source(yahoo: YahooStandIn, open_source: O
     estimates = source.estimates(securities, Window(FRIDAY, FRIDAY + timedelta(days=1)))
 
     assert [extract.failures for extract in (prices, rates, shares, estimates)] == [[], [], [], []]
-    assert {row["symbol"]: row["date"] for row in prices.table.to_pylist()} == {"AAPL": FRIDAY, "0700.HK": FRIDAY, "HSTECH.HK": FRIDAY}
+    assert {row["symbol"]: row["date"] for row in prices.table.to_pylist()} == {
+        "AAPL": FRIDAY,
+        "0700.HK": FRIDAY,
+        "HSTECH.HK": FRIDAY,
+    }
     assert (rates.table.num_rows, shares.table.num_rows, estimates.table.num_rows) == (4, 2, 8)

@@ -68,7 +68,9 @@ def write_world(files: Path, seeds: Path, seed: int) -> None:
     draw = random.Random(seed)
     _write_seeds(seeds)
     calendars = load_calendars(load_reference(seeds), LAST.year)
-    sessions = {name: [session.date for session in calendar.between(FIRST, LAST)] for name, calendar in calendars.items()}
+    sessions = {
+        name: [session.date for session in calendar.between(FIRST, LAST)] for name, calendar in calendars.items()
+    }
     prices = [row for company in COMPANIES for row in _prices(company, sessions[company.exchange], draw)]
     _write(files / "prices.csv", [*prices, *_pence_prices(sessions["XLON"])])
     _write(files / "fx_rates.csv", _rates(draw))
@@ -76,7 +78,8 @@ def write_world(files: Path, seeds: Path, seed: int) -> None:
     _write(files / "shares.csv", [*shares, *_pence_shares(), _count("US1", date(2024, 9, 30), -5e6)])
     estimates = [row for company in COMPANIES for row in _estimates(company, draw)]
     _write(
-        files / "estimates.csv", [*estimates, *_pence_estimates(), _estimate("US2", date(2031, 1, 1), "0y", date(2031, 9, 30), 1.0, "USD")]
+        files / "estimates.csv",
+        [*estimates, *_pence_estimates(), _estimate("US2", date(2031, 1, 1), "0y", date(2031, 9, 30), 1.0, "USD")],
     )
 
 
@@ -85,7 +88,9 @@ def _write_seeds(seeds: Path) -> None:
     with (seeds / "exchanges.csv").open("a", encoding="utf-8") as file:
         file.write("XLON,uk,London Stock Exchange,XLON,Europe/London,0 18 * * 1-5,\n")
     rows = [
-        (company.symbol, company.exchange, company.currency, company.estimate_currency) for company in COMPANIES if company.symbol != "EURO"
+        (company.symbol, company.exchange, company.currency, company.estimate_currency)
+        for company in COMPANIES
+        if company.symbol != "EURO"
     ]
     rows += [("EURO", "XNYS", "USD", ""), ("PENCE.L", "XLON", "GBp", "GBP"), ("PENNY.L", "XLON", "GBp", "")]
     _write(
@@ -106,7 +111,14 @@ def _write_seeds(seeds: Path) -> None:
     _write(
         seeds / "baskets.csv",
         [
-            {"basket_id": basket, "name": basket, "weighting": "equal", "rebalance": "annual", "base_date": "", "comparator_basket_id": ""}
+            {
+                "basket_id": basket,
+                "name": basket,
+                "weighting": "equal",
+                "rebalance": "annual",
+                "base_date": "",
+                "comparator_basket_id": "",
+            }
             for basket in baskets
         ],
     )
@@ -120,7 +132,9 @@ def _write_seeds(seeds: Path) -> None:
     )
 
 
-def _price(symbol: str, day: date, close: float, currency: str, dividend: object = "", dividend_currency: str = "") -> Row:
+def _price(
+    symbol: str, day: date, close: float, currency: str, dividend: object = "", dividend_currency: str = ""
+) -> Row:
     return {
         "symbol": symbol, "date": day, "close": close, "volume": 1000, "currency": currency, "dividend": dividend,
         "dividend_currency": dividend_currency,
@@ -129,7 +143,10 @@ def _price(symbol: str, day: date, close: float, currency: str, dividend: object
 
 def _prices(company: Company, sessions: list[date], draw: random.Random) -> Iterable[Row]:
     close = (
-        abs(company.earnings) * draw.uniform(8, 30) * (100 if company.currency == "GBp" and company.estimate_currency != "GBp" else 1) + 2
+        abs(company.earnings)
+        * draw.uniform(8, 30)
+        * (100 if company.currency == "GBp" and company.estimate_currency != "GBp" else 1)
+        + 2
     )
     suspended = sessions[200 : 200 + HOLD_OUT] if company.symbol == "HK4.HK" else []
     for day in sessions:

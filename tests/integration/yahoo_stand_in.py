@@ -110,7 +110,9 @@ class YahooStandIn:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def break_symbol(self, symbol: str, fault: Fault, times: int | None = None, headers: dict[str, str] | None = None) -> None:
+    def break_symbol(
+        self, symbol: str, fault: Fault, times: int | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         """Answer ``symbol`` (``*``: every one; ``crumb``: the crumb) with ``fault``: always, or the next ``times`` requests only."""
         self._faults[symbol] = (fault, times, headers or {})
 
@@ -143,7 +145,9 @@ class YahooStandIn:
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._is_closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -203,7 +207,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.startswith("v10/finance/quoteSummary/"):
             self._quote_summary(symbol, query["modules"].split(","))
         elif path.startswith("v7/finance/quote"):
-            quotes = [self.yahoo.summaries[name]["price"] for name in symbol.split(",") if "price" in self.yahoo.summaries.get(name, {})]
+            quotes = [
+                self.yahoo.summaries[name]["price"]
+                for name in symbol.split(",")
+                if "price" in self.yahoo.summaries.get(name, {})
+            ]
             self._answer({"quoteResponse": {"result": quotes, "error": None}})
         elif path.startswith("ws/fundamentals-timeseries/"):
             self._share_counts(symbol)
@@ -219,15 +227,23 @@ class _Handler(BaseHTTPRequestHandler):
             first, end = int(query["period1"]), int(query["period2"])
         else:
             first, end = series.stamp(series.bars[-1].day), series.stamp(series.bars[-1].day) + 1
-        bars = [bar for bar in series.bars if first <= series.stamp(bar.day) < end] + ([series.live] if series.live else [])
+        bars = [bar for bar in series.bars if first <= series.stamp(bar.day) < end] + (
+            [series.live] if series.live else []
+        )
         events = {
             "dividends": {
-                str(series.stamp(day)): {"amount": amount, "date": series.stamp(day)} | ({"currency": currency} if currency else {})
+                str(series.stamp(day)): {"amount": amount, "date": series.stamp(day)}
+                | ({"currency": currency} if currency else {})
                 for day, (amount, currency) in series.dividends.items()
                 if first <= series.stamp(day) < end
             },
             "splits": {
-                str(series.stamp(day)): {"date": series.stamp(day), "numerator": up, "denominator": down, "splitRatio": f"{up}:{down}"}
+                str(series.stamp(day)): {
+                    "date": series.stamp(day),
+                    "numerator": up,
+                    "denominator": down,
+                    "splitRatio": f"{up}:{down}",
+                }
                 for day, (up, down) in series.splits.items()
                 if first <= series.stamp(day) < end
             },
@@ -253,7 +269,10 @@ class _Handler(BaseHTTPRequestHandler):
         if bars and not is_empty:
             result["timestamp"] = [series.stamp(bar.day) for bar in bars]
             quote = {name: [getattr(bar, name) for bar in bars] for name in ("open", "high", "low", "close", "volume")}
-            result["indicators"] = {"quote": [quote], "adjclose": [{"adjclose": [bar.close and bar.close * 0.97 for bar in bars]}]}
+            result["indicators"] = {
+                "quote": [quote],
+                "adjclose": [{"adjclose": [bar.close and bar.close * 0.97 for bar in bars]}],
+            }
             result["events"] = {name: found for name, found in events.items() if found}
         else:
             result["indicators"] = {"quote": [{}], "adjclose": [{}]}
@@ -279,7 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
             result["shares_out"] = [count for _, count in counts]
         self._answer({"timeseries": {"result": [result], "error": None}})
 
-    def _answer(self, body: object, status: int = 200, kind: str = "application/json", headers: dict[str, str] | None = None) -> None:
+    def _answer(
+        self, body: object, status: int = 200, kind: str = "application/json", headers: dict[str, str] | None = None
+    ) -> None:
         content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response_only(status)
         own = {"Date": self.date_time_string(), "Content-Type": kind, "Content-Length": str(len(content))}
@@ -295,12 +316,21 @@ def _failed(envelope: str, code: str, description: str) -> dict[str, Any]:
 
 def trend(period: str, end: str | None, mean: float | None, currency: str, analysts: int = 20) -> dict[str, Any]:
     """One entry of the module earningsTrend, with the spread of estimates at a tenth of the mean to either side."""
-    spread = {} if mean is None else {"low": round(mean * 0.9, 4), "high": round(mean * 1.1, 4), "numberOfAnalysts": analysts}
+    spread = (
+        {}
+        if mean is None
+        else {"low": round(mean * 0.9, 4), "high": round(mean * 1.1, 4), "numberOfAnalysts": analysts}
+    )
     return {"period": period, "endDate": end, "earningsEstimate": {"avg": mean, "earningsCurrency": currency, **spread}}
 
 
 def company(
-    symbol: str, price: float, shares: float, currency: str, trends: list[dict[str, Any]], one_class: float | None = None
+    symbol: str,
+    price: float,
+    shares: float,
+    currency: str,
+    trends: list[dict[str, Any]],
+    one_class: float | None = None,
 ) -> dict[str, Any]:
     """The modules price, defaultKeyStatistics and earningsTrend of a company whose figures agree with each other."""
     return {
@@ -322,14 +352,23 @@ def generate(yahoo: YahooStandIn, now: datetime, years: int) -> None:
             ends = [day for day in _quarter_ends(now.year) + _quarter_ends(now.year + 1) if day >= now.date()]
             periods = {"0q": ends[0], "+1q": ends[1], "0y": year_end, "+1y": year_end.replace(year=now.year + 1)}
             multiples = {"0q": 80, "+1q": 76, "0y": 20, "+1y": 18}
-            trends = [trend(label, str(end), round(price / multiples[label], 4), security.currency) for label, end in periods.items()]
+            trends = [
+                trend(label, str(end), round(price / multiples[label], 4), security.currency)
+                for label, end in periods.items()
+            ]
             yahoo.summaries[security.symbol] = company(security.symbol, price, 2.5e9, security.currency, trends)
     first = date(now.year - years, 1, 1)
-    weekdays = [first + timedelta(days=n) for n in range((now.date() - first).days + 1) if (first + timedelta(days=n)).weekday() < 5]
+    weekdays = [
+        first + timedelta(days=n)
+        for n in range((now.date() - first).days + 1)
+        if (first + timedelta(days=n)).weekday() < 5
+    ]
     for currency, level in {"HKD": 7.78, "CNY": 7.2, "EUR": 0.92, "GBP": 0.79, "JPY": 150.0}.items():
         walk = random.Random(currency)
         bars = [Bar(day, round(level * (1 + walk.gauss(0, 0.0015)), 4), volume=0) for day in weekdays]
-        yahoo.series[f"{currency}=X"] = Series(currency, "Europe/London", bars, opens_at=time(0), instrument_type="CURRENCY")
+        yahoo.series[f"{currency}=X"] = Series(
+            currency, "Europe/London", bars, opens_at=time(0), instrument_type="CURRENCY"
+        )
 
 
 def _quarter_ends(year: int) -> list[date]:
@@ -349,7 +388,9 @@ def _generated_series(security: Security, calendar: SessionCalendar, now: dateti
         ends = (opened, level)
         volume = round(walk.uniform(5e6, 2e7))
         high, low = max(ends) * (1 + walk.random() * 0.004), min(ends) * (1 - walk.random() * 0.004)
-        bars.append(Bar(session.date, round(level, 2), round(opened, 2), round(high + 0.01, 2), round(low - 0.01, 2), volume))
+        bars.append(
+            Bar(session.date, round(level, 2), round(opened, 2), round(high + 0.01, 2), round(low - 0.01, 2), volume)
+        )
         if security.kind == "equity" and len(bars) % 250 == 100:
             dividends[session.date] = (round(level * 0.005, 4), None)
     kind = "INDEX" if security.kind == "index" else "EQUITY"
@@ -358,7 +399,9 @@ def _generated_series(security: Security, calendar: SessionCalendar, now: dateti
 
 def main() -> None:
     """Serve generated data until interrupted."""
-    parser = argparse.ArgumentParser(description="A Yahoo Finance on loopback with generated data for every symbol of the seeds.")
+    parser = argparse.ArgumentParser(
+        description="A Yahoo Finance on loopback with generated data for every symbol of the seeds."
+    )
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--years", type=int, default=5, help="full calendar years of history before this one")
     arguments = parser.parse_args()

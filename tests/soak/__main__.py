@@ -39,7 +39,8 @@ def soak(
     minutes: Annotated[float, typer.Option(help="How long, about.")] = 30.0,
     only: Annotated[Part | None, typer.Option(help="One part, for all of the time.")] = None,
     seed: Annotated[
-        int, typer.Option(help="Draws the moments of the kills; a seed repeats the draw, though not the machine's timing.")
+        int,
+        typer.Option(help="Draws the moments of the kills; a seed repeats the draw, though not the machine's timing."),
     ] = 0,
 ) -> None:
     """Kill, read and deliver bad input for ``minutes``, and print what was reached."""

@@ -89,7 +89,10 @@ class RunKiller:
     def _settings(self, data: Path, truth: int, number: int) -> Settings:
         exported_at = _EXPORTED + timedelta(minutes=number)
         return load_settings(
-            source="files", files_dir=str(self.folder / f"export-{truth}"), exported_at=exported_at.isoformat(), data_dir=str(data)
+            source="files",
+            files_dir=str(self.folder / f"export-{truth}"),
+            exported_at=exported_at.isoformat(),
+            data_dir=str(data),
         )
 
     def _start(self, settings: Settings) -> subprocess.Popen[str]:

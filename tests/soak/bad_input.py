@@ -23,7 +23,9 @@ def try_bad_input(folder: Path, seconds: float, tally: Tally, luck: random.Rando
     end = time.monotonic() + seconds
     references = {name: prepare(world, folder / name) for name, world in WORLDS.items()}
     much = next(mishap for mishap in export.MISHAPS if mishap.name == "rubbish")
-    waiting: list[tuple[str, Round]] = [("export", Round((Hit(replace(much, damage=export.rubbish(_MUCH_RUBBISH)), "*"),)))]
+    waiting: list[tuple[str, Round]] = [
+        ("export", Round((Hit(replace(much, damage=export.rubbish(_MUCH_RUBBISH)), "*"),)))
+    ]
     number = 0
     while time.monotonic() < end:
         if not waiting:

@@ -25,7 +25,9 @@ def linked_truth(settings: Settings, truths: dict[str, Path], tally: Tally, afte
     generation = generations.linked_generation(settings)
     manifest = next((known for known in generations.manifests(settings) if known.generation == generation), None)
     if generation is None or manifest is None:
-        tally.lost.append(f"after {after} the link names {settings.published_link.readlink()}, which is not there or has no manifest")
+        tally.lost.append(
+            f"after {after} the link names {settings.published_link.readlink()}, which is not there or has no manifest"
+        )
         return None
     path = generations.generation_path(settings, generation)
     if Path(f"{path}.wal").exists():

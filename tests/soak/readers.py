@@ -52,7 +52,18 @@ def _node_packages() -> Path:
     if not (target / "node_modules" / "@duckdb" / "node-api").exists():
         target.mkdir(parents=True, exist_ok=True)
         _must(
-            ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--no-package-lock", "--prefix", str(target), _NODE_API]
+            [
+                "npm",
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--no-save",
+                "--no-package-lock",
+                "--prefix",
+                str(target),
+                _NODE_API,
+            ]
         )
     return target
 
@@ -78,7 +89,10 @@ OWN_CLIENTS = (
 FOREIGN_CLIENTS = (
     Client("DuckDB 1.1.3", _reader("old", lambda: "1.1.3"), lambda: {"PYTHONPATH": str(_wheel("duckdb-1.1.3"))}),
     Client("DuckDB 1.4.4", _reader("old", lambda: "1.4.4"), lambda: {"PYTHONPATH": str(_wheel("duckdb-1.4.4"))}),
-    Client("duckdb command line", _reader("command-line", lambda: str(_wheel("duckdb-cli-1.5.6") / "duckdb_cli" / "duckdb"))),
+    Client(
+        "duckdb command line",
+        _reader("command-line", lambda: str(_wheel("duckdb-cli-1.5.6") / "duckdb_cli" / "duckdb")),
+    ),
     Client("Node", lambda where: ["node", str(CLIENTS / "reader.mjs"), *where, str(_node_packages())]),
 )
 
@@ -91,7 +105,10 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
     first = newest(folder)
     where = [str(settings_of(folder).published_link), str(folder / "newest"), str(seconds)]
     running: list[tuple[Client, subprocess.Popen[str]]] = []
-    publisher = _start([sys.executable, "-m", "tests.soak.publisher", str(folder), str(seconds), "0.05"], {"PYTHONPATH": str(PROJECT_ROOT)})
+    publisher = _start(
+        [sys.executable, "-m", "tests.soak.publisher", str(folder), str(seconds), "0.05"],
+        {"PYTHONPATH": str(PROJECT_ROOT)},
+    )
     try:
         for client in clients:
             try:
@@ -118,7 +135,12 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
 def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TITANS_")}
     return subprocess.Popen(
-        command, env={**inherited, **environment}, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env={**inherited, **environment},
+        cwd=PROJECT_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 

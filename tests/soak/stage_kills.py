@@ -33,7 +33,9 @@ _BEGIN_AGAIN = 0.25
 """How often a new run follows a kill, where else the same one goes on."""
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.soak.stage_kills", "dbt.cli.main", "dbt.adapters.duckdb.connections", "great_expectations"])
+_context.set_forkserver_preload(
+    ["tests.soak.stage_kills", "dbt.cli.main", "dbt.adapters.duckdb.connections", "great_expectations"]
+)
 
 
 def _run(settings: Settings, run_id: str, first: str, said: Connection) -> None:
@@ -85,7 +87,9 @@ class StageKiller:
             self.references[str(truth)] = generations.generation_path(settings, last.generation)
         names = list(self.references)
         for one, two in pairwise(names):
-            assert differences(self.references[one], self.references[two]), "two truths must differ, or nothing would be tested"
+            assert differences(self.references[one], self.references[two]), (
+                "two truths must differ, or nothing would be tested"
+            )
 
     def round(self, kills: int = 1) -> None:
         """One export: ``kills`` kills, each followed by a look at the link, then a run to the end, and a look at its marts."""
@@ -112,7 +116,9 @@ class StageKiller:
         self.tally.done["runs after a kill that end in the marts of an undisturbed one"] += told == truth
         self.rounds += 1
 
-    def _start(self, settings: Settings, run_id: str, first: str) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+    def _start(
+        self, settings: Settings, run_id: str, first: str
+    ) -> tuple[multiprocessing.process.BaseProcess, Connection]:
         heard, said = _context.Pipe(duplex=False)
         process = _context.Process(target=_run, args=(settings, run_id, first, said), daemon=True)
         process.start()
@@ -152,7 +158,9 @@ class StageKiller:
         if process.exitcode == -signal.SIGKILL and stage != "end":
             return stage, f"a kill in {stage}, {delay:.2f} s after {wanted} had begun (round {self.rounds})"
         if stage != "end":
-            self.tally.wrong.append(f"a run of round {self.rounds} died by itself in {stage or 'its start'}, with code {process.exitcode}")
+            self.tally.wrong.append(
+                f"a run of round {self.rounds} died by itself in {stage or 'its start'}, with code {process.exitcode}"
+            )
         return stage, ""
 
 

@@ -52,7 +52,9 @@ def write_truth(folder: Path, truth: int) -> Path:
         if security.kind == "equity":
             shares.append([security.symbol, FIRST, 1_000_000_000 + 10_000_000 * number, "ordinary"])
             for label, year, mean in (("0y", 2025, close / 20), ("+1y", 2026, close / 18 * (1 + 0.01 * truth))):
-                estimates.append([security.symbol, "2025-02-24", "eps", label, date(year, 12, 31), mean, security.reporting_currency])
+                estimates.append(
+                    [security.symbol, "2025-02-24", "eps", label, date(year, 12, 31), mean, security.reporting_currency]
+                )
     rates: list[list[object]] = []
     for number, pair in enumerate(currency_pairs(reference)):
         walk, rate = random.Random(1000 + number), 7.0 + number

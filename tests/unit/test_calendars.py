@@ -34,7 +34,9 @@ def test_closures(calendars: dict[str, SessionCalendar], exchange: str, day: dat
     assert calendars[exchange].between(day, day) == ()
 
 
-@pytest.mark.parametrize(("exchange", "day"), [("XHKG", date(2024, 12, 31)), ("XHKG", date(2025, 1, 28)), ("XNYS", date(2024, 12, 24))])
+@pytest.mark.parametrize(
+    ("exchange", "day"), [("XHKG", date(2024, 12, 31)), ("XHKG", date(2025, 1, 28)), ("XNYS", date(2024, 12, 24))]
+)
 def test_half_days(calendars: dict[str, SessionCalendar], exchange: str, day: date) -> None:
     (session,) = calendars[exchange].between(day, day)
     assert session.is_half_day

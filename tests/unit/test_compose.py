@@ -23,7 +23,13 @@ COMPOSE_FILE = PROJECT_ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
-SECRETS = {"POSTGRES_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET", "AIRFLOW_ADMIN_PASSWORD"}
+SECRETS = {
+    "POSTGRES_PASSWORD",
+    "AIRFLOW_FERNET_KEY",
+    "AIRFLOW_API_SECRET_KEY",
+    "AIRFLOW_JWT_SECRET",
+    "AIRFLOW_ADMIN_PASSWORD",
+}
 DATA_DIR = "/opt/titans/data"
 
 every_service = pytest.mark.parametrize("name", sorted(SERVICES))
@@ -124,12 +130,16 @@ def test_init_makes_the_pool_of_one_writer() -> None:
 
 
 @every_service
-def test_only_who_runs_tasks_or_reports_failures_sees_data_and_readers_get_the_published_folder_read_only(name: str) -> None:
+def test_only_who_runs_tasks_or_reports_failures_sees_data_and_readers_get_the_published_folder_read_only(
+    name: str,
+) -> None:
     for source, target, is_read_only in mounts(SERVICES[name]):
         if source.endswith("/published"):
             assert is_read_only, f"{name} can write what is published"
         if target.startswith(DATA_DIR):
-            assert name in ("scheduler", "dag-processor"), f"{name} runs no task and reports no failure, so it needs no {target}"
+            assert name in ("scheduler", "dag-processor"), (
+                f"{name} runs no task and reports no failure, so it needs no {target}"
+            )
 
 
 def test_a_reader_of_the_published_folder_sees_nothing_else() -> None:
@@ -157,13 +167,19 @@ def test_base_images_are_pinned() -> None:
 def test_no_secret_has_a_default() -> None:
     for variable in VARIABLE.finditer(COMPOSE_FILE.read_text()):
         if variable["name"] in SECRETS | {"SERVER_UID", "SERVER_GID"}:
-            assert variable["rest"] == ":?run make env first", f"{variable[0]} has a default or says nothing when it is missing"
+            assert variable["rest"] == ":?run make env first", (
+                f"{variable[0]} has a default or says nothing when it is missing"
+            )
     example = read_env(PROJECT_ROOT / ".env.example")
     assert {name for name in SECRETS if example[name]} == set()
 
 
 def test_compose_reads_exactly_the_secrets_that_this_test_knows() -> None:
-    required = {variable["name"] for variable in VARIABLE.finditer(COMPOSE_FILE.read_text()) if variable["rest"].startswith(":?")}
+    required = {
+        variable["name"]
+        for variable in VARIABLE.finditer(COMPOSE_FILE.read_text())
+        if variable["rest"].startswith(":?")
+    }
     assert required == SECRETS | {"SERVER_UID", "SERVER_GID"} == set(server_env.generate_values())
 
 
@@ -201,9 +217,13 @@ def test_containers_get_only_settings_that_titans_knows(name: str) -> None:
 
 
 def test_the_image_holds_neither_secrets_nor_data() -> None:
-    rules = [line for line in (PROJECT_ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    rules = [
+        line for line in (PROJECT_ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")
+    ]
     assert rules[0] == "*", "everything is left out unless it is named"
-    assert not {rule for rule in rules if rule.startswith("!") and rule.removeprefix("!") in (".env", "data", ".git", ".")}
+    assert not {
+        rule for rule in rules if rule.startswith("!") and rule.removeprefix("!") in (".env", "data", ".git", ".")
+    }
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (PROJECT_ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert {f"!{source.rstrip('/')}" for sources in copied for source in sources.split()} == {
         rule for rule in rules if rule.startswith("!")

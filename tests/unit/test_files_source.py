@@ -16,7 +16,12 @@ from include.sources.files import FilesSource
 from tests.pipeline import write_csv
 
 WINDOW = Window(None, date(2025, 3, 7))
-PRICES = ("symbol,date,close,currency", "0700.HK,2025-03-06,544,HKD", "0700.HK,2025-03-07,533.5,HKD", "XYZ,2025-03-07,1,USD")
+PRICES = (
+    "symbol,date,close,currency",
+    "0700.HK,2025-03-06,544,HKD",
+    "0700.HK,2025-03-07,533.5,HKD",
+    "XYZ,2025-03-07,1,USD",
+)
 
 
 @pytest.fixture
@@ -31,7 +36,9 @@ def open_folder(folder: Path, **overrides: object) -> FilesSource:
 
 
 def security(symbol: str, settings: Settings | None = None):  # type: ignore[no-untyped-def]  # a test's shorthand
-    return next(row for row in load_reference((settings or load_settings()).seeds_dir).securities if row.symbol == symbol)
+    return next(
+        row for row in load_reference((settings or load_settings()).seeds_dir).securities if row.symbol == symbol
+    )
 
 
 def test_columns_that_are_left_out_are_null(folder: Path) -> None:

@@ -211,7 +211,9 @@ for _ in range(10):
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "requests.sqlite"
     path.write_bytes(b"no database at all, and long enough to be looked at as one" * 20)
-    with pytest.raises(TitansError, match=r"request budget in .*requests\.sqlite cannot be used .*: remove the file and run again"):
+    with pytest.raises(
+        TitansError, match=r"request budget in .*requests\.sqlite cannot be used .*: remove the file and run again"
+    ):
         HostGuard(path, LIMITS).admit(HOST)
 
 
@@ -241,7 +243,8 @@ def test_retry_after_is_read_in_both_forms(header: str | None, date: str | None,
 
 @given(
     header=st.one_of(
-        st.text(max_size=60), st.from_regex(r"(Fri, )?[0-9]{1,25} (Mar|Xxx) -?[0-9]{1,25} [0-9:.]{1,20} (GMT|[+-][0-9]{1,12})?")
+        st.text(max_size=60),
+        st.from_regex(r"(Fri, )?[0-9]{1,25} (Mar|Xxx) -?[0-9]{1,25} [0-9:.]{1,20} (GMT|[+-][0-9]{1,12})?"),
     )
 )
 @hypothesis_settings(max_examples=300, deadline=None)
@@ -250,7 +253,9 @@ def test_whatever_a_host_writes_is_a_wait_or_nothing(header: str) -> None:
     assert seconds is None or seconds >= 0
 
 
-@pytest.mark.parametrize("name", ["requests_per_minute", "attempts", "longest_wait_seconds", "refusals_until_pause", "pause_minutes"])
+@pytest.mark.parametrize(
+    "name", ["requests_per_minute", "attempts", "longest_wait_seconds", "refusals_until_pause", "pause_minutes"]
+)
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(TitansError, match=rf"TITANS_YAHOO_{name.upper()} must be a whole number from 1 on"):
         load_settings(**{f"yahoo_{name}": 0})

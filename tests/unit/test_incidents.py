@@ -92,7 +92,9 @@ def test_page_says_what_failed_on_which_rows_what_is_published_and_what_to_do(se
 def test_symbols_that_could_not_be_fetched_are_listed(settings: Settings) -> None:
     run = Run(settings, "ingest_fx", "one")
     with contextlib.suppress(TitansError), run.step("land") as step:
-        step.failures = [FailureRow(dataset="fx_rates", symbol="USDHKD", reason="asked too often (429)", attempt=3, is_final=True)]
+        step.failures = [
+            FailureRow(dataset="fx_rates", symbol="USDHKD", reason="asked too often (429)", attempt=3, is_final=True)
+        ]
         raise TitansError("Nothing landed")
     path = report(settings, run.finish(None))
     assert path is not None
@@ -154,9 +156,12 @@ def test_webhook_gets_one_text_without_markup(settings: Settings, receiver: Rece
 
 
 @pytest.mark.parametrize(
-    ("status", "delay", "words"), [(500, 0.0, "answered 500"), (302, 0.0, "answered 302"), (200, 3.0, "no answer within 0.5 seconds")]
+    ("status", "delay", "words"),
+    [(500, 0.0, "answered 500"), (302, 0.0, "answered 302"), (200, 3.0, "no answer within 0.5 seconds")],
 )
-def test_a_webhook_that_fails_is_a_word_and_nothing_else(receiver: Receiver, status: int, delay: float, words: str) -> None:
+def test_a_webhook_that_fails_is_a_word_and_nothing_else(
+    receiver: Receiver, status: int, delay: float, words: str
+) -> None:
     receiver.status, receiver.delay = status, delay
     problem = post_text(SecretStr(receiver.url), "x", seconds=0.5 if delay else 10)
     assert words in problem
@@ -164,7 +169,9 @@ def test_a_webhook_that_fails_is_a_word_and_nothing_else(receiver: Receiver, sta
     assert len(receiver.bodies) == 1, "a redirect was followed"
 
 
-def test_a_webhook_that_is_not_there_is_noted_and_its_address_shows_nowhere(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_webhook_that_is_not_there_is_noted_and_its_address_shows_nowhere(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(0)
     url = f"http://127.0.0.1:9/services/{SECRET}"
     told = settings.model_copy(update={"webhook_url": SecretStr(url)})
@@ -193,7 +200,14 @@ def test_a_full_disk_still_reaches_the_webhook(settings: Settings, receiver: Rec
 
 
 @pytest.mark.parametrize(
-    "value", ["ftp://example.com/not-for-logs", "file:///etc/passwd-not-for-logs", "not-for-logs", "http://", "javascript:not-for-logs"]
+    "value",
+    [
+        "ftp://example.com/not-for-logs",
+        "file:///etc/passwd-not-for-logs",
+        "not-for-logs",
+        "http://",
+        "javascript:not-for-logs",
+    ],
 )
 def test_an_address_that_is_not_http_is_refused_without_showing_it(value: str) -> None:
     with pytest.raises(TitansError, match="TITANS_WEBHOOK_URL must be an address that begins with https") as caught:

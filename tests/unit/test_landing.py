@@ -26,7 +26,9 @@ def fx_extract(rate: float, day: date = date(2025, 3, 7)) -> Extract:
     return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), datetime(2025, 3, 8, tzinfo=UTC))
 
 
-def land_fx(settings: Settings, run_id: str = "run", attempt: int = 1, rate: float = 7.77, day: date = date(2025, 3, 7)) -> Path:
+def land_fx(
+    settings: Settings, run_id: str = "run", attempt: int = 1, rate: float = 7.77, day: date = date(2025, 3, 7)
+) -> Path:
     window = FetchWindow(symbol="USDHKD", start=None, end=date(2025, 3, 7), rows=1, first=day, last=day)
     return land(settings, Dataset.FX_RATES, "fx", 1, run_id, attempt, fx_extract(rate, day), [window])
 
@@ -43,7 +45,9 @@ def test_a_file_of_the_first_layout_is_still_read(settings: Settings) -> None:
     table = pq.read_table(path)
     story = json.loads(table.schema.metadata[b"titans"])
     del story["failures"]
-    story["windows"] = [{key: window[key] for key in ("symbol", "start", "end", "rows", "first", "last")} for window in story["windows"]]
+    story["windows"] = [
+        {key: window[key] for key in ("symbol", "start", "end", "rows", "first", "last")} for window in story["windows"]
+    ]
     pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
     manifest = read_manifest(path)
     assert (manifest.windows[0].rows, manifest.windows[0].content_hash, manifest.failures) == (1, None, [])

@@ -33,7 +33,9 @@ def test_page_names_commands_and_pages_that_exist(name: str) -> None:
     text = (PROJECT_ROOT / FOLDER / f"{name}.md").read_text()
     assert set(re.findall(r"`make ([a-z]+)", text)) <= COMMANDS
     assert set(re.findall(r"`([a-z0-9-]+)\.md`", text)) <= set(PAGES)
-    assert [seed for seed in re.findall(r"`(dbt_project/seeds/\w+\.csv)`", text) if not (PROJECT_ROOT / seed).exists()] == []
+    assert [
+        seed for seed in re.findall(r"`(dbt_project/seeds/\w+\.csv)`", text) if not (PROJECT_ROOT / seed).exists()
+    ] == []
 
 
 def test_the_list_names_every_page() -> None:
@@ -52,7 +54,9 @@ def test_the_list_names_every_page() -> None:
         ("fetch prices hk 1 attempt 1", TitansError("429"), Runbook.EXTRACTION_FAILED),
     ],
 )
-def test_a_failed_step_is_recorded_with_its_page(tmp_path: Path, step: str, error: Exception, expected: Runbook) -> None:
+def test_a_failed_step_is_recorded_with_its_page(
+    tmp_path: Path, step: str, error: Exception, expected: Runbook
+) -> None:
     run = Run(load_settings(data_dir=str(tmp_path)), "build_marts", "one")
     with pytest.raises(type(error)), run.step(step):
         raise error

@@ -51,12 +51,18 @@ TSLA       235.22     352.26     123.18     248.48     197.88     403.84     406
 HSTECH.HK  8425.9     5670.96    4128.79    3764.29    3554.45    4468.11    4657.61    5568.14    6068.77    6037.44
 """
 _HEADER, *_LINES = (line.split() for line in ANCHORS.strip().splitlines())
-ANCHOR_CLOSES = {(line[0], day): float(close) for line in _LINES for day, close in zip(_HEADER[1:], line[1:], strict=True)}
+ANCHOR_CLOSES = {
+    (line[0], day): float(close) for line in _LINES for day, close in zip(_HEADER[1:], line[1:], strict=True)
+}
 SYMBOLS = [line[0] for line in _LINES]
 INDICES = {"^NDX", "^GSPC", "HSTECH.HK"}
 TITANS = ["9988.HK", "0700.HK", "1810.HK", "1211.HK", "0981.HK", "9618.HK", "9999.HK"]
 MAGNIFICENT = ["AAPL", "MSFT", "GOOGL", "AMZN", "NVDA", "META", "TSLA"]
-RECORDS = [("^NDX", date(2025, 2, 19), 22175.60), ("^GSPC", date(2025, 2, 19), 6144.15), ("HSTECH.HK", date(2021, 2, 17), 10945.22)]
+RECORDS = [
+    ("^NDX", date(2025, 2, 19), 22175.60),
+    ("^GSPC", date(2025, 2, 19), 6144.15),
+    ("HSTECH.HK", date(2021, 2, 17), 10945.22),
+]
 GOOD_FRIDAYS = [date(2021, 4, 2), date(2022, 4, 15), date(2023, 4, 7), date(2024, 3, 29)]
 
 # The values themselves. Each test process has another hash seed, so these also show that the values do not depend on it. They change only
@@ -72,7 +78,9 @@ DIGESTS = {
 def security(symbol: str) -> Security:
     exchange, currency = ("XHKG", "HKD") if symbol.endswith(".HK") or symbol == "^HSI" else ("XNYS", "USD")
     kind = "index" if symbol in {*INDICES, "^HSI"} else "equity"
-    return Security.model_validate({"symbol": symbol, "name": symbol, "kind": kind, "exchange": exchange, "currency": currency})
+    return Security.model_validate(
+        {"symbol": symbol, "name": symbol, "kind": kind, "exchange": exchange, "currency": currency}
+    )
 
 
 def deliver(source: SampleSource, dataset: Dataset, window: Window) -> Extract:
@@ -117,9 +125,14 @@ class TestPaths:
 
     @pytest.mark.parametrize(
         ("table", "prices", "rounded"),
-        [("hkex", [9.996, 10.011, 57.33, 143.26, 521.3], [10.0, 10.02, 57.35, 143.3, 521.5]), ("cent", [7.017], [7.02])],
+        [
+            ("hkex", [9.996, 10.011, 57.33, 143.26, 521.3], [10.0, 10.02, 57.35, 143.3, 521.5]),
+            ("cent", [7.017], [7.02]),
+        ],
     )
-    def test_a_price_is_rounded_to_the_step_of_its_band(self, table: str, prices: list[float], rounded: list[float]) -> None:
+    def test_a_price_is_rounded_to_the_step_of_its_band(
+        self, table: str, prices: list[float], rounded: list[float]
+    ) -> None:
         assert [round_to_tick(price, table) for price in prices] == rounded
 
 
@@ -130,7 +143,9 @@ class TestDeterminism:
         assert sha256(text.encode()).hexdigest() == DIGESTS[dataset]
 
     @pytest.mark.parametrize("dataset", list(Dataset))
-    def test_a_window_holds_its_rows_of_the_whole_history(self, source: SampleSource, history: History, dataset: Dataset) -> None:
+    def test_a_window_holds_its_rows_of_the_whole_history(
+        self, source: SampleSource, history: History, dataset: Dataset
+    ) -> None:
         first, last = date(2024, 9, 30), date(2024, 12, 31)
         day = "date" if dataset in (Dataset.PRICES, Dataset.FX_RATES) else "as_of"
         expected = [row for row in history[dataset] if first <= row[day] <= last]
@@ -154,13 +169,19 @@ class TestDeterminism:
         for dataset in Dataset:
             assert deliver(source, dataset, ALL_HISTORY).fetched_at == datetime(2025, 3, 8, tzinfo=UTC), dataset
 
-    def test_a_closure_in_the_calendar_overrides_takes_its_day_and_leaves_other_periods(self, tmp_path: Path, series: Series) -> None:
+    def test_a_closure_in_the_calendar_overrides_takes_its_day_and_leaves_other_periods(
+        self, tmp_path: Path, series: Series
+    ) -> None:
         seeds = tmp_path / "seeds"
         shutil.copytree(SEEDS, seeds)
         with (seeds / "calendar_overrides.csv").open("a", encoding="utf-8") as file:
             # The last one is the day of an anchor.
             file.write("XHKG,2022-05-10,false,test\nXHKG,2024-06-28,false,test\n")
-        rows = SampleSource(Settings(dbt_project_dir=tmp_path)).prices([security("0700.HK")], ALL_HISTORY).table.to_pylist()
+        rows = (
+            SampleSource(Settings(dbt_project_dir=tmp_path))
+            .prices([security("0700.HK")], ALL_HISTORY)
+            .table.to_pylist()
+        )
         gone = {date(2022, 5, 10), date(2024, 6, 28)}
         assert {row["date"] for row in series["0700.HK"]} - {row["date"] for row in rows} == gone
         untouched = [row for row in series["0700.HK"] if row["date"].year in (2021, 2023, 2025)]
@@ -187,12 +208,16 @@ class TestPrices:
         days = [row["date"] for row in series[symbol]]
         assert days == [session.date for session in calendar.between(date(2020, 12, 31), LAST)]
         typhoon, mourning_of_carter = date(2023, 9, 1), date(2025, 1, 9)
-        assert (typhoon in days, mourning_of_carter in days) == ((False, True) if security(symbol).exchange == "XHKG" else (True, False))
+        assert (typhoon in days, mourning_of_carter in days) == (
+            (False, True) if security(symbol).exchange == "XHKG" else (True, False)
+        )
 
     @pytest.mark.parametrize("symbol", SYMBOLS)
     def test_low_and_high_enclose_open_and_close(self, series: Series, symbol: str) -> None:
         for row in series[symbol]:
-            assert 0 < row["low"] <= min(row["open"], row["close"]) <= max(row["open"], row["close"]) <= row["high"], row
+            assert 0 < row["low"] <= min(row["open"], row["close"]) <= max(row["open"], row["close"]) <= row["high"], (
+                row
+            )
 
     @pytest.mark.parametrize("symbol", SYMBOLS)
     def test_no_day_moves_more_than_a_market_does(self, series: Series, symbol: str) -> None:
@@ -213,12 +238,19 @@ class TestPrices:
 
     def test_currency_and_basis(self, history: History) -> None:
         assert {row["basis_date"] for row in history[Dataset.PRICES]} == {LAST}
-        assert {(row["symbol"].endswith(".HK"), row["currency"]) for row in history[Dataset.PRICES]} == {(True, "HKD"), (False, "USD")}
+        assert {(row["symbol"].endswith(".HK"), row["currency"]) for row in history[Dataset.PRICES]} == {
+            (True, "HKD"),
+            (False, "USD"),
+        }
 
 
 class TestCorporateActions:
     def test_splits_stand_on_their_ex_dates(self, history: History) -> None:
-        splits = {f"{row['symbol']} {row['date']} {row['split_ratio']:g}" for row in history[Dataset.PRICES] if row["split_ratio"]}
+        splits = {
+            f"{row['symbol']} {row['date']} {row['split_ratio']:g}"
+            for row in history[Dataset.PRICES]
+            if row["split_ratio"]
+        }
         nvidia = {"NVDA 2021-07-20 4", "NVDA 2024-06-10 10"}
         assert splits == {*nvidia, "AMZN 2022-06-06 20", "GOOGL 2022-07-18 20", "TSLA 2022-08-25 3"}
 
@@ -261,7 +293,9 @@ class TestFxRates:
         # Good Friday and Easter Monday move; the others are Christmas, Boxing Day, New Year's Day and Labour Day.
         easter = set(GOOD_FRIDAYS) | {day + timedelta(3) for day in GOOD_FRIDAYS}
         fixed = {(12, 25), (12, 26), (1, 1), (5, 1)}
-        assert days == [day for day in span if day.isoweekday() <= 5 and day not in easter and (day.month, day.day) not in fixed]
+        assert days == [
+            day for day in span if day.isoweekday() <= 5 and day not in easter and (day.month, day.day) not in fixed
+        ]
 
     def test_the_hong_kong_dollar_stays_in_its_band(self, history: History) -> None:
         assert all(7.75 <= row["rate"] <= 7.85 for row in history[Dataset.FX_RATES] if row["quote_currency"] == "HKD")
@@ -274,7 +308,9 @@ class TestSharesAndEstimates:
         for symbol in TITANS + MAGNIFICENT:
             rows = [row for row in history[Dataset.SHARES] if row["symbol"] == symbol]
             assert [row["as_of"] for row in rows] == quarter_ends, symbol
-            changes = [after["shares_outstanding"] / before["shares_outstanding"] - 1 for before, after in pairwise(rows)]
+            changes = [
+                after["shares_outstanding"] / before["shares_outstanding"] - 1 for before, after in pairwise(rows)
+            ]
             assert max(map(abs, changes)) < 0.03, symbol
             assert {(row["note"], row["basis_date"]) for row in rows} == {("simulated", LAST)}, symbol
         assert history[Dataset.SHARES][16]["shares_outstanding"] == 19_008_000_000  # Alibaba, 2024-12-31
@@ -298,7 +334,9 @@ class TestSharesAndEstimates:
             ("0700.HK", "2025-01-06", ["2025-12-31", "2026-12-31"]),
         ],
     )
-    def test_years_roll_over_after_the_fiscal_year_end(self, history: History, symbol: str, as_of: str, years: list[str]) -> None:
+    def test_years_roll_over_after_the_fiscal_year_end(
+        self, history: History, symbol: str, as_of: str, years: list[str]
+    ) -> None:
         rows = [row for row in history[Dataset.ESTIMATES] if (row["symbol"], str(row["as_of"])) == (symbol, as_of)]
         assert [str(row["period_end"]) for row in rows] == years
 
@@ -351,7 +389,9 @@ def valuation(history: History) -> Valuation:
 
 
 class TestForwardValuation:
-    def test_titans_trade_near_18_times_forward_earnings_at_the_end_of_february_2025(self, valuation: Valuation) -> None:
+    def test_titans_trade_near_18_times_forward_earnings_at_the_end_of_february_2025(
+        self, valuation: Valuation
+    ) -> None:
         assert 17.6 <= valuation.forward_pe(TITANS, date(2025, 2, 28)) <= 18.4
 
     def test_their_discount_to_the_magnificent_seven_is_more_than_40_percent(self, valuation: Valuation) -> None:
@@ -369,7 +409,11 @@ class TestForwardValuation:
 class TestProtocol:
     def test_coverage_names_the_simulated_days(self, source: SampleSource) -> None:
         simulated = Coverage(date(2020, 12, 31), LAST)
-        assert (source.coverage(), source.coverage(["TSM", "AAPL"]), source.coverage(["TSM"])) == (simulated, simulated, None)
+        assert (source.coverage(), source.coverage(["TSM", "AAPL"]), source.coverage(["TSM"])) == (
+            simulated,
+            simulated,
+            None,
+        )
 
     @pytest.mark.parametrize("dataset", list(Dataset))
     def test_keys_are_unique_and_schemas_fixed(self, source: SampleSource, history: History, dataset: Dataset) -> None:
@@ -387,7 +431,9 @@ class TestProtocol:
     def test_share_counts_and_estimates_fail_in_their_own_words(self, source: SampleSource) -> None:
         for deliver_one, what in ((source.shares, "share counts"), (source.estimates, "estimates")):
             (failure,) = deliver_one([security("^NDX")], ALL_HISTORY).failures
-            assert failure.reason.startswith(f"the sample source simulates {what} of 14 symbols and ^NDX is not one of them")
+            assert failure.reason.startswith(
+                f"the sample source simulates {what} of 14 symbols and ^NDX is not one of them"
+            )
 
     def test_an_unknown_currency_pair_fails_alone(self, source: SampleSource) -> None:
         extract = source.fx_rates([CurrencyPair("USD", "JPY"), CurrencyPair("USD", "HKD")], Window(LAST, LAST))

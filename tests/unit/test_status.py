@@ -26,7 +26,9 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings(data_dir=str(tmp_path))
 
 
-def record(settings: Settings, dag_id: str = "build_marts", error: TitansError | None = None, ended_at: datetime = NOW) -> RunRecord:
+def record(
+    settings: Settings, dag_id: str = "build_marts", error: TitansError | None = None, ended_at: datetime = NOW
+) -> RunRecord:
     """A run that ended at ``ended_at``, with ``error`` in its only step."""
     run = Run(settings, dag_id, f"run {ended_at}")
     with contextlib.suppress(TitansError), run.step("publish" if dag_id == "build_marts" else "land") as step:
@@ -58,13 +60,19 @@ def test_a_green_build_shows_what_is_late_and_restated(settings: Settings) -> No
     shown = lines(settings)
     assert shown["Build"] == "sample success just now"
     assert shown["Late"] == f"TSM since 2025-03-05 -> {Runbook.LATE_DATA.path}"
-    assert shown["Restated"] == "2 values that a vendor changed later, the newest 1810.HK close of 2025-03-06 from 54.35 to 54.3"
+    assert (
+        shown["Restated"]
+        == "2 values that a vendor changed later, the newest 1810.HK close of 2025-03-06 from 54.35 to 54.3"
+    )
     assert not is_red(settings, NOW)
 
 
 def test_a_red_build_names_its_page_until_the_next_green_one(settings: Settings) -> None:
     record(settings, error=TitansError("no space left"), ended_at=NOW - timedelta(hours=1))
-    assert lines(settings)["Build"] == f"sample failed 60 minutes ago, stopped at publish: no space left -> {Runbook.PUBLISH_FAILED.path}"
+    assert (
+        lines(settings)["Build"]
+        == f"sample failed 60 minutes ago, stopped at publish: no space left -> {Runbook.PUBLISH_FAILED.path}"
+    )
     assert is_red(settings, NOW)
     record(settings)
     assert not is_red(settings, NOW)
@@ -85,7 +93,9 @@ def test_red_of_any_store_counts(settings: Settings) -> None:
 
 def test_held_link_and_killed_run_name_their_pages(settings: Settings) -> None:
     settings.published_dir.mkdir(parents=True)
-    (settings.published_dir / "hold.json").write_text(Hold(generation="20250307T000000.000000Z-nogit", since=NOW).model_dump_json())
+    (settings.published_dir / "hold.json").write_text(
+        Hold(generation="20250307T000000.000000Z-nogit", since=NOW).model_dump_json()
+    )
     with Run(settings, "build_marts", "killed").step("load"):
         pass
     shown = lines(settings)
@@ -114,10 +124,26 @@ def test_a_slot_is_due_two_hours_after_it(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("schedule", "now", "expected"),
     [
-        (INGEST_FX, datetime(2025, 3, 7, 16, 31, tzinfo=UTC), datetime(2025, 3, 10, 16, 30, tzinfo=UTC)),  # over a weekend
-        (INGEST_FX, datetime(2025, 3, 28, 17, 0, tzinfo=UTC), datetime(2025, 3, 31, 15, 30, tzinfo=UTC)),  # into summer time
-        (Schedule("x", "0 18 * * 1-5", "America/New_York"), datetime(2025, 3, 7, 12, tzinfo=UTC), datetime(2025, 3, 7, 23, tzinfo=UTC)),
-        (Schedule("x", "30 17 * * 1-5", "Asia/Hong_Kong"), datetime(2025, 3, 7, 12, tzinfo=UTC), datetime(2025, 3, 10, 9, 30, tzinfo=UTC)),
+        (
+            INGEST_FX,
+            datetime(2025, 3, 7, 16, 31, tzinfo=UTC),
+            datetime(2025, 3, 10, 16, 30, tzinfo=UTC),
+        ),  # over a weekend
+        (
+            INGEST_FX,
+            datetime(2025, 3, 28, 17, 0, tzinfo=UTC),
+            datetime(2025, 3, 31, 15, 30, tzinfo=UTC),
+        ),  # into summer time
+        (
+            Schedule("x", "0 18 * * 1-5", "America/New_York"),
+            datetime(2025, 3, 7, 12, tzinfo=UTC),
+            datetime(2025, 3, 7, 23, tzinfo=UTC),
+        ),
+        (
+            Schedule("x", "30 17 * * 1-5", "Asia/Hong_Kong"),
+            datetime(2025, 3, 7, 12, tzinfo=UTC),
+            datetime(2025, 3, 10, 9, 30, tzinfo=UTC),
+        ),
     ],
 )
 def test_next_slot_is_on_the_clock_of_its_zone(schedule: Schedule, now: datetime, expected: datetime) -> None:
@@ -126,7 +152,9 @@ def test_next_slot_is_on_the_clock_of_its_zone(schedule: Schedule, now: datetime
 
 def test_next_runs_of_every_ingest_dag_are_told(settings: Settings) -> None:
     told = lines(settings)["Next"]
-    assert told.startswith("ingest_fx Fri 7 Mar 16:30 UTC; ingest_estimates Fri 7 Mar 22:00 UTC; ingest_prices_us Fri 7 Mar 23:00 UTC; ")
+    assert told.startswith(
+        "ingest_fx Fri 7 Mar 16:30 UTC; ingest_estimates Fri 7 Mar 22:00 UTC; ingest_prices_us Fri 7 Mar 23:00 UTC; "
+    )
     assert "ingest_prices_hk Mon 10 Mar 09:30 UTC" in told
 
 

@@ -44,7 +44,10 @@ def test_every_installation_asks_for_hashes(name: str) -> None:
     installs = [line.strip() for line in text.splitlines() if re.search(r"\bpip install\b", line)]
     assert installs, f"{name} installs nothing"
     assert [
-        line for line in installs for command in re.split("&&", line) if "pip install" in command and "--require-hashes" not in command
+        line
+        for line in installs
+        for command in re.split("&&", line)
+        if "pip install" in command and "--require-hashes" not in command
     ] == []
 
 
@@ -57,7 +60,10 @@ def _wheel(folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("harmless.py", "")
         wheel.writestr("harmless-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: harmless\nVersion: 1.0\n")
-        wheel.writestr("harmless-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            "harmless-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         wheel.writestr(
             "harmless-1.0.dist-info/RECORD",
             "harmless.py,,\nharmless-1.0.dist-info/METADATA,,\nharmless-1.0.dist-info/WHEEL,,\nharmless-1.0.dist-info/RECORD,,\n",
@@ -71,8 +77,25 @@ def test_a_package_of_another_hash_is_not_installed(tmp_path: Path, is_right: bo
     wheel = _wheel(tmp_path)
     digest = hashlib.sha256(wheel.read_bytes() if is_right else b"somebody else's").hexdigest()
     (tmp_path / "lock.txt").write_text(f"harmless==1.0 --hash=sha256:{digest}\n")
-    command = [str(Path(sys.executable).parent / "uv"), "pip", "install", "--python", sys.executable, "--require-hashes", "-r", "lock.txt"]
-    options = ["--offline", "--no-index", "--find-links", str(tmp_path), "--target", str(tmp_path / "installed"), "--no-cache"]
+    command = [
+        str(Path(sys.executable).parent / "uv"),
+        "pip",
+        "install",
+        "--python",
+        sys.executable,
+        "--require-hashes",
+        "-r",
+        "lock.txt",
+    ]
+    options = [
+        "--offline",
+        "--no-index",
+        "--find-links",
+        str(tmp_path),
+        "--target",
+        str(tmp_path / "installed"),
+        "--no-cache",
+    ]
     result = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (tmp_path / "installed" / "harmless.py").exists() is is_right, result.stderr
     assert (result.returncode == 0) is is_right
@@ -81,20 +104,28 @@ def test_a_package_of_another_hash_is_not_installed(tmp_path: Path, is_right: bo
 
 def test_bill_of_materials_names_every_package_with_its_hashes(tmp_path: Path) -> None:
     """By the recipe of ``make sbom``."""
-    recipe = re.search(r"^sbom:.*\n\t@cat (.+?) \| \$\(PY\) (.+)$", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE)
+    recipe = re.search(
+        r"^sbom:.*\n\t@cat (.+?) \| \$\(PY\) (.+)$", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE
+    )
     assert recipe
     locks = recipe[1].split()
     target = tmp_path / "sbom.json"
     arguments = [str(target) if word == "sbom.json" else word for word in shlex.split(recipe[2])]
     text = "".join((PROJECT_ROOT / lock).read_text() for lock in locks)
-    subprocess.run([sys.executable, *arguments], cwd=PROJECT_ROOT, input=text, text=True, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, *arguments], cwd=PROJECT_ROOT, input=text, text=True, check=True, capture_output=True
+    )
     bill = json.loads(target.read_text())
     assert bill["bomFormat"] == "CycloneDX"
     assert bill["metadata"]["component"]["name"] == "titans"
     listed = {
         component["name"]: (
             component["version"],
-            {digest["content"] for reference in component["externalReferences"] for digest in reference.get("hashes", [])},
+            {
+                digest["content"]
+                for reference in component["externalReferences"]
+                for digest in reference.get("hashes", [])
+            },
         )
         for component in bill["components"]
     }

@@ -34,8 +34,14 @@ def make(settings: Settings, name: str, days: float) -> Path:
 
 
 def test_old_incidents_and_logs_go_and_their_empty_folders(settings: Settings) -> None:
-    old = [make(settings, "files/incidents/1-build_marts.md", 31), make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 31)]
-    young = [make(settings, "files/incidents/2-build_marts.md", 29), make(settings, "airflow/logs/dag_id=b/run_id=2/task.log", 29)]
+    old = [
+        make(settings, "files/incidents/1-build_marts.md", 31),
+        make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 31),
+    ]
+    young = [
+        make(settings, "files/incidents/2-build_marts.md", 29),
+        make(settings, "airflow/logs/dag_id=b/run_id=2/task.log", 29),
+    ]
     remove_old_records(settings, NOW)
     assert [path for path in old if path.exists()] == []
     assert [path for path in young if not path.exists()] == []
@@ -61,7 +67,9 @@ def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings
         for number in range(KEPT_RUNS + 3):
             run = Run(settings, dag_id, f"run {number:02d}")
             with run.step("check_raw") as step:
-                step.facts = {"quarantined": [{"batch_id": "b", "dataset": "prices", "symbol": "TSM", "reasons": ["why"]}]}
+                step.facts = {
+                    "quarantined": [{"batch_id": "b", "dataset": "prices", "symbol": "TSM", "reasons": ["why"]}]
+                }
             run.finish(None)
             age(settings.runs_dir / f"{run.name}.json", 100 - number)
     lines = remove_old_records(settings, NOW)

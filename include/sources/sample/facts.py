@@ -126,7 +126,11 @@ def instruments() -> dict[str, Instrument]:
 def companies() -> dict[str, Company]:
     return {
         row["symbol"]: Company(
-            row["symbol"], row["share_class"], row["estimate_currency"], int(row["analyst_count"]), float(row["estimate_dispersion"])
+            row["symbol"],
+            row["share_class"],
+            row["estimate_currency"],
+            int(row["analyst_count"]),
+            float(row["estimate_dispersion"]),
         )
         for row in _rows("companies")
     }
@@ -145,7 +149,9 @@ def anchors() -> dict[str, dict[date, float]]:
 def ceilings() -> dict[str, list[Ceiling]]:
     found: dict[str, list[Ceiling]] = defaultdict(list)
     for row in _rows("ceilings"):
-        found[row["symbol"]].append(Ceiling(date.fromisoformat(row["first"]), date.fromisoformat(row["last"]), float(row["ceiling"])))
+        found[row["symbol"]].append(
+            Ceiling(date.fromisoformat(row["first"]), date.fromisoformat(row["last"]), float(row["ceiling"]))
+        )
     return dict(found)
 
 
@@ -201,7 +207,11 @@ def fiscal_years() -> dict[str, list[FiscalYear]]:
 def fx_pairs() -> dict[str, FxPair]:
     return {
         row["base_currency"] + row["quote_currency"]: FxPair(
-            row["base_currency"], row["quote_currency"], float(row["annual_volatility"]), float(row["lower"]), float(row["upper"])
+            row["base_currency"],
+            row["quote_currency"],
+            float(row["annual_volatility"]),
+            float(row["lower"]),
+            float(row["upper"]),
         )
         for row in _rows("fx_pairs")
     }

@@ -78,7 +78,9 @@ def estimate_rows(symbol: str, window: Window) -> list[EstimateRow]:
     """
     first = window.start or date.min
     rows = [row for year in facts.fiscal_years()[symbol] for row in _year_rows(facts.companies()[symbol], year)]
-    return sorted((row for row in rows if first <= row.as_of <= window.end), key=lambda row: (row.as_of, row.period_end))
+    return sorted(
+        (row for row in rows if first <= row.as_of <= window.end), key=lambda row: (row.as_of, row.period_end)
+    )
 
 
 def _year_rows(company: facts.Company, year: facts.FiscalYear) -> list[EstimateRow]:

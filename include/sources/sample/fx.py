@@ -33,7 +33,12 @@ def fx_rows(name: str, window: Window) -> list[FxRow]:
     lower, upper = log(pair.lower), log(pair.upper)
     first = window.start or date.min
     return [
-        (pair.base, pair.quote, day, anchors[day] if day in anchors else round(exp(fold(value, lower, upper)), _DECIMALS))
+        (
+            pair.base,
+            pair.quote,
+            day,
+            anchors[day] if day in anchors else round(exp(fold(value, lower, upper)), _DECIMALS),
+        )
         for day, value in zip(days, values, strict=True)
         if first <= day <= window.end
     ]

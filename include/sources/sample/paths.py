@@ -43,7 +43,10 @@ def bridge(steps: Sequence[float], anchors: Mapping[int, float]) -> list[float]:
     values = [anchors[first] + walk[position] - walk[first] for position in range(first + 1)]
     for start, end in pairwise(known):
         drift = (anchors[end] - anchors[start] - walk[end] + walk[start]) / (end - start)
-        values += [anchors[start] + walk[position] - walk[start] + drift * (position - start) for position in range(start + 1, end + 1)]
+        values += [
+            anchors[start] + walk[position] - walk[start] + drift * (position - start)
+            for position in range(start + 1, end + 1)
+        ]
     values += [anchors[last] + walk[position] - walk[last] for position in range(last + 1, len(walk))]
     return values
 

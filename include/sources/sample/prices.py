@@ -106,14 +106,19 @@ def _closes(instrument: facts.Instrument, days: list[date]) -> dict[date, float]
         if day in anchors:
             closes[day] = anchors[day]
             continue
-        ceiling = min((row.close for row in facts.ceilings().get(instrument.symbol, ()) if row.first <= day <= row.last), default=inf)
+        ceiling = min(
+            (row.close for row in facts.ceilings().get(instrument.symbol, ()) if row.first <= day <= row.last),
+            default=inf,
+        )
         # A step below the ceiling, so that rounding does not reach it. The widest step of the table is always enough.
         highest = inf if ceiling == inf else log(ceiling - facts.price_ticks()[instrument.tick_table][-1][1])
         closes[day] = round_to_tick(exp(fold(value, log(_SMALLEST_CLOSE), highest)), instrument.tick_table)
     return closes
 
 
-def _day(instrument: facts.Instrument, session: Session, previous_close: float, close: float) -> tuple[float, float, float, int | None]:
+def _day(
+    instrument: facts.Instrument, session: Session, previous_close: float, close: float
+) -> tuple[float, float, float, int | None]:
     """Open, high, low and volume. The open lies part of the way from the last close; the more a price moves, the more is traded."""
     volatility = instrument.annual_volatility / sqrt(_SESSIONS_A_YEAR)
     at_open, above, below, traded = normals(f"day|{instrument.symbol}|{session.date}", 4)

@@ -67,12 +67,16 @@ class SampleSource:
     def shares(self, securities: Sequence[Security], window: Window) -> Extract:
         """Share counts at quarter ends."""
         symbols = [security.symbol for security in securities]
-        return self._extract(Dataset.SHARES, symbols, facts.companies(), "share counts of ", lambda symbol: share_rows(symbol, window))
+        return self._extract(
+            Dataset.SHARES, symbols, facts.companies(), "share counts of ", lambda symbol: share_rows(symbol, window)
+        )
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
         """Consensus EPS of the running and the next fiscal year, one snapshot each Monday."""
         symbols = [security.symbol for security in securities]
-        return self._extract(Dataset.ESTIMATES, symbols, facts.companies(), "estimates of ", lambda symbol: estimate_rows(symbol, window))
+        return self._extract(
+            Dataset.ESTIMATES, symbols, facts.companies(), "estimates of ", lambda symbol: estimate_rows(symbol, window)
+        )
 
     def _extract(
         self,
@@ -102,4 +106,6 @@ def _table(dataset: Dataset, rows: list[tuple[Any, ...]]) -> pa.Table:
     if not rows:
         return schema.empty_table()
     columns = zip(*rows, strict=True)
-    return pa.Table.from_arrays([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays(
+        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+    )

@@ -102,7 +102,9 @@ class YahooClient:
         """
         try:
             self._guard.check(_HOST)
-            if self._is_reached or self._guard.is_on_trial(_HOST):  # on trial, the one request that is let through should be for data
+            if self._is_reached or self._guard.is_on_trial(
+                _HOST
+            ):  # on trial, the one request that is let through should be for data
                 return
             self._session.get(f"{_HOME}/", timeout=_PROBE_SECONDS)
         except HostClosedError as error:
@@ -137,11 +139,18 @@ class YahooClient:
             ticker = yfinance.Ticker(symbol, session=self._session)
             # Without keepna yfinance drops a bar of which every cell is null, and nobody would know of it.
             frame = ticker.history(
-                start=first, end=end, interval="1d", auto_adjust=False, actions=True, keepna=True, timeout=TIMEOUT_SECONDS
+                start=first,
+                end=end,
+                interval="1d",
+                auto_adjust=False,
+                actions=True,
+                keepna=True,
+                timeout=TIMEOUT_SECONDS,
             )
             if day := _told_twice(self._session.last_chart):
                 raise SymbolError(
-                    f"Yahoo tells {day} of {symbol} twice, with different prices: nobody knows which are right.", is_retryable=True
+                    f"Yahoo tells {day} of {symbol} twice, with different prices: nobody knows which are right.",
+                    is_retryable=True,
                 )
             metadata = ticker.history_metadata
             # The frame of yfinance has no dividend currency; the events it was made of, which it keeps only here, do.
@@ -150,8 +159,13 @@ class YahooClient:
             return Chart(
                 symbol=metadata.get("symbol"),
                 currency=metadata.get("currency"),
-                days=[(moment.date(), values) for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)],
-                dividend_currencies={moment.date(): text for moment, text in currencies if isinstance(text, str) and text},
+                days=[
+                    (moment.date(), values)
+                    for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)
+                ],
+                dividend_currencies={
+                    moment.date(): text for moment, text in currencies if isinstance(text, str) and text
+                },
             )
 
         return _in_sentences(symbol, ask)
@@ -164,7 +178,12 @@ class YahooClient:
         """
 
         def ask() -> dict[str, Any]:
-            parameters = {"modules": ",".join(modules), "corsDomain": "finance.yahoo.com", "formatted": "false", "symbol": symbol}
+            parameters = {
+                "modules": ",".join(modules),
+                "corsDomain": "finance.yahoo.com",
+                "formatted": "false",
+                "symbol": symbol,
+            }
             address = f"{_HOME}/v10/finance/quoteSummary/{symbol}"
             answer = YfData(session=self._session).get_raw_json(address, params=parameters, timeout=TIMEOUT_SECONDS)
             result = answer["quoteSummary"]["result"]
@@ -198,7 +217,9 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         if status >= 500:
             raise YahooBusyError(f"Yahoo answered {symbol} with the server error {status}.") from error
         said = _yahoos_words(error.response)
-        raise SymbolError(f"Yahoo refused to answer for {symbol} with status {status}{said}.", is_retryable=True) from error
+        raise SymbolError(
+            f"Yahoo refused to answer for {symbol} with status {status}{said}.", is_retryable=True
+        ) from error
     except Timeout as error:
         raise YahooBusyError(f"Yahoo did not answer for {symbol} within {TIMEOUT_SECONDS:.0f} seconds.") from error
     except RequestException as error:
@@ -209,12 +230,18 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         raise YahooBusyError(f"Yahoo says that it is down, at {symbol}.") from error
     except YFPricesMissingError as error:
         if error.yahoo_reason:
-            raise SymbolError(f"Yahoo has no prices of {symbol}: {error.yahoo_reason.rstrip('.')}.", is_retryable=False) from error
+            raise SymbolError(
+                f"Yahoo has no prices of {symbol}: {error.yahoo_reason.rstrip('.')}.", is_retryable=False
+            ) from error
         raise SymbolError(f"Yahoo answered {symbol} without any price.", is_retryable=True) from error
     except YFTzMissingError as error:
-        raise SymbolError(f"Yahoo has no prices of {symbol}: it knows no time zone of it.", is_retryable=False) from error
+        raise SymbolError(
+            f"Yahoo has no prices of {symbol}: it knows no time zone of it.", is_retryable=False
+        ) from error
     except (YFException, LookupError, TypeError, AttributeError) as error:
-        raise SymbolError(f"Yahoo answered {symbol} in a form that yfinance does not read ({error!r}).", is_retryable=True) from error
+        raise SymbolError(
+            f"Yahoo answered {symbol} in a form that yfinance does not read ({error!r}).", is_retryable=True
+        ) from error
     except Exception as error:  # a fault inside yfinance must cost this symbol only
         raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
 

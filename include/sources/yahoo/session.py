@@ -98,7 +98,9 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
     def _tell_guard(self, host: str, path: str, response: requests.Response) -> None:
         status, headers = response.status_code, response.headers
         if status == TOO_MANY_REQUESTS or status >= 500:
-            self.guard.refused(host, status, retry_after_seconds(headers.get("Retry-After"), headers.get("Date"), self.guard.now()))
+            self.guard.refused(
+                host, status, retry_after_seconds(headers.get("Retry-After"), headers.get("Date"), self.guard.now())
+            )
         elif path != _FRONT_PAGE:
             # The front page answers in a storm too: it says nothing about data.
             self.guard.answered(host)

@@ -45,7 +45,9 @@ class YahooSource:
     is_incremental = True
     omitted: frozenset[str] = frozenset()
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = _now, guard: HostGuard | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], datetime] = _now, guard: HostGuard | None = None
+    ) -> None:
         folder = settings.data_dir / "yahoo"
         self._clock = clock
         self._busy_in_a_row = 0
@@ -70,7 +72,9 @@ class YahooSource:
             NetworkUnavailableError: Yahoo cannot be reached.
         """
         now = self._clock()
-        return self._extract(Dataset.PRICES, {security.symbol: security for security in securities}, lambda s: self._bars(s, window, now))
+        return self._extract(
+            Dataset.PRICES, {security.symbol: security for security in securities}, lambda s: self._bars(s, window, now)
+        )
 
     def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
         """Daily rates. Currencies trade around the clock: a day is finished once the next has begun in UTC.
@@ -79,7 +83,9 @@ class YahooSource:
             NetworkUnavailableError: Yahoo cannot be reached.
         """
         today = self._today()
-        return self._extract(Dataset.FX_RATES, {pair.name: pair for pair in pairs}, lambda pair: self._rates(pair, window, today))
+        return self._extract(
+            Dataset.FX_RATES, {pair.name: pair for pair in pairs}, lambda pair: self._rates(pair, window, today)
+        )
 
     def shares(self, securities: Sequence[Security], window: Window) -> Extract:
         """Today's share count of each company, all classes together, checked against Yahoo's market value.
@@ -113,7 +119,9 @@ class YahooSource:
         addresses: dict[str, str] = {}
         for symbol, item in wanted.items():
             if self._busy_in_a_row >= _BUSY_SYMBOLS_IN_A_ROW:
-                reason = f"{symbol} was not asked for after {self._busy_in_a_row} failures in a row: {self._busy_reason}"
+                reason = (
+                    f"{symbol} was not asked for after {self._busy_in_a_row} failures in a row: {self._busy_reason}"
+                )
                 failures.append(SymbolFailure(symbol, reason))
                 continue
             self._client.forget_addresses()
@@ -166,7 +174,9 @@ class YahooSource:
                 }
             )
         if not rows:
-            raise SymbolError(f"Yahoo answered {security.symbol} without any price from {first} to {last}.", is_retryable=True)
+            raise SymbolError(
+                f"Yahoo answered {security.symbol} without any price from {first} to {last}.", is_retryable=True
+            )
         return rows
 
     def _rates(self, pair: CurrencyPair, window: Window, today: date) -> list[Row]:
@@ -182,16 +192,27 @@ class YahooSource:
             _check_symbol(symbol, chart.symbol)
         if chart.currency and chart.currency != pair.quote:
             raise SymbolError(
-                f"Yahoo quotes {symbol} in {chart.currency}, not in {pair.quote}: the rate would be another pair's.", is_retryable=False
+                f"Yahoo quotes {symbol} in {chart.currency}, not in {pair.quote}: the rate would be another pair's.",
+                is_retryable=False,
             )
         return [
-            {"base_currency": pair.base, "quote_currency": pair.quote, "date": day, "rate": _number(values.get("Close"))}
+            {
+                "base_currency": pair.base,
+                "quote_currency": pair.quote,
+                "date": day,
+                "rate": _number(values.get("Close")),
+            }
             for day, values in chart.days
             if first <= day <= last
         ]
 
     def _snapshots(
-        self, dataset: Dataset, what: str, securities: Sequence[Security], window: Window, fetch: Callable[[Security, date], list[Row]]
+        self,
+        dataset: Dataset,
+        what: str,
+        securities: Sequence[Security],
+        window: Window,
+        fetch: Callable[[Security, date], list[Row]],
     ) -> Extract:
         today = self._today()
         companies = {security.symbol: security for security in securities if security.kind != "index"}
@@ -207,7 +228,9 @@ class YahooSource:
         quote = summary.get("price") or {}
         statistics = summary.get("defaultKeyStatistics") or {}
         _check_symbol(symbol, quote.get("symbol"))
-        field = "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
+        field = (
+            "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
+        )
         shares = _number(statistics.get(field))
         # Where Yahoo quotes in pence, its market value is in pounds.
         _, units_per_major = self._reference.major_unit(str(quote.get("currency")))
@@ -216,7 +239,10 @@ class YahooSource:
         if not shares:
             raise SymbolError(f"Yahoo gives no share count of {symbol}.", is_retryable=False)
         if not price or not market_value:
-            raise SymbolError(f"Yahoo gives no price or no market value of {symbol} to check its share count with.", is_retryable=False)
+            raise SymbolError(
+                f"Yahoo gives no price or no market value of {symbol} to check its share count with.",
+                is_retryable=False,
+            )
         if abs(shares * price / market_value - 1) > _MARKET_VALUE_TOLERANCE:
             raise SymbolError(
                 f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} are worth "
@@ -252,7 +278,9 @@ class YahooSource:
                 continue
             period_end = _day(trend.get("endDate"))
             if period_end is None:
-                raise SymbolError(f"Yahoo's estimate {label} of {symbol} does not say when its period ends.", is_retryable=False)
+                raise SymbolError(
+                    f"Yahoo's estimate {label} of {symbol} does not say when its period ends.", is_retryable=False
+                )
             analysts = _number(estimate.get("numberOfAnalysts"))
             rows.append(
                 {
@@ -289,7 +317,9 @@ def _limits(settings: Settings) -> Limits:
 
 def _check_symbol(asked: str, answered: object) -> None:
     if str(answered).upper() != asked.upper():
-        raise SymbolError(f"Yahoo answered with another symbol's series: {asked} was asked for, {answered} came.", is_retryable=True)
+        raise SymbolError(
+            f"Yahoo answered with another symbol's series: {asked} was asked for, {answered} came.", is_retryable=True
+        )
 
 
 def _number(value: object) -> float | None:
