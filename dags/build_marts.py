@@ -21,7 +21,7 @@ from wiring import (
     run_as_of,
 )
 
-from include.reference import load_reference
+from include.seeds.read import load_reference
 from include.settings import load_settings
 
 DOC = """

@@ -9,11 +9,11 @@ import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
 from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks, report_failure
 
-from include.schedules import INGEST_ESTIMATES
+from include.seeds.schedules import INGEST_ESTIMATES
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ingest import BatchRequest, Wish
+    from include.ingest.plan import BatchRequest, TriggerParams
 
 DOC = """
 ### Estimates and share counts
@@ -27,10 +27,10 @@ Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`
 """
 
 
-def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
-    from include.ingest import plan_estimates
+def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+    from include.ingest.plan import plan_estimates
 
-    return plan_estimates(settings, as_of, wish)
+    return plan_estimates(settings, as_of, params)
 
 
 with DAG(

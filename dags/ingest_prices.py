@@ -9,11 +9,12 @@ import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
 from wiring import ingest_params, ingest_tasks, prices_asset, report_failure
 
-from include.reference import Exchange, load_reference
+from include.seeds.read import load_reference
+from include.seeds.rows import Exchange
 from include.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from include.ingest import BatchRequest, Wish
+    from include.ingest.plan import BatchRequest, TriggerParams
 
 DOC = """
 ### Prices of {name}
@@ -46,10 +47,10 @@ def make_dag(exchange: Exchange) -> DAG:
         tags=["titans", "ingest"],
     )
 
-    def plan(settings: Settings, as_of: date, wish: Wish) -> list[BatchRequest]:
-        from include.ingest import plan_prices
+    def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+        from include.ingest.plan import plan_prices
 
-        return plan_prices(settings, exchange.market, as_of, wish)
+        return plan_prices(settings, exchange.market, as_of, params)
 
     ingest_tasks(dag, prices_asset(exchange.market), plan, exchange.timezone, only_on_sessions_of=exchange.market)
     return dag

@@ -10,16 +10,16 @@ from airflow.sdk import DAG, Asset, Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.errors import NetworkUnavailableError, TitansError, is_refused, refusal
-from include.incidents import report, report_unrecorded
-from include.runs import Run, RunRecord, last_step_of
+from include.runs.incidents import report, report_unrecorded
+from include.runs.records import Run, RunRecord, last_step_of
 from include.settings import Settings, load_settings
 
 # Every parse of a DAG file starts a process: what brings pandas or pyarrow along is imported by the tasks.
 if TYPE_CHECKING:
-    from include.ingest import BatchRequest, Wish
+    from include.ingest.plan import BatchRequest, TriggerParams
 
 WRITER_POOL = "duckdb_writer"
-Plan = Callable[[Settings, date, "Wish"], "list[BatchRequest]"]
+Plan = Callable[[Settings, date, "TriggerParams"], "list[BatchRequest]"]
 
 PRICES_ASSET_PREFIX = "titans://landing/prices/"
 FX_ASSET = Asset(name="fx_rates", uri="titans://landing/fx_rates")
@@ -64,7 +64,7 @@ def ingest_params() -> dict[str, Param]:
 
 def run_as_of(zone: str = "UTC") -> date:
     """The as-of date of the current run, of whatever kind."""
-    from include.as_of import RunFacts, resolve_as_of
+    from include.ingest.as_of import RunFacts, resolve_as_of
 
     context = get_current_context()
     events = [
@@ -129,7 +129,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
 
     @task(dag=dag)
     def plan_batches() -> list[dict[str, Any]]:
-        from include import ingest
+        from include.ingest.plan import TriggerParams, is_session
 
         settings, context = load_settings(), get_current_context()
         with current_run(settings).step("plan") as step:
@@ -139,11 +139,11 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
                 )
             as_of = run_as_of(zone)
             is_of_timetable = context["dag_run"].run_type in ("scheduled", "backfill")
-            if only_on_sessions_of and is_of_timetable and not ingest.is_session(settings, only_on_sessions_of, as_of):
+            if only_on_sessions_of and is_of_timetable and not is_session(settings, only_on_sessions_of, as_of):
                 step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
                 batches: list[BatchRequest] = []
             else:
-                batches = plan(settings, as_of, ingest.Wish.from_params(context["params"]))
+                batches = plan(settings, as_of, TriggerParams.from_params(context["params"]))
             step.facts = {"batches": [batch.as_dict() for batch in batches]}
         return [batch.as_dict() for batch in batches]
 
@@ -156,35 +156,35 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         map_index_template="{{ batch_name }}",
     )
     def fetch_batch(batch: dict[str, Any]) -> dict[str, int]:
-        from include import ingest
+        from include.ingest.fetch import PartialFailureError
+        from include.ingest.fetch import fetch_batch as fetch
+        from include.ingest.plan import BatchRequest
 
         settings, context = load_settings(), get_current_context()
         context["batch_name"] = batch["name"]
         instance = context["ti"]
         is_last = instance.try_number > instance.max_tries
         try:
-            return ingest.fetch_batch(
-                settings, ingest.BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last
-            )
+            return fetch(settings, BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last)
         except NetworkUnavailableError as error:
             raise AirflowFailException(str(error)) from error
         except OSError as error:
             if is_refused(error):  # more attempts would only keep the user waiting
                 raise AirflowFailException(refusal(error)) from error
             raise
-        except ingest.PartialFailureError as error:
+        except PartialFailureError as error:
             if error.is_retryable:
                 raise
             raise AirflowFailException(str(error)) from error
 
     @task(dag=dag, trigger_rule="all_done", outlets=[asset])
     def land() -> dict[str, Any]:
-        from include import ingest
+        from include.ingest.summary import summarise
 
         settings, context = load_settings(), get_current_context()
         try:
             as_of = run_as_of(zone)
-            facts = ingest.summarise(settings, current_run(settings), as_of)
+            facts = summarise(settings, current_run(settings), as_of)
         finally:
             finish_run(settings, zone)
         if not facts["symbols"]:

@@ -8,22 +8,23 @@ from typing import Any
 
 import duckdb
 
-from include.errors import TitansError
-from include.ingest import currency_pairs
+from include.errors import Runbook, TitansError
+from include.gates import mart_checks, raw_checks
+from include.gates.result import CheckResult
+from include.gates.runner import run_checks
 from include.landing.retention import kept_from
 from include.publishing import generations
 from include.publishing.publish import SCHEMAS, publish, write_known_at
-from include.quality import mart_checks, raw_checks
-from include.quality.suite import run_checks
-from include.reference import Reference, load_reference
-from include.runbooks import Runbook
-from include.runs import CheckResult, Run
+from include.raw.load import LoadedBatch, load_landing, register_securities
+from include.raw.lock import writer_lock
+from include.raw.store import copy_raw, open_warehouse
+from include.runs.records import Run
+from include.seeds.read import load_reference
+from include.seeds.rows import Reference
 from include.settings import Settings, end_of_day
 from include.sources import open_source
-from include.warehouse.load import LoadedBatch, load_landing, register_securities
-from include.warehouse.lock import writer_lock
-from include.warehouse.store import copy_raw, open_warehouse
-from include.warehouse.transform import dbt_build
+from include.sources.base import currency_pairs
+from include.transform import dbt_build
 
 MAX_QUARANTINED_SHARE = 0.2
 """More than this share of the expected symbols in quarantine stops the run: the vendor as a whole cannot be trusted."""

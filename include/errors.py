@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import errno
-
-from include.runbooks import Runbook
+from enum import StrEnum
 
 _REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR}
+
+
+FOLDER = "docs/runbooks"
+
+
+class Runbook(StrEnum):
+    """A page. Errors, run records, incidents and ``make status`` name it."""
+
+    BAD_INPUT = "bad-input"
+    EXTRACTION_FAILED = "extraction-failed"
+    FX_PAIR_QUARANTINED = "fx-pair-quarantined"
+    GATE_1_QUARANTINE = "gate-1-quarantine"
+    GATE_2_FAILED = "gate-2-failed"
+    HELD_LINK = "held-link"
+    KILLED_RUN = "killed-run"
+    LATE_DATA = "late-data"
+    PUBLISH_FAILED = "publish-failed"
+    ROWS_LOST = "rows-lost"
+    SOURCE_EMPTY = "source-empty"
+    TOO_MANY_QUARANTINED = "too-many-quarantined"
+    TRANSFORM_FAILED = "transform-failed"
+    WAREHOUSE_DAMAGED = "warehouse-damaged"
+    WAREHOUSE_LOCKED = "warehouse-locked"
+
+    @property
+    def path(self) -> str:
+        """Where the page is, from the project's root."""
+        return f"{FOLDER}/{self.value}.md"
 
 
 class TitansError(Exception):

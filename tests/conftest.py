@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from include.exclusive import exclusive
+from include import transform
+from include.locks import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from include.warehouse import transform
 from tests.pipeline import AS_OF, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"

@@ -12,10 +12,13 @@ from uuid import uuid4
 
 import duckdb
 
-from include import build, ingest
+from include import build
+from include.ingest.fetch import PartialFailureError, fetch_batch
+from include.ingest.plan import TriggerParams, plan_estimates, plan_fx, plan_prices
+from include.ingest.summary import summarise
 from include.publishing import generations
-from include.reference import load_reference
-from include.runs import Run, RunRecord
+from include.runs.records import Run, RunRecord
+from include.seeds.read import load_reference
 from include.settings import Settings
 
 AS_OF = date(2025, 3, 7)
@@ -27,19 +30,19 @@ def new_run(settings: Settings, dag_id: str = "build_marts") -> Run:
     return Run(settings, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
 
 
-def ingest_all(settings: Settings, as_of: date = AS_OF, wish: ingest.Wish | None = None) -> None:
+def ingest_all(settings: Settings, as_of: date = AS_OF, wish: TriggerParams | None = None) -> None:
     """Plan and fetch every batch; a partial failure is left in the records, as a DAG leaves it."""
     run = new_run(settings, "ingest_test")
-    wish = wish or ingest.Wish()
+    wish = wish or TriggerParams()
     try:
         with run.step("plan"):
             markets = dict.fromkeys(exchange.market for exchange in load_reference(settings.seeds_dir).exchanges)
-            batches = [batch for market in markets for batch in ingest.plan_prices(settings, market, as_of, wish)]
-            batches += [*ingest.plan_fx(settings, as_of, wish), *ingest.plan_estimates(settings, as_of, wish)]
+            batches = [batch for market in markets for batch in plan_prices(settings, market, as_of, wish)]
+            batches += [*plan_fx(settings, as_of, wish), *plan_estimates(settings, as_of, wish)]
         for batch in batches:
-            with suppress(ingest.PartialFailureError):
-                ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
-        ingest.summarise(settings, run, as_of)
+            with suppress(PartialFailureError):
+                fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
+        summarise(settings, run, as_of)
     finally:
         run.finish(as_of.isoformat())
 

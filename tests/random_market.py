@@ -10,8 +10,8 @@ from math import exp
 from pathlib import Path
 from random import Random
 
-from include.calendars import load_calendars
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from tests.basket_engine import Basket, Market, Member
 from tests.pipeline import forget_default_securities, write_csv
 
@@ -58,8 +58,10 @@ def draw_market(seed: int, project: Path) -> Market:
     for symbol, series in market.dividends.items():
         closes = market.closes[symbol]
         market.dividends[symbol] = {
-            day: market.close(symbol, day) * random.uniform(0.005, 0.06) for day in series if day in closes
-        }  # type: ignore[operator]  # a day of closes has one
+            day: market.close(symbol, day) * random.uniform(0.005, 0.06)  # type: ignore[operator]  # a day of closes has one
+            for day in series
+            if day in closes
+        }
     for symbol in SPLIT_BEFORE_THE_MIDDLE + SPLIT_AFTER_IT:
         ex_dates = [day for day in sorted(market.closes[symbol])[60:] if (day > MIDDLE) == (symbol in SPLIT_AFTER_IT)]
         _split(market, symbol, random.choice(ex_dates), random.choice([2.0, 4.0, 0.5]))

@@ -162,7 +162,7 @@ def parse() -> None:
     """Check that dbt can read the project."""
     import tempfile
 
-    from include.warehouse.transform import invoke_dbt
+    from include.transform import invoke_dbt
 
     with tempfile.TemporaryDirectory() as folder:
         invoke_dbt(load_settings(data_dir=folder), ["parse"])

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from include.errors import TitansError
-from include.exclusive import exclusive
-from include.runbooks import Runbook
+from include.errors import Runbook, TitansError
+from include.locks import exclusive
 from include.settings import PROJECT_ROOT, Settings
 
 WRITER_POOL = "duckdb_writer"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from include.errors import TitansError
+from include.raw.lock import writer_lock
 from include.settings import PROJECT_ROOT, Settings
-from include.warehouse.lock import writer_lock
-from include.warehouse.transform import invoke_dbt
+from include.transform import invoke_dbt
 from titans.entities import ENTITIES_PAGE, write_entities_page
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from include.as_of import bound_to_coverage, parse_as_of
-from include.calendars import load_calendars
 from include.errors import TitansError
-from include.reference import load_reference
-from include.runs import Run, RunRecord, begin_round, end_round, forget_killed_runs, is_complete, symbols_by_reason
+from include.ingest.as_of import bound_to_coverage, parse_as_of
+from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, symbols_by_reason
+from include.runs.rounds import begin_round, end_round
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings
 from include.sources import open_source
 from titans.airflow_env import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.errors import TitansError
-from include.runs import quarantined_units, record_release
+from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings
 from titans.status import stores
 

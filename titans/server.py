@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 from rich.console import Console
 
-from include.calendars import load_calendars
 from include.errors import TitansError
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import Settings
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import quiet_libraries

@@ -7,22 +7,15 @@ from typing import Any
 
 from rich.console import Console
 
-from include.errors import TitansError
-from include.incidents import runbook_of
+from include.errors import Runbook, TitansError
+from include.gates.result import CheckResult
 from include.plain_text import visible
 from include.publishing import generations
-from include.reference import load_reference
-from include.runbooks import Runbook
-from include.runs import (
-    CheckResult,
-    RunRecord,
-    damaged_files,
-    quarantined_units,
-    run_records,
-    symbols_by_reason,
-    unfinished_runs,
-)
-from include.schedules import Schedule, ingest_schedules
+from include.runs.incidents import runbook_of
+from include.runs.records import RunRecord, damaged_files, run_records, symbols_by_reason, unfinished_runs
+from include.runs.releases import quarantined_units
+from include.seeds.read import load_reference
+from include.seeds.schedules import Schedule, ingest_schedules
 from include.settings import SOURCE_NAMES, Settings
 
 

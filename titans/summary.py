@@ -13,7 +13,7 @@ from rich.table import Table
 from include.errors import TitansError
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
-from include.runs import RunRecord
+from include.runs.records import RunRecord
 from include.settings import Settings
 
 _MEASURES = (

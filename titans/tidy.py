@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from include.errors import TitansError
+from include.raw.retention import retire_history
 from include.settings import SOURCE_NAMES, Settings
-from include.warehouse.retention import retire_history
 
 KEPT_RUNS = 20
 """Run records of each DAG that stay whatever their age: the quarantine and what the last builds said are read from them."""

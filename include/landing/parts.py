@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from include.exclusive import HeldError, exclusive
 from include.landing.batches import BatchManifest, FetchWindow, batch_id_of, land, read_manifest, read_rows, write_batch
+from include.locks import HeldError, exclusive
 from include.settings import Settings
 from include.sources.base import Dataset, Extract
 

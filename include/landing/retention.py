@@ -6,9 +6,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from include.durable import write_whole
-from include.errors import TitansError
-from include.runbooks import Runbook
+from include.errors import Runbook, TitansError
+from include.files import write_whole
 from include.settings import Settings
 from include.sources.base import Dataset
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from include.durable import sync_folder, write_whole
 from include.errors import TitansError
+from include.files import sync_folder, write_whole
 from include.settings import PROJECT_ROOT, Settings
 
 _NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import duckdb
 
-from include.durable import sync_file, sync_folder, write_whole
 from include.errors import TitansError
+from include.files import sync_file, sync_folder, write_whole
+from include.gates.result import CheckResult
 from include.publishing import generations
 from include.publishing.changes import changed_tables
 from include.publishing.generations import Manifest
-from include.runs import CheckResult, RunRecord, run_records
+from include.runs.records import RunRecord, run_records
 from include.settings import Settings
 
 SCHEMAS = ("marts", "ops")

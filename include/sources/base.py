@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from include.reference import Security
+from include.seeds.rows import Reference, Security
 
 
 class Dataset(StrEnum):
@@ -151,3 +151,13 @@ class Source(Protocol):
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
         """Snapshots with ``as_of`` in the window. A live vendor has only today's and says so for a window that ends earlier."""
+
+
+BASE_CURRENCY = "USD"
+
+
+def currency_pairs(reference: Reference) -> list[CurrencyPair]:
+    """Pairs in use: US dollars against each currency that a security trades or reports in, the major one of a minor unit."""
+    named = {code for row in reference.securities for code in (row.currency, row.reporting_currency) if code}
+    currencies = {reference.major_unit(code)[0] for code in named}
+    return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]

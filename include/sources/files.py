@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from include.errors import TitansError
-from include.reference import Security, load_reference
+from include.seeds.read import load_reference
+from include.seeds.rows import Security
 from include.settings import Settings, end_of_day
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from include.calendars import load_calendars
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import load_settings
 from tests.catalogue.mishap import Mishap, Outcome
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from include.exclusive import exclusive
+from include.locks import exclusive
 from tests.catalogue.mishap import Outcome
 from tests.catalogue.page import CATALOGUE, PAGE, page
 from tests.catalogue.rounds import Round, play, rounds

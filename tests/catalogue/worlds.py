@@ -16,13 +16,13 @@ from unittest.mock import patch
 
 from yfinance.data import YfData
 
-from include.ingest import Wish
+from include.ingest.plan import TriggerParams
 from include.publishing import generations
-from include.reference import load_reference
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import Source
-from include.sources.host_guard import HostGuard, Limits
 from include.sources.yahoo import YahooSource
+from include.sources.yahoo.host_guard import HostGuard, Limits
 from tests.catalogue.mishap import Mishap
 from tests.integration.yahoo_stand_in import YahooStandIn, generate
 from tests.pipeline import build_all, ingest_all
@@ -74,12 +74,14 @@ class LiveVendor:
     name: str = "vendor"
 
     def base(self, data: Path) -> Settings:
-        return self._run(data, [], datetime(2025, 3, 6, 22, 30, tzinfo=UTC), Wish(), THURSDAY)
+        return self._run(data, [], datetime(2025, 3, 6, 22, 30, tzinfo=UTC), TriggerParams(), THURSDAY)
 
     def deliver(self, data: Path, hits: list[Hit], minute: int) -> Settings:
-        return self._run(data, hits, datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC), Wish(start=SINCE), FRIDAY)
+        return self._run(
+            data, hits, datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC), TriggerParams(start=SINCE), FRIDAY
+        )
 
-    def _run(self, data: Path, hits: list[Hit], now: datetime, wish: Wish, as_of: date) -> Settings:
+    def _run(self, data: Path, hits: list[Hit], now: datetime, wish: TriggerParams, as_of: date) -> Settings:
         with YahooStandIn() as yahoo:
             generate(yahoo, datetime(2025, 3, 7, 22, 30, tzinfo=UTC), years=0)
             for hit in hits:
@@ -106,7 +108,8 @@ def _at(now: datetime, budget: Path) -> Iterator[None]:
         return YahooSource(settings, clock=lambda: now, guard=guard)
 
     with (
-        patch("include.ingest.open_source", open_source),
+        patch("include.ingest.plan.open_source", open_source),
+        patch("include.ingest.fetch.open_source", open_source),
         patch("include.build.open_source", open_source),
         patch("include.sources.yahoo.session.TIMEOUT_SECONDS", 1.0),
     ):

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
-from include.runs import Run, RunRecord
+from include.runs.records import Run, RunRecord
 from include.settings import PROJECT_ROOT, Settings, load_settings
 
 

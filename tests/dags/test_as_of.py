@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.as_of import RunFacts, resolve_as_of
 from include.errors import TitansError
+from include.ingest.as_of import RunFacts, resolve_as_of
 from include.landing.batches import landed
 from include.settings import Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from include.reference import load_reference
+from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT
 from tests.dags.conftest import DAGS_FOLDER, ReadBag
 

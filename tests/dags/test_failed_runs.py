@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from include import ingest
-from include.incidents import runbook_of
-from include.runbooks import Runbook
-from include.runs import Run, RunRecord
+from include.errors import Runbook
+from include.ingest.fetch import fetch_batch
+from include.ingest.plan import TriggerParams, plan_estimates
+from include.ingest.summary import summarise
+from include.runs.incidents import runbook_of
+from include.runs.records import Run, RunRecord
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
 from titans.status import status_lines
@@ -93,11 +95,11 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     settings = load_settings(data_dir=str(tmp_path))
     run = Run(settings, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
-        batches = ingest.plan_estimates(settings, date(2025, 3, 7), ingest.Wish())
+        batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
         step.facts = {"batches": [batch.as_dict() for batch in batches]}
     estimates, shares = batches
-    ingest.fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
-    facts = ingest.summarise(settings, run, date(2025, 3, 7))
+    fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
+    facts = summarise(settings, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
     assert facts["failed"] == sorted(shares.symbols)
     assert record.outcome == "partial"

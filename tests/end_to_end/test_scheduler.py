@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
 
 from include.landing.batches import BatchManifest, landed
-from include.runs import RunRecord, run_records
+from include.runs.records import RunRecord, run_records
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute
 from tests.end_to_end.airflow_server import AirflowServer, airflow_server, stop

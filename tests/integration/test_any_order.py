@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from include.ingest import Wish
+from include.ingest.plan import TriggerParams
 from include.publishing import generations
 from include.publishing.changes import changed_tables
+from include.raw.store import open_warehouse
 from include.settings import Settings, load_settings
-from include.warehouse.store import open_warehouse
 from tests.pipeline import build_all, ingest_all
 
 
@@ -17,7 +17,7 @@ def test_windows_in_another_order_end_in_equal_marts(built_sample_store: Setting
     """The last weeks first, then the years before them, overlapping; a build after each. The shared store fetched everything at once."""
     settings = load_settings(data_dir=str(tmp_path))
     for start, end in ((date(2025, 2, 3), date(2025, 3, 7)), (date(2020, 12, 31), date(2025, 2, 14))):
-        ingest_all(settings, wish=Wish(start=start, end=end))
+        ingest_all(settings, wish=TriggerParams(start=start, end=end))
         assert build_all(settings).outcome == "success"
     straight = generations.last_of_source(built_sample_store)
     assert straight is not None

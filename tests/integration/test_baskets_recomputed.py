@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 
 from include import build
-from include.calendars import load_calendars
-from include.quality import mart_checks
-from include.quality.suite import run_checks
-from include.reference import load_reference
-from include.runs import quarantined_units, record_release
+from include.gates import mart_checks
+from include.gates.runner import run_checks
+from include.runs.releases import quarantined_units, record_release
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
-from include.warehouse.transform import invoke_dbt
+from include.transform import invoke_dbt
 from tests import random_market
 from tests.basket_engine import Basket, Market, Member, Outcome, Simulation
 from tests.pipeline import ingest_all, new_run

@@ -10,13 +10,13 @@ import duckdb
 import pytest
 
 from include import build
-from include.errors import TitansError
-from include.incidents import runbook_of
+from include.errors import Runbook, TitansError
 from include.publishing import generations
-from include.runbooks import Runbook
-from include.runs import quarantined_units, run_records
+from include.raw.lock import writer_lock
+from include.runs.incidents import runbook_of
+from include.runs.records import run_records
+from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
-from include.warehouse.lock import writer_lock
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
 from titans.release import release_units

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.settings import Settings
-from include.warehouse.transform import invoke_dbt
+from include.transform import invoke_dbt
 from tests.conftest import CopyStore
 
 

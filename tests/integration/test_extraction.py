@@ -18,11 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 from yfinance.data import YfData
 
-from include import ingest
 from include.errors import TitansError
-from include.ingest import BatchRequest, PartialFailureError
+from include.ingest.fetch import PartialFailureError, fetch_batch
+from include.ingest.plan import BatchRequest
+from include.ingest.summary import summarise
 from include.landing.batches import BatchManifest, check_content, content_hash, landed, read_rows, rows_by_symbol
-from include.runs import Run, begin_round, end_round
+from include.runs.records import Run
+from include.runs.rounds import begin_round, end_round
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.sources.base import Dataset
 from tests.integration.yahoo_stand_in import COOKIE, CRUMB, Bar, Fault, Series, YahooStandIn, company, trend
@@ -89,14 +91,14 @@ def make_run(settings: Settings) -> MakeRun:
 def fetch(settings: Settings, request: BatchRequest, run: Run, attempt: int = 1) -> None:
     """One attempt; failures of symbols are left in its record."""
     try:
-        ingest.fetch_batch(settings, request, run, attempt, is_last_attempt=attempt == 3)
+        fetch_batch(settings, request, run, attempt, is_last_attempt=attempt == 3)
     except PartialFailureError:
         return
 
 
 def end(settings: Settings, run: Run) -> dict[str, Any]:
     """What the last task of a DAG does; returns its facts."""
-    facts = ingest.summarise(settings, run, FRIDAY)
+    facts = summarise(settings, run, FRIDAY)
     run.finish(FRIDAY.isoformat())
     return facts
 
@@ -138,13 +140,14 @@ class TestAKill:
         """Three processes, one a dataset, are killed while each waits for its last symbol."""
         program = f"""
 import os, sys, signal
-from include import ingest
-from include.runs import Run, begin_round, end_round
+from include.ingest.fetch import fetch_batch
+from include.runs.records import Run
+from include.runs.rounds import begin_round, end_round
 from include.settings import load_settings
 from tests.integration.test_extraction import ESTIMATES, PRICES, RATES
 for request in (PRICES, RATES, ESTIMATES):
     if os.fork() == 0:
-        ingest.fetch_batch(load_settings(), request, Run(load_settings(), "{DAG}", "killed"), 1, False)
+        fetch_batch(load_settings(), request, Run(load_settings(), "{DAG}", "killed"), 1, False)
         os._exit(0)
 signal.pause()
 """
@@ -197,7 +200,7 @@ signal.pause()
         for request in self.REQUESTS:
             fetch(settings, request, make_run("later"), 1)
         assert len(killed.requests) == len(before) + len(again)
-        facts = ingest.summarise(settings, make_run("later"), FRIDAY)
+        facts = summarise(settings, make_run("later"), FRIDAY)
         assert (facts["symbols"], facts["taken_over"], facts["rows"], facts["failed"]) == (6, 6, 0, [])
 
 
@@ -206,9 +209,9 @@ def test_an_answer_lands_at_the_time_it_was_given(
 ) -> None:
     """What a broken attempt left is older than what others fetched since, and must not outrank it."""
     with monkeypatch.context() as broken:
-        broken.setattr("include.ingest.land", _full_disk)
+        broken.setattr("include.ingest.fetch.land", _full_disk)
         with pytest.raises(TitansError, match="the disk is full"):
-            ingest.fetch_batch(settings, PRICES, make_run("one"), 1, False)
+            fetch_batch(settings, PRICES, make_run("one"), 1, False)
     between = datetime.now(UTC)
 
     fetch(settings, PRICES, make_run("one"), 2)
@@ -239,7 +242,7 @@ class TestTheNextRun:
         fetch(settings, PRICES, make_run("two"))
 
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"MSFT"}
-        facts = ingest.summarise(settings, make_run("two"), FRIDAY)
+        facts = summarise(settings, make_run("two"), FRIDAY)
         assert (facts["symbols"], facts["taken_over"], facts["failed"]) == (3, 2, [])
 
     def test_once_a_run_has_completed_all_is_asked_for_again(
@@ -331,7 +334,7 @@ class TestAStorm:
         for symbol in ("MSFT", "NVDA"):
             yahoo.break_symbol(symbol, Fault.RATE_LIMITED)
         with pytest.raises(PartialFailureError) as caught:
-            ingest.fetch_batch(settings, PRICES, make_run("one"), 1, is_last_attempt=False)
+            fetch_batch(settings, PRICES, make_run("one"), 1, is_last_attempt=False)
 
         assert caught.value.is_retryable is False, "an attempt within the pause would be refused"
         told = str(caught.value)
@@ -358,7 +361,7 @@ class TestAStorm:
             TitansError,
             match=r"^Nothing landed: query2\.finance\.yahoo\.com answered a request with 429, [^.]* UTC\. Run again then; [^.]*\.$",
         ):
-            ingest.summarise(settings, run, FRIDAY)
+            summarise(settings, run, FRIDAY)
         assert len(yahoo.hits) == before
 
 

@@ -19,10 +19,10 @@ from include import build
 from include.errors import TitansError
 from include.publishing.changes import changed_tables
 from include.publishing.generations import generation_path, last_of_source
+from include.raw.store import open_warehouse
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.sources.base import Dataset
-from include.warehouse.store import open_warehouse
-from include.warehouse.transform import dbt_build
+from include.transform import dbt_build
 from tests import small_world
 from tests.pipeline import build_all, new_run
 from tests.small_world import Change, Delivery, Fetch, World

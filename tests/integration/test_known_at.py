@@ -16,11 +16,11 @@ import pytest
 from include import build
 from include.errors import TitansError
 from include.publishing.changes import changed_tables
-from include.runs import RunRecord, run_records
+from include.raw.store import open_warehouse
+from include.runs.records import RunRecord, run_records
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.sources.base import Dataset
-from include.warehouse.store import open_warehouse
-from include.warehouse.transform import dbt_build
+from include.transform import dbt_build
 from tests import small_world
 from tests.pipeline import build_all, new_run
 from tests.small_world import Change, Delivery, Fetch, World

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from include.quality import mart_checks
-from include.quality.suite import run_checks
-from include.reference import CLAIM_MEASURES
+from include.gates import mart_checks
+from include.gates.runner import run_checks
+from include.seeds.rows import CLAIM_MEASURES
 from include.settings import Settings
-from include.warehouse.transform import invoke_dbt
+from include.transform import invoke_dbt
 from tests.conftest import CopyStore
 from tests.integration.test_marts_recomputed import MAG7, TITANS, annual_levels
 from tests.integration.test_marts_recomputed import closes as closes

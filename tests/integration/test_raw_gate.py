@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 
 from include import build
-from include.calendars import load_calendars
 from include.errors import TitansError
+from include.gates import raw_checks
+from include.gates.runner import Check
 from include.landing.batches import FetchWindow, land
-from include.quality import raw_checks
-from include.quality.suite import Check
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 from tests.pipeline import ask_warehouse, new_run

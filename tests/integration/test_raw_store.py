@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from include.errors import TitansError
 from include.landing.batches import FetchWindow, land
-from include.reference import load_reference
-from include.runs import record_release
+from include.raw.load import LoadedBatch, load_landing
+from include.raw.store import open_warehouse
+from include.runs.releases import record_release
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
-from include.warehouse.load import LoadedBatch, load_landing
-from include.warehouse.store import open_warehouse
 
 _runs = count(1)
 MONDAY, TUESDAY = date(2025, 3, 3), date(2025, 3, 4)

@@ -13,11 +13,11 @@ from include import build
 from include.errors import TitansError
 from include.landing.batches import landed
 from include.publishing.changes import changed_tables
+from include.raw import retention
+from include.raw.store import open_warehouse, saved_raw_path
 from include.settings import Settings
 from include.sources.base import Dataset
-from include.warehouse import retention
-from include.warehouse.store import open_warehouse, saved_raw_path
-from include.warehouse.transform import dbt_build
+from include.transform import dbt_build
 from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
 from tests.pipeline import ask_warehouse, new_run

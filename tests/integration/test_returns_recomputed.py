@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from include.warehouse.transform import invoke_dbt
+from include.transform import invoke_dbt
 from tests import random_market
 from tests.basket_engine import Basket, Market, Member, Series
 from tests.integration.test_baskets_recomputed import accept_everything

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.quality import mart_checks
-from include.quality.suite import run_checks
+from include.gates import mart_checks
+from include.gates.runner import run_checks
 from include.settings import Settings
 
 

@@ -19,12 +19,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from include import build, ingest
-from include.durable import write_whole
+from include import build
 from include.errors import TitansError
+from include.files import write_whole
+from include.ingest.fetch import fetch_batch
+from include.ingest.plan import TriggerParams, plan_fx, plan_prices
 from include.publishing import generations
-from include.reference import Security
-from include.runs import Run, record_release
+from include.runs.records import Run
+from include.runs.releases import record_release
+from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, ask, ask_warehouse, build_all, ingest_all, new_run
@@ -440,11 +443,11 @@ def test_a_restore_into_an_empty_folder_of_an_odd_name_brings_every_snapshot_bac
     bring_back(settings, str(saved))
     run = new_run(settings, "ingest_test")
     batches = [
-        *ingest.plan_prices(settings, "hk", AS_OF, ingest.Wish()),
-        *ingest.plan_prices(settings, "us", AS_OF, ingest.Wish()),
+        *plan_prices(settings, "hk", AS_OF, TriggerParams()),
+        *plan_prices(settings, "us", AS_OF, TriggerParams()),
     ]
-    for batch in [*batches, *ingest.plan_fx(settings, AS_OF, ingest.Wish())]:
-        ingest.fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
+    for batch in [*batches, *plan_fx(settings, AS_OF, TriggerParams())]:
+        fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
     run.finish(AS_OF.isoformat())
     assert build_all(settings).outcome == "success"
     assert ask(settings, snapshots) == before

@@ -20,8 +20,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from include.reference import load_reference
-from include.runs import RunRecord, run_records
+from include.runs.records import RunRecord, run_records
+from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.sources.base import CurrencyPair, Window
 from include.sources.sample import SampleSource

@@ -16,11 +16,11 @@ import pytest
 from yfinance.data import YfData
 
 from include.errors import NetworkUnavailableError
-from include.reference import Security
+from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
-from include.sources.host_guard import HostGuard, Limits
 from include.sources.yahoo import YahooSource
+from include.sources.yahoo.host_guard import HostGuard, Limits
 from tests.integration.yahoo_stand_in import Bar, Fault, Series, YahooStandIn, company, generate, trend
 
 AFTER_BOTH_CLOSES = datetime(2025, 3, 7, 22, 30, tzinfo=UTC)

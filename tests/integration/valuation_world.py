@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from include.calendars import load_calendars
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from tests.pipeline import forget_default_securities
 
 FIRST, LAST = date(2023, 7, 3), date(2025, 3, 7)

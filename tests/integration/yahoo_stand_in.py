@@ -20,8 +20,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from include.calendars import SessionCalendar, load_calendars
-from include.reference import Security, load_reference
+from include.seeds.calendars import SessionCalendar, load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT
 
 CRUMB = "stand.in/crumb"

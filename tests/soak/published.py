@@ -7,9 +7,9 @@ from pathlib import Path
 
 import duckdb
 
+from include.gates.mart_checks import KEYS
 from include.publishing import generations
 from include.publishing.changes import changed_tables
-from include.quality.mart_checks import KEYS
 from include.settings import Settings
 from tests.soak.tally import Tally
 

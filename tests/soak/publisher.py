@@ -6,10 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from include.durable import write_whole
+from include.files import write_whole
 from include.publishing.publish import publish
+from include.raw.store import open_warehouse
 from include.settings import Settings, load_settings
-from include.warehouse.store import open_warehouse
 
 ROWS = 5_000
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from include import build
 from include.publishing import generations
-from include.runs import Run
+from include.runs.records import Run
 from include.settings import Settings
 from tests.pipeline import AS_OF, ingest_all
 from tests.soak.published import differences, linked_truth

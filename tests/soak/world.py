@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from include.calendars import load_calendars
-from include.ingest import currency_pairs
-from include.reference import load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
+from include.sources.base import currency_pairs
 
 TRUTHS = 4
 FIRST, LAST = date(2025, 1, 2), date(2025, 3, 7)

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from include.calendars import SessionCalendar, load_calendars
-from include.reference import CalendarOverride, Reference, load_reference
+from include.seeds.calendars import SessionCalendar, load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import CalendarOverride, Reference
 from include.settings import load_settings
 
 

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from include.reference import load_reference
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
 from include.sources.files import FilesSource

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from include.durable import write_whole
 from include.errors import TitansError
+from include.files import write_whole
 from include.publishing import generations
 from include.publishing.generations import Manifest
 from include.settings import Settings, load_settings

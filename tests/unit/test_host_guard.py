@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT, load_settings
-from include.sources.host_guard import HostClosedError, HostGuard, Limits, retry_after_seconds
+from include.sources.yahoo.host_guard import HostClosedError, HostGuard, Limits, retry_after_seconds
 
 HOST = "query.example"
 NOON = datetime(2025, 3, 7, 12, 0, tzinfo=UTC).timestamp()
@@ -185,7 +185,7 @@ def test_processes_share_budget_and_breaker(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from include.sources.host_guard import HostClosedError, HostGuard, Limits
+from include.sources.yahoo.host_guard import HostClosedError, HostGuard, Limits
 waits = []
 guard = HostGuard(Path(sys.argv[1]), Limits(30, 4, 60, 20, 600), lambda: {NOON}, waits.append)
 for _ in range(10):

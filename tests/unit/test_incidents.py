@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from include.errors import TitansError
-from include.incidents import report, report_unrecorded
-from include.runbooks import Runbook
-from include.runs import CheckResult, FailureRow, Run, RunRecord
+from include.errors import Runbook, TitansError
+from include.gates.result import CheckResult
+from include.runs.alerts import MAX_CHARACTERS, post_text
+from include.runs.incidents import report, report_unrecorded
+from include.runs.records import FailureRow, Run, RunRecord
 from include.settings import Settings, load_settings
-from include.webhook import MAX_CHARACTERS, post_text
 
 SECRET = "T0/B1/not-for-logs"
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import TitansError
-from include.runbooks import FOLDER, Runbook
-from include.runs import Run
+from include.errors import FOLDER, Runbook, TitansError
+from include.runs.records import Run
 from include.settings import PROJECT_ROOT, load_settings
 
 PARTS = ["How it looks", "What is still right", "What to check", "What to do", "How to know it is over"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from include.runs import FailureRow, Run, quarantined_units, record_release, releases, run_records, unfinished_runs
+from include.runs.records import FailureRow, Run, run_records, unfinished_runs
+from include.runs.releases import quarantined_units, record_release, releases
 from include.settings import Settings, load_settings
 
 

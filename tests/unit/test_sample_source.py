@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from include.calendars import load_calendars
-from include.reference import Security, load_reference
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import SampleSource, facts

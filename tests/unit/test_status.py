@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from include.errors import TitansError
+from include.errors import Runbook, TitansError
+from include.gates.result import CheckResult
 from include.publishing.generations import Hold
-from include.runbooks import Runbook
-from include.runs import CheckResult, Run, RunRecord
-from include.schedules import INGEST_FX, Schedule
+from include.runs.records import Run, RunRecord
+from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from titans.__main__ import app
 from titans.status import is_red, status_lines

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import TitansError
-from include.reference import load_reference
+from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT
 
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from include.runs import Run, quarantined_units, record_release, run_records
+from include.runs.records import Run, run_records
+from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_settings
 from titans.tidy import KEPT_RUNS, remove_old_records
 

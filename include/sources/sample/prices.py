@@ -8,7 +8,7 @@ from datetime import date
 from math import exp, inf, log, prod, sqrt
 from typing import NamedTuple
 
-from include.calendars import Session
+from include.seeds.calendars import Session
 from include.sources.base import Window
 from include.sources.sample import facts
 from include.sources.sample.paths import bridge, fold, normals

@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.calendars import SessionCalendar, load_calendars
-from include.reference import Security, load_reference
+from include.seeds.calendars import SessionCalendar, load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import Security
 from include.settings import Settings
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import facts

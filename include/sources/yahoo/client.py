@@ -18,7 +18,7 @@ from yfinance.data import YfData
 from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
 from include.errors import NetworkUnavailableError
-from include.sources.host_guard import TOO_MANY_REQUESTS, HostClosedError, HostGuard
+from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostClosedError, HostGuard
 from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
 
 # yfinance switches its own deprecation warnings on: several lines a symbol about pandas, of no use to who runs Titans.

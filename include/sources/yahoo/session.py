@@ -10,7 +10,7 @@ from curl_cffi import requests
 from curl_cffi.requests.exceptions import HTTPError, IncompleteRead, RequestException
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from include.sources.host_guard import TOO_MANY_REQUESTS, HostGuard, retry_after_seconds
+from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostGuard, retry_after_seconds
 
 TIMEOUT_SECONDS = 15.0
 _BACK_OFF_SECONDS = 3.0

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from include.calendars import FIRST_DAY, SessionCalendar, load_calendars
-from include.reference import Security, load_reference
+from include.seeds.calendars import FIRST_DAY, SessionCalendar, load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import Security
 from include.settings import Settings
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
-from include.sources.host_guard import HostGuard, Limits
 from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
+from include.sources.yahoo.host_guard import HostGuard, Limits
 
 Row = dict[str, Any]
 T = TypeVar("T")

@@ -6,13 +6,15 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.durable import write_whole
+from include.errors import Runbook
+from include.files import write_whole
+from include.gates.result import CheckResult
 from include.plain_text import visible
 from include.publishing import generations
-from include.runbooks import Runbook, runbook_of_step
-from include.runs import CheckResult, Run, RunRecord, last_step_of
+from include.runs.alerts import post_text
+from include.runs.records import Run, RunRecord, last_step_of
+from include.runs.runbooks import runbook_of_step
 from include.settings import Settings
-from include.webhook import post_text
 
 _log = logging.getLogger(__name__)
 _MAX_ROWS = 20

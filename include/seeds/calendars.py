@@ -10,7 +10,7 @@ from functools import cache, cached_property
 import exchange_calendars
 
 from include.errors import TitansError
-from include.reference import Reference
+from include.seeds.rows import Reference
 
 FIRST_DAY = date(1999, 12, 31)
 

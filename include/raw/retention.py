@@ -8,14 +8,14 @@ from pathlib import Path
 
 import duckdb
 
-from include.durable import sync_folder
 from include.errors import TitansError
+from include.files import sync_folder
 from include.landing.batches import BatchManifest, landed
 from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_from
+from include.raw.lock import writer_lock
+from include.raw.rules import RULES
+from include.raw.store import open_warehouse, save_raw
 from include.settings import Settings
-from include.warehouse.load_sql import RULES
-from include.warehouse.lock import writer_lock
-from include.warehouse.store import open_warehouse, save_raw
 
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {

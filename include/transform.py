@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from include.errors import TitansError
-from include.runbooks import Runbook
+from include.errors import Runbook, TitansError
 from include.settings import Settings
 
 

@@ -11,8 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from include.quality import duckdb_dialect
-from include.runs import CheckResult
+from include.gates import duckdb_dialect
+from include.gates.result import CheckResult
 
 if TYPE_CHECKING:
     import great_expectations as gx

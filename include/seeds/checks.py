@@ -1,272 +1,18 @@
-"""What the user edits: the seed CSVs of dbt, read and checked once, before anything is extracted or built."""
+"""Checks of the seeds against each other."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveFloat,
-    StringConstraints,
-    ValidationError,
-)
+from typing import Any
 
 from include.errors import TitansError
+from include.seeds.rows import CLAIM_MEASURES, BasketMember, PressClaim, Reference
 
 
-def _strict_date(value: object) -> object:
-    return date.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("no such time zone: write it as in Asia/Hong_Kong") from error
-    return name
-
-
-def _cron_line(text: str) -> str:
-    from croniter import croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
-
-    if not croniter.is_valid(text):
-        raise ValueError("no cron line: write five fields, as in 30 17 * * 1-5")
-    return text
-
-
-# Spaces at an end are refused and not stripped: dbt would load them, and nothing would match.
-Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
-MajorCurrency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
-"""A major currency, or one of the seed minor_units, whose codes are the vendors' (GBp)."""
-Day = Annotated[date, BeforeValidator(_strict_date)]
-
-
-class Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MinorUnit(Row):
-    """A unit that an exchange quotes in and nobody converts by itself: its exchange rate is the major currency's."""
-
-    currency: CurrencyCode
-    major_currency: MajorCurrency
-    units_per_major: PositiveFloat
-
-
-class Exchange(Row):
-    exchange: Text
-    market: Identifier
-    name: Text
-    calendar: Text
-    timezone: Annotated[Text, AfterValidator(_known_zone)]
-    ingest_cron: Annotated[Text, AfterValidator(_cron_line)]
-    """When prices of a session are fetched, in the exchange's own time."""
-    benchmark_symbol: Symbol | None = None
-    """The index over which the excess return of the exchange's equities is taken."""
-
-
-class Security(Row):
-    symbol: Symbol
-    name: Text
-    kind: Literal["equity", "index"]
-    exchange: Text
-    currency: CurrencyCode
-    reporting_currency: CurrencyCode | None = None
-    """Currency of the company's accounts and so, as a rule, of its estimates: its FX rate is fetched too."""
-
-
-class Basket(Row):
-    basket_id: Identifier
-    name: Text
-    weighting: Literal["equal", "market_value"]
-    rebalance: Literal["none", "daily", "monthly", "quarterly", "annual"]
-    base_date: Day | None = None
-    comparator_basket_id: Identifier | None = None
-
-
-class BasketMember(Row):
-    basket_id: Identifier
-    symbol: Symbol
-    valid_from: Day | None = None
-    valid_to: Day | None = None
-
-
-class MarketEvent(Row):
-    event_id: Identifier
-    name: Text
-    date: Day
-    description: Text
-
-
-class IndexHeadline(Row):
-    symbol: Symbol
-    measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
-
-
-_PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
-_RETURNS = {f"return_{period}": "ratio" for period in _PERIODS}
-CLAIM_MEASURES: dict[str, dict[str, str]] = {
-    "basket": {
-        **_RETURNS,
-        "drawdown": "ratio",
-        "market_value_usd": "usd",
-        "market_value_change_ytd_usd": "usd",
-        "forward_pe": "times",
-    },
-    "pair": {**{f"excess_{measure}": unit for measure, unit in _RETURNS.items()}, "forward_pe_discount": "ratio"},
-    "index": {**_RETURNS, "drawdown": "ratio", "highest_since": "year"},
-    "equity": {**_RETURNS, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
-}
-"""What a press claim may measure of each kind of subject, and in which unit: what int_press_values looks up."""
-
-
-class PressClaim(Row):
-    claim_id: Identifier
-    claim_date: Day
-    subject: Text
-    """A basket, a symbol, or a pair of baskets: ``one vs other``."""
-    measure: Text
-    comparison: Literal["about", "more_than", "less_than", "at_least", "at_most", "in_year"]
-    claimed_value: FiniteFloat
-    tolerance: Annotated[FiniteFloat, Field(ge=0)]
-    unit: Literal["ratio", "usd", "times", "year"]
-    statement: Text
-
-
-class VendorCorrection(Row):
-    symbol: Symbol
-    date: Day
-    field: Literal["close", "dividend", "split_ratio"]
-    value: FiniteFloat
-    currency: CurrencyCode | None = None
-    known_from: Day
-    reason: Text
-    source: Text
-
-
-class CalendarOverride(Row):
-    exchange: Text
-    date: Day
-    is_session: bool
-    reason: Text
-
-
-T = TypeVar("T", bound=Row)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """All seeds, in file order."""
-
-    exchanges: tuple[Exchange, ...]
-    securities: tuple[Security, ...]
-    baskets: tuple[Basket, ...]
-    basket_members: tuple[BasketMember, ...]
-    market_events: tuple[MarketEvent, ...]
-    index_headlines: tuple[IndexHeadline, ...]
-    press_claims: tuple[PressClaim, ...]
-    vendor_corrections: tuple[VendorCorrection, ...]
-    calendar_overrides: tuple[CalendarOverride, ...]
-    minor_units: tuple[MinorUnit, ...]
-
-    @property
-    def equities(self) -> tuple[Security, ...]:
-        return tuple(security for security in self.securities if security.kind == "equity")
-
-    def major_unit(self, currency: str) -> tuple[str, float]:
-        """The major currency of ``currency``, which may be one already, and how many of ``currency`` make one of it: GBP and 100 for GBp."""
-        return next(
-            ((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency),
-            (currency, 1.0),
-        )
-
-    def securities_of(self, market: str) -> tuple[Security, ...]:
-        """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
-        exchanges = {exchange.exchange for exchange in self.exchanges if exchange.market == market}
-        return tuple(security for security in self.securities if security.exchange in exchanges)
-
-
-def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
-    path = folder / f"{name}.csv"
-    try:
-        content = path.read_bytes()
-        if b"\r\n" in content and content.count(b"\r\n") != content.count(b"\n"):
-            raise TitansError(
-                f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them."
-            )
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
-            if missing:
-                raise TitansError(
-                    f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}."
-                )
-            rows = []
-            for row in reader:
-                if None in row:
-                    raise TitansError(
-                        f"Seed {path}, line {reader.line_num} has more values than the header has columns. Correct the row."
-                    )
-                try:
-                    rows.append(model.model_validate({key: value or None for key, value in row.items()}))
-                except ValidationError as error:
-                    problem = error.errors()[0]
-                    where = str(problem["loc"][0]) if problem["loc"] else "row"
-                    raise TitansError(
-                        f"Seed {path}, line {reader.line_num}, {where}={problem['input']!r}: {problem['msg']}. Correct the row."
-                    ) from error
-    except OSError as error:
-        raise TitansError(
-            f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise TitansError(f"Seed {path} is not UTF-8 text ({error.reason}): save it as UTF-8 CSV.") from error
-    return tuple(rows)
-
-
-def load_reference(folder: Path) -> Reference:
-    """Read every seed in ``folder`` and check each against the others.
-
-    Raises:
-        TitansError: names the file, the row and what to correct.
-    """
-    reference = Reference(
-        exchanges=_read(folder, "exchanges", Exchange),
-        securities=_read(folder, "securities", Security),
-        baskets=_read(folder, "baskets", Basket),
-        basket_members=_read(folder, "basket_members", BasketMember),
-        market_events=_read(folder, "market_events", MarketEvent),
-        index_headlines=_read(folder, "index_headlines", IndexHeadline),
-        press_claims=_read(folder, "press_claims", PressClaim),
-        vendor_corrections=_read(folder, "vendor_corrections", VendorCorrection),
-        calendar_overrides=_read(folder, "calendar_overrides", CalendarOverride),
-        minor_units=_read(folder, "minor_units", MinorUnit),
-    )
-    _check_unique(reference)
-    _check_references(reference)
-    _check_currencies(reference)
-    _check_memberships(reference)
-    _check_press_claims(reference)
-    return reference
-
-
-def _check_unique(reference: Reference) -> None:
+def check_unique(reference: Reference) -> None:
     def check(name: str, rows: Iterable[Any], key: Callable[[Any], object]) -> None:
         seen = set()
         for row in rows:
@@ -285,7 +31,7 @@ def _check_unique(reference: Reference) -> None:
     check("minor_units", reference.minor_units, lambda row: row.currency)
 
 
-def _check_references(reference: Reference) -> None:
+def check_references(reference: Reference) -> None:
     exchanges = {row.exchange for row in reference.exchanges}
     securities = {row.symbol: row for row in reference.securities}
     baskets = {row.basket_id for row in reference.baskets}
@@ -356,7 +102,7 @@ def _check_references(reference: Reference) -> None:
             )
 
 
-def _check_currencies(reference: Reference) -> None:
+def check_currencies(reference: Reference) -> None:
     minor = {row.currency for row in reference.minor_units}
     for row in reference.minor_units:
         if row.major_currency in minor:
@@ -379,7 +125,7 @@ def _check_currencies(reference: Reference) -> None:
             )
 
 
-def _check_memberships(reference: Reference) -> None:
+def check_memberships(reference: Reference) -> None:
     for basket in reference.baskets:
         day = basket.base_date
         if day and not any(
@@ -409,7 +155,7 @@ def _check_memberships(reference: Reference) -> None:
                 )
 
 
-def _check_press_claims(reference: Reference) -> None:
+def check_press_claims(reference: Reference) -> None:
     """Refuse a claim that the marts could not be asked about."""
     baskets = {row.basket_id for row in reference.baskets}
     kinds = {**{row.symbol: str(row.kind) for row in reference.securities}, **dict.fromkeys(baskets, "basket")}

@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from include.calendars import load_calendars
 from include.landing.batches import BatchManifest, check_content, landed
-from include.reference import Reference
-from include.runs import releases
+from include.raw import rules as load_sql
+from include.runs.releases import releases
+from include.seeds.calendars import load_calendars
+from include.seeds.rows import Reference
 from include.settings import Settings
 from include.sources.base import Dataset
-from include.warehouse import load_sql
 
 LandingFile = tuple[Path, BatchManifest]
 

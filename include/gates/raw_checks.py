@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import duckdb
 
-from include.quality.raw_views import CANDIDATE_VIEWS
-from include.quality.suite import Check
-from include.reference import Reference
+from include.gates.raw_views import CANDIDATE_VIEWS
+from include.gates.runner import Check
+from include.seeds.rows import Reference
 
 JUMP_LOG_RETURN = 0.45
 """About +57% or -36% in one session: the largest real day of the default securities since 2020 is +36%; a 2:1 split is 0.69."""

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.errors import TitansError
-from include.runbooks import Runbook
+from include.errors import Runbook, TitansError
 
 _POLL_SECONDS = 0.2
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from include.reference import Reference
+from include.seeds.rows import Reference
 
 
 @dataclass(frozen=True)

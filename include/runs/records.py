@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from include.durable import write_whole
-from include.errors import TitansError, is_refused, refusal
-from include.runbooks import Runbook, runbook_of_step
+from include.errors import Runbook, TitansError, is_refused, refusal
+from include.files import write_whole
+from include.gates.result import CheckResult
+from include.runs.runbooks import runbook_of_step
 from include.settings import Settings
 
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -31,34 +32,6 @@ class FailureRow(BaseModel):
     attempt: int
     is_retryable: bool = True
     is_final: bool
-
-
-class CheckResult(BaseModel):
-    """One expectation of a gate, as it came out.
-
-    ``status`` is ``passed``, ``warning`` (failed, of severity warning), ``failed`` (of severity critical) or ``error`` (it could not run,
-    which counts as critical).
-    """
-
-    gate: str
-    name: str
-    table: str
-    severity: Literal["critical", "warning"]
-    status: Literal["passed", "warning", "failed", "error"]
-    why: str
-    failing_rows: int = 0
-    examples: list[dict[str, Any]] = Field(default_factory=list)
-    message: str = ""
-
-    @property
-    def rows_text(self) -> str:
-        """How many rows failed, in words."""
-        return f"{self.failing_rows} row" if self.failing_rows == 1 else f"{self.failing_rows} rows"
-
-    @property
-    def examples_text(self) -> str:
-        """The first three of them."""
-        return "; ".join(", ".join(f"{key}={value}" for key, value in row.items()) for row in self.examples[:3])
 
 
 class StepRecord(BaseModel):
@@ -224,18 +197,6 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
 
 
-def broken_off_since(settings: Settings, dag_id: str) -> datetime:
-    """From when on what the DAG landed belongs to work that broke off: its own, or a ``make run`` of all DAGs."""
-    ends = [
-        record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and is_complete(record)
-    ]
-    own = max(ends, default=datetime.min.replace(tzinfo=UTC))
-    try:
-        return min(own, datetime.fromisoformat(_round_path(settings).read_text()))
-    except (OSError, ValueError):
-        return own
-
-
 def is_complete(record: RunRecord) -> bool:
     """Whether nothing is left that asking again might bring: at most symbols are missing that the vendor does not have."""
     land = record.step("land")
@@ -243,21 +204,6 @@ def is_complete(record: RunRecord) -> bool:
         return False
     given_up = {failure.symbol for failure in record.failures if not failure.is_retryable}
     return set(land.facts.get("failed", [])) <= given_up
-
-
-def begin_round(settings: Settings) -> None:
-    """Note that all ingest DAGs are run as one, unless an earlier round broke off and goes on with this one."""
-    if not _round_path(settings).exists():
-        write_whole(_round_path(settings), datetime.now(UTC).isoformat())
-
-
-def end_round(settings: Settings) -> None:
-    """All of them have completed: the next round asks for everything again."""
-    _round_path(settings).unlink(missing_ok=True)
-
-
-def _round_path(settings: Settings) -> Path:
-    return settings.runs_dir / "make-run.since"
 
 
 def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
@@ -279,25 +225,6 @@ def forget_killed_runs(settings: Settings) -> None:
         shutil.rmtree(settings.runs_dir / f"{name}.parts", ignore_errors=True)
 
 
-def quarantined_units(settings: Settings) -> list[dict[str, Any]]:
-    """Units (batch, dataset, symbol, reasons) in quarantine after the last build that judged any."""
-    for record in reversed(run_records(settings, "build_marts")):
-        step = record.step("check_raw")
-        if step is not None and "quarantined" in step.facts:
-            released = {(row["batch_id"], row["symbol"]) for row in releases(settings)}
-            return [unit for unit in step.facts["quarantined"] if (unit["batch_id"], unit["symbol"]) not in released]
-    return []
-
-
-def releases(settings: Settings) -> list[dict[str, Any]]:
-    """Releases from quarantine on record: batch_id, symbol, reason, released_at."""
-    rows = []
-    for path in sorted((settings.runs_dir / "releases").glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):  # its unit stays in quarantine, and make status names the file
-            rows.append(json.loads(path.read_text()))
-    return rows
-
-
 def damaged_files(settings: Settings) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
@@ -312,10 +239,3 @@ def damaged_files(settings: Settings) -> list[Path]:
     return sorted(records) + sorted(
         path for path in (settings.runs_dir / "releases").glob("*.json") if is_damaged(path, json.loads)
     )
-
-
-def record_release(settings: Settings, batch_id: str, symbol: str, reason: str) -> None:
-    """Put a release on record; the next build acts on it."""
-    row = {"batch_id": batch_id, "symbol": symbol, "reason": reason, "released_at": datetime.now(UTC).isoformat()}
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
-    write_whole(settings.runs_dir / "releases" / f"{name}.json", json.dumps(row))

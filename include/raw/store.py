@@ -8,9 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from include.durable import sync_file, sync_folder
-from include.errors import TitansError
-from include.runbooks import Runbook
+from include.errors import Runbook, TitansError
+from include.files import sync_file, sync_folder
 from include.settings import Settings
 
 SCHEMA_VERSION = 2

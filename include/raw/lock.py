@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from include.exclusive import exclusive
-from include.runbooks import Runbook
+from include.errors import Runbook
+from include.locks import exclusive
 
 
 def writer_lock(warehouse: Path, holder: str, patience_seconds: float = 0.0) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from include.quality.suite import Check, Severity
+from include.gates.runner import Check, Severity
 
 KEYS: dict[str, tuple[str, ...]] = {
     "marts.dim_securities": ("symbol",),

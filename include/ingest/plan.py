@@ -1,0 +1,177 @@
+"""What an ingest run asks for: the batches of symbols and their windows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from include.errors import TitansError
+from include.ingest.as_of import bound_to_coverage
+from include.landing.batches import last_dates
+from include.runs.releases import quarantined_units
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
+from include.seeds.rows import Reference, Security
+from include.settings import Settings
+from include.sources import open_source
+from include.sources.base import Dataset, currency_pairs
+
+FX_OVERLAP = timedelta(days=10)
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """One mapped task: symbols (or currency pairs such as USDHKD) of one dataset that need the same window. Dates are ISO text.
+
+    ``is_window_given``: the trigger named the window or the symbols, so only an answer to the very same question will do.
+    """
+
+    dataset: str
+    group: str
+    index: int
+    symbols: list[str]
+    start: str | None
+    end: str
+    is_window_given: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset} {self.group} {self.index}: {len(self.symbols)} symbols from {self.start or 'the beginning'}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For XCom; ``name`` labels the mapped task."""
+        return {**asdict(self), "name": self.name}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> BatchRequest:
+        return cls(**{key: value for key, value in values.items() if key != "name"})
+
+
+@dataclass(frozen=True)
+class TriggerParams:
+    """What the trigger form asks for beyond the as-of date: an explicit window and only some symbols."""
+
+    start: date | None = None
+    end: date | None = None
+    symbols: tuple[str, ...] = ()
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any]) -> TriggerParams:
+        """From the trigger form's values.
+
+        Raises:
+            TitansError: start after end, or one of them after today.
+        """
+        start, end = (date.fromisoformat(params[name]) if params.get(name) else None for name in ("start", "end"))
+        if start and end and start > end:
+            raise TitansError(f"start={start} is after end={end}: swap them.")
+        for name, day in (("start", start), ("end", end)):
+            if day and day > datetime.now(UTC).date() + timedelta(days=1):
+                raise TitansError(f"{name}={day} is in the future: give a date up to today.")
+        return cls(start, end, tuple(params.get("symbols") or ()))
+
+
+def plan_prices(
+    settings: Settings, market: str, as_of: date, params: TriggerParams, now: datetime | None = None
+) -> list[BatchRequest]:
+    """Batches for the securities of one market: all history for a new symbol, else from the last stored session minus the overlap.
+
+    Raises:
+        TitansError: ``as_of`` is before the source's data, or ``params`` names a symbol that the seeds do not have.
+    """
+    reference = load_reference(settings.seeds_dir)
+    source = open_source(settings)
+    as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
+    securities = _chosen(
+        reference, [row for row in reference.securities_of(market) if row.symbol not in source.omitted], params
+    )
+    calendar = load_calendars(reference)[securities[0].exchange] if securities else None
+    if calendar is None:
+        return []
+    end = params.end or as_of
+    held = source.coverage([row.symbol for row in securities])
+    session = calendar.last_on_or_before(min(end, held.last) if held else end)
+    closed = calendar.last_closed(now or datetime.now(UTC))
+    if session is None or closed is None:
+        return []
+    last_day = min(session.date, closed.date)
+    stored = last_dates(settings, Dataset.PRICES, quarantined_pairs(settings)) if source.is_incremental else {}
+    windows: dict[date | None, list[str]] = defaultdict(list)
+    for security in securities:
+        last = stored.get(security.symbol)
+        start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
+        windows[start].append(security.symbol)
+    return _batches(settings, Dataset.PRICES, market, windows, last_day, params)
+
+
+def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+    """One batch for each window the pairs in use need."""
+    source = open_source(settings)
+    as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
+    end = params.end or as_of
+    stored = last_dates(settings, Dataset.FX_RATES, quarantined_pairs(settings)) if source.is_incremental else {}
+    windows: dict[date | None, list[str]] = defaultdict(list)
+    for pair in currency_pairs(load_reference(settings.seeds_dir)):
+        last = stored.get(pair.name)
+        windows[params.start or (min(last, end) - FX_OVERLAP if last else None)].append(pair.name)
+    return _batches(settings, Dataset.FX_RATES, "fx", windows, end, params)
+
+
+def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+    """Estimates and share counts of every equity, from the beginning: snapshots are few, and raw stores what is new."""
+    reference = load_reference(settings.seeds_dir)
+    source = open_source(settings)
+    as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
+    symbols = [
+        row.symbol
+        for row in _chosen(reference, [row for row in reference.equities if row.symbol not in source.omitted], params)
+    ]
+    return [
+        batch
+        for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
+        for batch in _batches(settings, dataset, "all", {params.start: symbols}, params.end or as_of, params)
+    ]
+
+
+def _chosen(reference: Reference, securities: list[Security], params: TriggerParams) -> list[Security]:
+    known = {row.symbol for row in reference.securities}
+    if unknown := sorted(set(params.symbols) - known):
+        raise TitansError(
+            f"Symbol {unknown[0]} is not in securities.csv: add it there, or ask for one of {', '.join(sorted(known))}."
+        )
+    return [row for row in securities if not params.symbols or row.symbol in params.symbols]
+
+
+def quarantined_pairs(settings: Settings) -> list[tuple[str, str]]:
+    return [(unit["batch_id"], unit["symbol"]) for unit in quarantined_units(settings)]
+
+
+def _batches(
+    settings: Settings,
+    dataset: Dataset,
+    group: str,
+    windows: dict[date | None, list[str]],
+    end: date,
+    params: TriggerParams,
+) -> list[BatchRequest]:
+    slices = [
+        (start, symbols[first : first + settings.batch_size])
+        for start, symbols in sorted(windows.items(), key=lambda item: item[0] or date.min)
+        for first in range(0, len(symbols), settings.batch_size)
+    ]
+    is_given = bool(params.start or params.end or params.symbols)
+    return [
+        BatchRequest(
+            str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat(), is_given
+        )
+        for index, (start, symbols) in enumerate(slices, 1)
+    ]
+
+
+def is_session(settings: Settings, market: str, day: date) -> bool:
+    """Whether any exchange of ``market`` has a session on ``day``."""
+    reference = load_reference(settings.seeds_dir)
+    calendars = load_calendars(reference)
+    return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)

@@ -1,0 +1,100 @@
+"""Reading and checking the seed CSVs."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import (
+    ValidationError,
+)
+
+from include.errors import TitansError
+from include.seeds.checks import (
+    check_currencies,
+    check_memberships,
+    check_press_claims,
+    check_references,
+    check_unique,
+)
+from include.seeds.rows import (
+    Basket,
+    BasketMember,
+    CalendarOverride,
+    Exchange,
+    IndexHeadline,
+    MarketEvent,
+    MinorUnit,
+    PressClaim,
+    Reference,
+    Row,
+    Security,
+    VendorCorrection,
+)
+
+T = TypeVar("T", bound=Row)
+
+
+def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
+    path = folder / f"{name}.csv"
+    try:
+        content = path.read_bytes()
+        if b"\r\n" in content and content.count(b"\r\n") != content.count(b"\n"):
+            raise TitansError(
+                f"Seed {path} mixes line ends of Windows and Unix, which dbt cannot read: save it with one of them."
+            )
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
+            if missing:
+                raise TitansError(
+                    f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}."
+                )
+            rows = []
+            for row in reader:
+                if None in row:
+                    raise TitansError(
+                        f"Seed {path}, line {reader.line_num} has more values than the header has columns. Correct the row."
+                    )
+                try:
+                    rows.append(model.model_validate({key: value or None for key, value in row.items()}))
+                except ValidationError as error:
+                    problem = error.errors()[0]
+                    where = str(problem["loc"][0]) if problem["loc"] else "row"
+                    raise TitansError(
+                        f"Seed {path}, line {reader.line_num}, {where}={problem['input']!r}: {problem['msg']}. Correct the row."
+                    ) from error
+    except OSError as error:
+        raise TitansError(
+            f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise TitansError(f"Seed {path} is not UTF-8 text ({error.reason}): save it as UTF-8 CSV.") from error
+    return tuple(rows)
+
+
+def load_reference(folder: Path) -> Reference:
+    """Read every seed in ``folder`` and check each against the others.
+
+    Raises:
+        TitansError: names the file, the row and what to correct.
+    """
+    reference = Reference(
+        exchanges=_read(folder, "exchanges", Exchange),
+        securities=_read(folder, "securities", Security),
+        baskets=_read(folder, "baskets", Basket),
+        basket_members=_read(folder, "basket_members", BasketMember),
+        market_events=_read(folder, "market_events", MarketEvent),
+        index_headlines=_read(folder, "index_headlines", IndexHeadline),
+        press_claims=_read(folder, "press_claims", PressClaim),
+        vendor_corrections=_read(folder, "vendor_corrections", VendorCorrection),
+        calendar_overrides=_read(folder, "calendar_overrides", CalendarOverride),
+        minor_units=_read(folder, "minor_units", MinorUnit),
+    )
+    check_unique(reference)
+    check_references(reference)
+    check_currencies(reference)
+    check_memberships(reference)
+    check_press_claims(reference)
+    return reference

@@ -1,0 +1,205 @@
+"""The rows of the seed CSVs, each seed a typed model, and all of them together as one ``Reference``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    StringConstraints,
+)
+
+
+def _strict_date(value: object) -> object:
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("no such time zone: write it as in Asia/Hong_Kong") from error
+    return name
+
+
+def _cron_line(text: str) -> str:
+    from croniter import croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
+
+    if not croniter.is_valid(text):
+        raise ValueError("no cron line: write five fields, as in 30 17 * * 1-5")
+    return text
+
+
+# Spaces at an end are refused and not stripped: dbt would load them, and nothing would match.
+Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
+
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
+
+
+MajorCurrency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
+"""A major currency, or one of the seed minor_units, whose codes are the vendors' (GBp)."""
+
+
+Day = Annotated[date, BeforeValidator(_strict_date)]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MinorUnit(Row):
+    """A unit that an exchange quotes in and nobody converts by itself: its exchange rate is the major currency's."""
+
+    currency: CurrencyCode
+    major_currency: MajorCurrency
+    units_per_major: PositiveFloat
+
+
+class Exchange(Row):
+    exchange: Text
+    market: Identifier
+    name: Text
+    calendar: Text
+    timezone: Annotated[Text, AfterValidator(_known_zone)]
+    ingest_cron: Annotated[Text, AfterValidator(_cron_line)]
+    """When prices of a session are fetched, in the exchange's own time."""
+    benchmark_symbol: Symbol | None = None
+    """The index over which the excess return of the exchange's equities is taken."""
+
+
+class Security(Row):
+    symbol: Symbol
+    name: Text
+    kind: Literal["equity", "index"]
+    exchange: Text
+    currency: CurrencyCode
+    reporting_currency: CurrencyCode | None = None
+    """Currency of the company's accounts and so, as a rule, of its estimates: its FX rate is fetched too."""
+
+
+class Basket(Row):
+    basket_id: Identifier
+    name: Text
+    weighting: Literal["equal", "market_value"]
+    rebalance: Literal["none", "daily", "monthly", "quarterly", "annual"]
+    base_date: Day | None = None
+    comparator_basket_id: Identifier | None = None
+
+
+class BasketMember(Row):
+    basket_id: Identifier
+    symbol: Symbol
+    valid_from: Day | None = None
+    valid_to: Day | None = None
+
+
+class MarketEvent(Row):
+    event_id: Identifier
+    name: Text
+    date: Day
+    description: Text
+
+
+class IndexHeadline(Row):
+    symbol: Symbol
+    measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
+
+
+_PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
+
+
+_RETURNS = {f"return_{period}": "ratio" for period in _PERIODS}
+
+
+CLAIM_MEASURES: dict[str, dict[str, str]] = {
+    "basket": {
+        **_RETURNS,
+        "drawdown": "ratio",
+        "market_value_usd": "usd",
+        "market_value_change_ytd_usd": "usd",
+        "forward_pe": "times",
+    },
+    "pair": {**{f"excess_{measure}": unit for measure, unit in _RETURNS.items()}, "forward_pe_discount": "ratio"},
+    "index": {**_RETURNS, "drawdown": "ratio", "highest_since": "year"},
+    "equity": {**_RETURNS, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
+}
+"""What a press claim may measure of each kind of subject, and in which unit: what int_press_values looks up."""
+
+
+class PressClaim(Row):
+    claim_id: Identifier
+    claim_date: Day
+    subject: Text
+    """A basket, a symbol, or a pair of baskets: ``one vs other``."""
+    measure: Text
+    comparison: Literal["about", "more_than", "less_than", "at_least", "at_most", "in_year"]
+    claimed_value: FiniteFloat
+    tolerance: Annotated[FiniteFloat, Field(ge=0)]
+    unit: Literal["ratio", "usd", "times", "year"]
+    statement: Text
+
+
+class VendorCorrection(Row):
+    symbol: Symbol
+    date: Day
+    field: Literal["close", "dividend", "split_ratio"]
+    value: FiniteFloat
+    currency: CurrencyCode | None = None
+    known_from: Day
+    reason: Text
+    source: Text
+
+
+class CalendarOverride(Row):
+    exchange: Text
+    date: Day
+    is_session: bool
+    reason: Text
+
+
+@dataclass(frozen=True)
+class Reference:
+    """All seeds, in file order."""
+
+    exchanges: tuple[Exchange, ...]
+    securities: tuple[Security, ...]
+    baskets: tuple[Basket, ...]
+    basket_members: tuple[BasketMember, ...]
+    market_events: tuple[MarketEvent, ...]
+    index_headlines: tuple[IndexHeadline, ...]
+    press_claims: tuple[PressClaim, ...]
+    vendor_corrections: tuple[VendorCorrection, ...]
+    calendar_overrides: tuple[CalendarOverride, ...]
+    minor_units: tuple[MinorUnit, ...]
+
+    @property
+    def equities(self) -> tuple[Security, ...]:
+        return tuple(security for security in self.securities if security.kind == "equity")
+
+    def major_unit(self, currency: str) -> tuple[str, float]:
+        """The major currency of ``currency``, which may be one already, and how many of ``currency`` make one of it: GBP and 100 for GBp."""
+        return next(
+            ((row.major_currency, row.units_per_major) for row in self.minor_units if row.currency == currency),
+            (currency, 1.0),
+        )
+
+    def securities_of(self, market: str) -> tuple[Security, ...]:
+        """Securities whose exchange is in ``market`` (``hk``, ``us``)."""
+        exchanges = {exchange.exchange for exchange in self.exchanges if exchange.market == market}
+        return tuple(security for security in self.securities if security.exchange in exchanges)
