@@ -39,7 +39,7 @@ select
 from returns as s
 inner join {{ ref("baskets") }} as one on s.basket_id = one.basket_id
 inner join {{ ref("baskets") }} as two on s.comparator_basket_id = two.basket_id
-asof left join {{ ref("fct_basket_valuation_daily") }} as own
+asof left join {{ ref("int_basket_multiples") }} as own
     on s.basket_id = own.basket_id and s.date >= own.date
-asof left join {{ ref("fct_basket_valuation_daily") }} as other
+asof left join {{ ref("int_basket_multiples") }} as other
     on s.comparator_basket_id = other.basket_id and s.date >= other.date
