@@ -27,6 +27,9 @@ class DbtVars(BaseModel):
     fiscal_year_slack_days: PositiveInt
     min_coverage_ratio: float = Field(gt=0, le=1)
     highest_since_sessions: PositiveInt
+    near_correction_drawdown: float = Field(gt=0, lt=1)
+    correction_drawdown: float = Field(gt=0, lt=1)
+    bear_drawdown: float = Field(gt=0, lt=1)
     event_sessions_before: PositiveInt
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)

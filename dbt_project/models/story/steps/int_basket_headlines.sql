@@ -21,15 +21,11 @@ levels as (
 year_to_date as (
     select
         days.as_of,
-        days.basket_id || '_return_ytd' as headline_id,
-        days.basket_id as subject,
+        days.basket_id,
+        days.name,
         'return_ytd' as measure,
-        'ratio' as unit,
         levels.return_ytd as value,
-        {{ percent("levels.return_ytd") }} as value_text,
-        levels.date as value_date,
-        days.name || ' ' || {{ moved("levels.return_ytd") }} || ' in ' || year(levels.date) || ' to the close of '
-        || {{ long_date("levels.date") }} || ', in local currency without dividends.' as sentence
+        levels.date as value_date
     from days
     asof inner join levels on days.basket_id = levels.basket_id and days.as_of >= levels.date
     where levels.return_ytd is not null
@@ -41,7 +37,7 @@ event_levels as (
         events.event_id,
         events.name as event_name,
         baskets.basket_id,
-        levels.date as event_date,
+        levels.date as base_date,
         levels.level
     from {{ ref("market_events") }} as events
     cross join {{ ref("baskets") }} as baskets
@@ -52,21 +48,36 @@ event_levels as (
 since_event as (
     select
         days.as_of,
-        days.basket_id || '_return_since_' || event_levels.event_id as headline_id,
-        days.basket_id as subject,
-        'return_since_' || event_levels.event_id as measure,
-        'ratio' as unit,
+        days.basket_id,
+        days.name,
+        'return_since_event' as measure,
         levels.level / event_levels.level - 1 as value,
-        {{ percent("levels.level / event_levels.level - 1") }} as value_text,
         levels.date as value_date,
-        days.name || ' ' || {{ moved("levels.level / event_levels.level - 1") }} || ' since ' || event_levels.event_name || ', from the close of '
-        || {{ long_date("event_levels.event_date") }} || ' to that of ' || {{ long_date("levels.date") }} || '.' as sentence
+        event_levels.event_id,
+        event_levels.event_name,
+        event_levels.base_date
     from days
     asof inner join levels on days.basket_id = levels.basket_id and days.as_of >= levels.date
     inner join event_levels on days.basket_id = event_levels.basket_id
-    where levels.date > event_levels.event_date
+    where levels.date > event_levels.base_date
+),
+
+returns as (
+    select * from year_to_date
+    union all by name
+    select * from since_event
 )
 
-select * from year_to_date
-union all
-select * from since_event
+select
+    as_of,
+    basket_id as subject,
+    'basket' as subject_kind,
+    name as subject_name,
+    measure,
+    {{ direction("value") }} as outcome,
+    value,
+    value_date,
+    event_id,
+    event_name,
+    base_date
+from returns

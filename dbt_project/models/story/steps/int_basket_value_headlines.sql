@@ -11,61 +11,59 @@ with days as (
 value_gained as (
     select
         days.as_of,
-        days.basket_id || '_market_value_change_ytd_usd' as headline_id,
-        days.basket_id as subject,
+        days.basket_id,
+        days.name,
         'market_value_change_ytd_usd' as measure,
-        'usd' as unit,
-        mv.change_ytd_usd as value,
-        coalesce({{ billions("mv.change_ytd_usd") }}, 'not computable') as value_text,
-        mv.date as value_date,
         case
-            when mv.change_ytd_usd is null and mv.members_valued < mv.members_priced
-                then
-                    'The market value that ' || {{ in_sentence("days.name") }} || ' gained in ' || year(mv.date)
-                    || ' cannot be computed: share counts are known for ' || mv.members_valued || ' of ' || mv.members_priced || ' members.'
-            else
-                days.name || ' ' || case when mv.change_ytd_usd >= 0 then 'gained ' else 'lost ' end
-                || {{ billions("abs(mv.change_ytd_usd)") }} || ' in market value in ' || year(mv.date) || ' to '
-                || {{ long_date("mv.date") }} || case when mv.is_shares_backcast then ', with share counts carried back.' else '.' end
-        end as sentence
+            when mv.change_ytd_usd is null then 'not_computable'
+            else case when mv.change_ytd_usd >= 0 then 'up' else 'down' end || case when mv.is_shares_backcast then '_backcast' else '' end
+        end as outcome,
+        mv.change_ytd_usd as value,
+        mv.date as value_date,
+        mv.members_valued as known,
+        mv.members_priced as members
     from days
     asof inner join {{ ref("fct_basket_market_value_daily") }} as mv on days.basket_id = mv.basket_id and days.as_of >= mv.date
+    where mv.change_ytd_usd is not null or mv.members_valued < mv.members_priced
 ),
 
 forward_pe as (
     select
         days.as_of,
-        days.basket_id || '_forward_pe' as headline_id,
-        days.basket_id as subject,
+        days.basket_id,
+        days.name,
         'forward_pe' as measure,
-        'times' as unit,
+        case
+            when pe.coverage_ratio is null then 'uncounted'
+            when pe.coverage_ratio < {{ var("min_coverage_ratio") }} then 'uncovered'
+            when pe.forward_pe_aggregate is null then 'losses'
+            else 'computed'
+        end as outcome,
         case when pe.coverage_ratio >= {{ var("min_coverage_ratio") }} then pe.forward_pe_aggregate end as value,
-        case
-            when pe.coverage_ratio >= {{ var("min_coverage_ratio") }} and pe.forward_pe_aggregate is not null
-                then printf('%.1f times', pe.forward_pe_aggregate)
-            else 'not computable'
-        end as value_text,
         pe.date as value_date,
-        case
-            when coalesce(pe.coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
-                then
-                    'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for '
-                    || {{ long_date("pe.date") }} || ': ' || pe.members_covered || ' of ' || pe.members || ' members have estimates'
-                    || coalesce(', ' || {{ percent("pe.coverage_ratio") }} || ' of market value, and ', ' or a member lacks its share count; ')
-                    || {{ percent(var("min_coverage_ratio")) }} || ' of market value is needed.'
-            when pe.forward_pe_aggregate is null
-                then
-                    'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for ' || {{ long_date("pe.date") }}
-                    || ': its members together are expected to lose money.'
-            else
-                days.name || ' traded at ' || printf('%.1f', pe.forward_pe_aggregate) || ' times next-twelve-months earnings on '
-                || {{ long_date("pe.date") }} || '.'
-        end as sentence
+        pe.members_covered as known,
+        pe.members,
+        pe.coverage_ratio
     from days
     asof inner join {{ ref("fct_basket_valuation_daily") }} as pe on days.basket_id = pe.basket_id and days.as_of >= pe.date
+),
+
+worth as (
+    select * from value_gained
+    union all by name
+    select * from forward_pe
 )
 
-select * from value_gained
-where sentence is not null
-union all
-select * from forward_pe
+select
+    as_of,
+    basket_id as subject,
+    'basket' as subject_kind,
+    name as subject_name,
+    measure,
+    outcome,
+    value,
+    value_date,
+    known,
+    members,
+    coverage_ratio
+from worth

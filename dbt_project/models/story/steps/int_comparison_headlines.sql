@@ -30,7 +30,7 @@ matched as (
         days.as_of,
         wanted.subject,
         wanted.basket_name,
-        {{ in_sentence("wanted.comparator_name") }} as comparator_name,
+        wanted.comparator_name,
         wanted.date as value_date,
         wanted.excess_return_ytd,
         wanted.forward_pe_discount,
@@ -52,49 +52,45 @@ matched as (
 
 spread as (
     select
-        as_of,
-        subject || '_excess_return_ytd' as headline_id,
-        subject,
+        *,
         'excess_return_ytd' as measure,
-        'ratio' as unit,
-        excess_return_ytd as value,
-        printf('%.1f points', round(100 * excess_return_ytd, 1) + 0) as value_text,
-        value_date,
-        basket_name
-        || case
-            when round(1000 * excess_return_ytd) = 0 then ' and ' || comparator_name || ' were level'
-            else
-                case when excess_return_ytd > 0 then ' led ' else ' trailed ' end || comparator_name || ' by '
-                || printf('%.1f', abs(100 * excess_return_ytd)) || ' percentage points'
-        end || ' in ' || year(value_date) || ' to the close of ' || {{ long_date("value_date") }} || '.' as sentence
+        {{ direction("excess_return_ytd") }} as outcome,
+        excess_return_ytd as value
     from matched
     where excess_return_ytd is not null
 ),
 
 discount as (
     select
-        as_of,
-        subject || '_forward_pe_discount' as headline_id,
-        subject,
+        *,
         'forward_pe_discount' as measure,
-        'ratio' as unit,
-        forward_pe_discount as value,
-        coalesce({{ percent("forward_pe_discount") }}, 'not computable') as value_text,
-        value_date,
         case
-            when forward_pe_discount is null
-                then
-                    'The forward P/E discount of ' || {{ in_sentence("basket_name") }} || ' to ' || comparator_name || ' cannot be computed for '
-                    || {{ long_date("value_date") }} || ': estimates cover ' || coalesce(own_covered, 0) || ' of ' || coalesce(own_members, 0)
-                    || ' members and ' || coalesce(other_covered, 0) || ' of ' || coalesce(other_members, 0) || '.'
-            else
-                basket_name || ' traded at a ' || case when forward_pe_discount >= 0 then 'discount' else 'premium' end || ' of '
-                || {{ percent("abs(forward_pe_discount)") }} || ' to ' || comparator_name || ' on forward earnings on '
-                || {{ long_date("value_date") }} || '.'
-        end as sentence
+            when forward_pe_discount is null then 'not_computable'
+            when forward_pe_discount >= 0 then 'discount'
+            else 'premium'
+        end as outcome,
+        forward_pe_discount as value
     from matched
+),
+
+compared as (
+    select * from spread
+    union all
+    select * from discount
 )
 
-select * from spread
-union all
-select * from discount
+select
+    as_of,
+    subject,
+    'pair' as subject_kind,
+    basket_name as subject_name,
+    comparator_name as other_name,
+    measure,
+    outcome,
+    value,
+    value_date,
+    coalesce(own_covered, 0) as known,
+    coalesce(own_members, 0) as members,
+    coalesce(other_covered, 0) as other_known,
+    coalesce(other_members, 0) as other_members
+from compared

@@ -41,7 +41,7 @@ matched as (
     inner join peaks on lines.symbol = peaks.symbol and lines.date = peaks.date
 ),
 
-told as (
+valued as (
     select
         *,
         case measure
@@ -57,50 +57,19 @@ told as (
 
 select
     as_of,
-    symbol || '_' || measure as headline_id,
     symbol as subject,
+    'index' as subject_kind,
+    name as subject_name,
     measure,
-    case when measure = 'highest_since' then 'year' else 'ratio' end as unit,
+    case
+        when measure = 'drawdown_state' then drawdown_state
+        when measure = 'highest_since' then case when peak_since is null then 'record' else 'since' end
+        when measure = 'drawdown' and value >= 0 then 'record'
+        else {{ direction("value") }}
+    end as outcome,
     value,
-    case measure
-        when 'drawdown_state' then drawdown_state
-        when 'highest_since' then coalesce(strftime(peak_since, '%Y-%m-%d'), 'record')
-        else {{ percent("value") }}
-    end as value_text,
     case when measure = 'highest_since' then peak_date else date end as value_date,
-    case measure
-        when 'return_1d' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' on ' || {{ long_date("date") }} || '.'
-        when 'return_wtd' then 'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in the week to ' || {{ long_date("date") }} || '.'
-        when 'return_ytd'
-            then
-                'The ' || name || ' ' || {{ moved("value", "rose", "fell") }} || ' in ' || year(date) || ' at the close of '
-                || {{ long_date("date") }} || '.'
-        when 'drawdown'
-            then
-                case
-                    when value >= 0 then 'The ' || name || ' closed at a record of ' || format('{:,.2f}', level) || ' on ' || {{ long_date("date") }} || '.'
-                    else
-                        'The ' || name || ' stood ' || case when round(1000 * value) = 0 then 'less than 0.1%' else {{ percent("abs(value)") }} end
-                        || ' below its record close of ' || format('{:,.2f}', record_high) || ' of ' || {{ long_date("record_high_date") }}
-                        || ' on ' || {{ long_date("date") }} || '.'
-                end
-        when 'drawdown_state'
-            then
-                'On ' || {{ long_date("date") }} || ' the ' || name || ' was '
-                || case drawdown_state
-                    when 'at_high' then 'at its high.'
-                    when 'pullback' then 'in a pullback, less than 9% below its record.'
-                    when 'near_correction' then 'near a correction, between 9% and 10% below its record.'
-                    when 'correction' then 'in a correction, at least 10% below its record.'
-                    when 'bear' then 'in a bear market, at least 20% below its record.'
-                end
-        when 'highest_since'
-            then
-                case
-                    when peak_since is null then 'The ' || name || ' closed at a record on ' || {{ long_date("peak_date") }} || '.'
-                    else
-                        'The ' || name || ' closed at its highest since ' || {{ long_date("peak_since") }} || ' on ' || {{ long_date("peak_date") }} || '.'
-                end
-    end as sentence
-from told
+    case when measure = 'highest_since' then peak_since else record_high_date end as base_date,
+    record_high as level
+from valued
 where value is not null or measure = 'highest_since'
