@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, date, datetime
-from typing import Any
 
 import duckdb
 
@@ -18,6 +17,15 @@ from include.publishing.publish import SCHEMAS, publish, write_known_at
 from include.raw.load import LoadedBatch, load_landing, register_securities
 from include.raw.lock import writer_lock
 from include.raw.store import copy_raw, open_warehouse
+from include.raw.units import QuarantinedUnit
+from include.runs.facts import (
+    CheckMartsFacts,
+    CheckRawFacts,
+    LoadFacts,
+    PublishFacts,
+    Restated,
+    TransformFacts,
+)
 from include.runs.records import Run
 from include.seeds.read import load_reference
 from include.seeds.rows import Reference
@@ -32,7 +40,7 @@ _PATIENCE_SECONDS = 600.0
 """A build that has begun waits for another's step to end; one that begins does not: its user should know."""
 
 
-def load(settings: Settings, run: Run) -> dict[str, Any]:
+def load(settings: Settings, run: Run) -> LoadFacts:
     """Landing to raw; judges nothing yet.
 
     Raises:
@@ -40,8 +48,8 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
     """
     with run.step("load") as step:
         if settings.known_at:
-            step.facts = _load_known(settings, settings.known_at, run)
-            return step.facts
+            step.facts = facts = _load_known(settings, settings.known_at, run)
+            return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
             batches = load_landing(connection, settings, reference)
@@ -51,17 +59,17 @@ def load(settings: Settings, run: Run) -> dict[str, Any]:
                     f"There is no price to build from in {settings.store_dir}: run an ingest DAG first, or make run.",
                     Runbook.SOURCE_EMPTY,
                 )
-        step.facts = {
-            "batches": len(batches),
-            "rows_new": sum(batch.rows_new for batch in batches),
-            "rows_unchanged": sum(batch.rows_unchanged for batch in batches),
-            "rows_rejected": sum(batch.rows_rejected for batch in batches),
-            "rejected": rejected,
-        }
-        return step.facts
+        step.facts = facts = LoadFacts(
+            batches=len(batches),
+            rows_new=sum(batch.rows_new for batch in batches),
+            rows_unchanged=sum(batch.rows_unchanged for batch in batches),
+            rows_rejected=sum(batch.rows_rejected for batch in batches),
+            rejected=rejected,
+        )
+        return facts
 
 
-def _load_known(settings: Settings, known_at: date, run: Run) -> dict[str, Any]:
+def _load_known(settings: Settings, known_at: date, run: Run) -> LoadFacts:
     """A warehouse of its own for a point-in-time build, with the raw rows of the store, which is only read: dbt leaves out what was not known yet.
 
     Raises:
@@ -91,10 +99,10 @@ def _load_known(settings: Settings, known_at: date, run: Run) -> dict[str, Any]:
             if first
             else f"There is no price to build from in {settings.store_dir}: run without KNOWN_AT first."
         )
-    return {"batches": 0, "rows_new": 0, "rows_rejected": 0, "rows_copied": rows}
+    return LoadFacts(rows_copied=rows)
 
 
-def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
+def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
     """Gate 1: judge the units that no verdict exists for, and quarantine those that fail a critical check.
 
     A point-in-time build goes by the verdicts that stand.
@@ -105,7 +113,7 @@ def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
     with run.step("check_raw") as step:
         if settings.known_at:
             step.outcome, step.message = "skipped", "a point-in-time build goes by the verdicts that stand"
-            return {}
+            return CheckRawFacts()
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
             with open_warehouse(settings) as connection:
@@ -120,15 +128,15 @@ def check_raw(settings: Settings, run: Run) -> dict[str, Any]:
                 quarantined = connection.execute(
                     "select batch_id, dataset, symbol, reasons from raw.unhealed_units"
                 ).fetchall()
-        step.facts = {
-            "units": len(pending),
-            "quarantined": [
-                {"batch_id": batch, "dataset": dataset, "symbol": symbol, "reasons": reasons}
+        step.facts = facts = CheckRawFacts(
+            units=len(pending),
+            quarantined=[
+                QuarantinedUnit(batch_id=batch, dataset=dataset, symbol=symbol, reasons=reasons)
                 for batch, dataset, symbol, reasons in quarantined
             ],
-        }
-        _stop_if_too_many(settings, reference, step.facts["quarantined"])
-        return {"units": len(pending), "quarantined": len(quarantined)}
+        )
+        _stop_if_too_many(settings, reference, facts.quarantined)
+        return facts
 
 
 def _record_verdicts(
@@ -156,7 +164,7 @@ def _record_verdicts(
     connection.execute("commit")
 
 
-def transform(settings: Settings, run: Run) -> dict[str, Any]:
+def transform(settings: Settings, run: Run) -> TransformFacts:
     """Raw to marts with dbt, stamped with this run, so that nobody publishes another run's marts on this one's gate."""
     with run.step("transform") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
         with open_warehouse(settings) as connection:
@@ -164,13 +172,13 @@ def transform(settings: Settings, run: Run) -> dict[str, Any]:
             # dbt leaves tables behind whose models are gone, and they would be published for good.
             for schema in SCHEMAS:
                 connection.execute(f"drop schema if exists {schema} cascade")
-        step.facts = dbt_build(settings)
+        step.facts = facts = TransformFacts.model_validate(dbt_build(settings))
         with open_warehouse(settings) as connection:
             connection.execute("insert into meta.builds values (?, now()::timestamp, null)", [run.name])
-        return step.facts
+        return facts
 
 
-def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
+def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
     """Gate 2: decide on the whole.
 
     Raises:
@@ -194,14 +202,14 @@ def check_marts(settings: Settings, run: Run) -> dict[str, Any]:
         _refuse([check for check in failed if check not in accepted])
         with open_warehouse(settings) as connection:
             connection.execute("update meta.builds set passed_at = now()::timestamp where build_id = ?", [run.name])
-        step.facts = {
-            "passed": sum(check.status == "passed" for check in step.checks),
-            "warned": sum(check.status == "warning" for check in step.checks),
-        }
-        return step.facts
+        step.facts = facts = CheckMartsFacts(
+            passed=sum(check.status == "passed" for check in step.checks),
+            warned=sum(check.status == "warning" for check in step.checks),
+        )
+        return facts
 
 
-def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
+def publish_marts(settings: Settings, run: Run) -> PublishFacts:
     """Publish what gate 2 of this run passed; of a point-in-time build, write its file.
 
     Raises:
@@ -211,24 +219,24 @@ def publish_marts(settings: Settings, run: Run) -> dict[str, Any]:
         checks = [check for recorded in run.steps() for check in recorded.checks]
         with open_warehouse(settings) as connection:
             _own_build(connection, run, is_passed=True)
-            step.facts = (write_known_at if settings.known_at else publish)(connection, settings, run.run_id, checks)
-            step.facts["restated"] = _restated(connection)
+            published = (write_known_at if settings.known_at else publish)(connection, settings, run.run_id, checks)
+            step.facts = facts = PublishFacts.model_validate({**published, "restated": _restated(connection)})
         if settings.known_at:
             shutil.rmtree(settings.warehouse_path.parent)
-        return step.facts
+        return facts
 
 
-def _restated(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
     """How many values vendors have changed after the first word, and the newest of them in words."""
     rows = connection.execute(
         """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'), 'to', coalesce(value_after::varchar, 'none'))
         from ops.restatements
         where kind = 'restated' order by known_at desc, date desc, symbol limit 3"""
     ).fetchall()
-    return {
-        "rows": _number(connection, "select count(*) from ops.restatements where kind = 'restated'"),
-        "newest": [row[0] for row in rows],
-    }
+    return Restated(
+        rows=_number(connection, "select count(*) from ops.restatements where kind = 'restated'"),
+        newest=[row[0] for row in rows],
+    )
 
 
 def _own_build(connection: duckdb.DuckDBPyConnection, run: Run, is_passed: bool = False) -> None:
@@ -266,16 +274,16 @@ def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]
     return failed
 
 
-def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: list[dict[str, Any]]) -> None:
+def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: list[QuarantinedUnit]) -> None:
     """Stop while the quarantine, of this gate or an earlier one, holds too much of what is expected."""
     omitted = open_source(settings).omitted
     expected = [row.symbol for row in reference.securities if row.symbol not in omitted]
     pairs = {pair.name for pair in currency_pairs(reference)}
-    lost_prices = sorted({unit["symbol"] for unit in quarantined if unit["dataset"] == "prices"} & set(expected))
-    lost_pairs = sorted({unit["symbol"] for unit in quarantined if unit["dataset"] == "fx_rates"} & pairs)
+    lost_prices = sorted({unit.symbol for unit in quarantined if unit.dataset == "prices"} & set(expected))
+    lost_pairs = sorted({unit.symbol for unit in quarantined if unit.dataset == "fx_rates"} & pairs)
 
     def reasons_of(symbols: list[str]) -> str:
-        reasons = {unit["symbol"]: unit["reasons"] for unit in reversed(quarantined)}
+        reasons = {unit.symbol: unit.reasons for unit in reversed(quarantined)}
         return "; ".join(f"{symbol}: {reasons[symbol][0]}" for symbol in symbols[:5])
 
     if lost_pairs:

@@ -141,8 +141,8 @@ def accept_everything(settings: Settings) -> None:
         build.load(settings, run)
         build.check_raw(settings, run)
         run.finish("2024-03-15")
-        for unit in quarantined_units(settings):
-            record_release(settings, unit["batch_id"], unit["symbol"], "it has stopped trading")
+        for unit in quarantined_units(settings.store):
+            record_release(settings.store, unit.batch_id, unit.symbol, "it has stopped trading")
 
 
 @pytest.fixture(scope="module")

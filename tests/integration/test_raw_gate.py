@@ -16,6 +16,7 @@ from include.errors import TitansError
 from include.gates import raw_checks
 from include.gates.runner import Check
 from include.landing.batches import FetchWindow, land
+from include.runs.facts import CheckRawFacts
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
@@ -77,9 +78,9 @@ def judge(
     except TitansError as error:
         assert "is quarantined" in str(error) or "are quarantined" in str(error)  # noqa: PT017  # whether it stops is another test's question
     (step,) = [step for step in run.steps() if step.step == "check_raw"]
-    return {unit["symbol"]: unit["reasons"] for unit in step.facts["quarantined"]}, {
-        check.name: check.status for check in step.checks
-    }
+    assert isinstance(step.facts, CheckRawFacts)
+    quarantined = {unit.symbol: unit.reasons for unit in step.facts.quarantined}
+    return quarantined, {check.name: check.status for check in step.checks}
 
 
 def test_healthy_series_pass_every_check(settings: Settings) -> None:
