@@ -30,6 +30,3 @@
         else format('${:,.0f} billion', abs({{ usd }}) / 1e9)
     end
 {%- endmacro %}
-
-{# A value that is older than this many days says nothing of the day. #}
-{% macro headline_max_age_days() %}10{% endmacro %}

@@ -46,7 +46,7 @@ event_levels as (
     from {{ ref("market_events") }} as events
     cross join {{ ref("baskets") }} as baskets
     asof inner join levels on baskets.basket_id = levels.basket_id and events.date >= levels.date
-    where events.date - levels.date <= {{ headline_max_age_days() }}
+    where events.date - levels.date <= {{ var("max_headline_age_days") }}
 ),
 
 since_event as (

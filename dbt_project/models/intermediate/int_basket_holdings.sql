@@ -1,5 +1,5 @@
 -- What each basket holds after each rebalance: those who are members on the next session, with their weights and the prices they were bought at.
--- Who has no price of the last 5 sessions or, for weights by market value, no share count of its own time waits for the next rebalance.
+-- A member without a recent price or, for weights by market value, without a share count of its own time waits for the next rebalance.
 with members as (
     select
         rebalances.basket_id,
@@ -33,7 +33,7 @@ candidates as (
     asof left join {{ ref("int_shares_split_adjusted") }} as shares
         on members.symbol = shares.symbol and members.rebalance_date >= shares.as_of
     where
-        prices.sessions_missed <= 5
+        prices.sessions_missed <= {{ var("max_sessions_missed") }}
         and (baskets.weighting = 'equal' or shares.as_of is not null)
 ),
 

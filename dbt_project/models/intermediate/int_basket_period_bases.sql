@@ -21,7 +21,7 @@ first_days as (
         date,
         currency_basis,
         return_type,
-        {% for period in periods_to_date() %}
+        {% for period in var("periods_to_date") %}
             first_value(previous_level) over (
                 partition by basket_id, currency_basis, return_type, {{ period_target(period, "date") }}
                 order by date
@@ -40,8 +40,8 @@ select
     date,
     currency_basis,
     return_type,
-    {% for period in periods_to_date() %}
-        case when date_{{ period }} >= {{ period_target(period, "date") }} - {{ period_base_max_age_days() }} then level_{{ period }} end
+    {% for period in var("periods_to_date") %}
+        case when date_{{ period }} >= {{ period_target(period, "date") }} - {{ var("max_base_age_days") }} then level_{{ period }} end
             as base_level_{{ period }},
     {% endfor %}
     previous_level

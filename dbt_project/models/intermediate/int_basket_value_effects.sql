@@ -29,7 +29,7 @@ based as (
     from days
     asof inner join days as base
         on days.basket_id = base.basket_id and {{ period_target("ytd", "days.date") }} >= base.date
-    where base.date >= {{ period_target("ytd", "days.date") }} - {{ period_base_max_age_days() }}
+    where base.date >= {{ period_target("ytd", "days.date") }} - {{ var("max_base_age_days") }}
 ),
 
 now_valued as (

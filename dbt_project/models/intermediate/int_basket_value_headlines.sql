@@ -39,20 +39,20 @@ forward_pe as (
         days.basket_id as subject,
         'forward_pe' as measure,
         'times' as unit,
-        case when pe.coverage_ratio >= {{ minimum_coverage() }} then pe.forward_pe_aggregate end as value,
+        case when pe.coverage_ratio >= {{ var("min_coverage_ratio") }} then pe.forward_pe_aggregate end as value,
         case
-            when pe.coverage_ratio >= {{ minimum_coverage() }} and pe.forward_pe_aggregate is not null
+            when pe.coverage_ratio >= {{ var("min_coverage_ratio") }} and pe.forward_pe_aggregate is not null
                 then printf('%.1f times', pe.forward_pe_aggregate)
             else 'not computable'
         end as value_text,
         pe.date as value_date,
         case
-            when coalesce(pe.coverage_ratio, 0) < {{ minimum_coverage() }}
+            when coalesce(pe.coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
                 then
                     'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for '
                     || {{ long_date("pe.date") }} || ': ' || pe.members_covered || ' of ' || pe.members || ' members have estimates'
                     || coalesce(', ' || {{ percent("pe.coverage_ratio") }} || ' of market value, and ', ' or a member lacks its share count; ')
-                    || {{ percent(minimum_coverage()) }} || ' of market value is needed.'
+                    || {{ percent(var("min_coverage_ratio")) }} || ' of market value is needed.'
             when pe.forward_pe_aggregate is null
                 then
                     'The forward P/E of ' || {{ in_sentence("days.name") }} || ' cannot be computed for ' || {{ long_date("pe.date") }}

@@ -1,5 +1,7 @@
+{% set shortest_year, longest_year = 365 - var("fiscal_year_slack_days"), 365 + var("fiscal_year_slack_days") %}
+
 -- For each equity and session: earnings per share of the running fiscal year (FY1) and the next (FY2) out of the last snapshot before it.
--- A snapshot older than 100 days is not used. FY2 must end a year after FY1, give or take two weeks.
+-- A snapshot that is too old is not used. FY2 must end a year after FY1.
 with snapshots as (
     select
         symbol,
@@ -17,7 +19,7 @@ matched as (
         prices.currency,
         prices.close,
         prices.units_per_usd,
-        case when snapshots.as_of >= prices.date - 100 then snapshots.as_of end as estimate_as_of,
+        case when snapshots.as_of >= prices.date - {{ var("max_estimate_age_days") }} then snapshots.as_of end as estimate_as_of,
         snapshots.years
     from {{ ref("int_security_values") }} as prices
     asof left join snapshots
@@ -31,7 +33,7 @@ running as (
     from matched
 ),
 
--- A first year that ends more than 380 days ahead is not the running one: the snapshot lacks it.
+-- A first year that ends more than a year ahead is not the running one: the snapshot lacks it.
 chosen as (
     select
         symbol,
@@ -40,9 +42,12 @@ chosen as (
         close,
         units_per_usd,
         estimate_as_of,
-        case when estimate_as_of is not null and years_ahead[1].period_end <= date + 380 then years_ahead[1] end as fy1,
+        case when estimate_as_of is not null and years_ahead[1].period_end <= date + {{ longest_year }} then years_ahead[1] end as fy1,
         case
-            when estimate_as_of is not null and years_ahead[2].period_end - years_ahead[1].period_end between 350 and 380 then years_ahead[2]
+            when
+                estimate_as_of is not null
+                and years_ahead[2].period_end - years_ahead[1].period_end between {{ shortest_year }} and {{ longest_year }}
+                then years_ahead[2]
         end as fy2
     from running
 ),

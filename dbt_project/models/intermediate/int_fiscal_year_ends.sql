@@ -1,5 +1,5 @@
 -- The fiscal year ends that estimates name, each as it first came, with the one before it: in its snapshot, or the first of the snapshot before.
--- Where whole years do not lie between the two, give or take two weeks, the year that ends there is a transition year, not one of twelve months.
+-- Where whole years do not lie between the two, give or take the slack, the year that ends there is a transition year.
 with ends as (
     select
         symbol,
@@ -35,5 +35,8 @@ select
     period_end,
     as_of,
     end_before,
-    coalesce(abs((period_end - end_before) - 365.25 * round((period_end - end_before) / 365.25)) > 15, false) as is_transition_year
+    coalesce(
+        abs((period_end - end_before) - 365.25 * round((period_end - end_before) / 365.25)) > {{ var("fiscal_year_slack_days") }},
+        false
+    ) as is_transition_year
 from first_named

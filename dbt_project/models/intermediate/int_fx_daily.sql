@@ -1,5 +1,5 @@
--- US dollars to each currency for every calendar day: the last fixing on or before it, at most 7 days old. Minor units, in which some exchanges
--- quote (GBp, pence), go with their major currency.
+-- US dollars to each currency for every calendar day: the last fixing on or before it, unless it is too old. Minor units, in which
+-- some exchanges quote (GBp, pence), go with their major currency.
 with fixings as (
     select
         quote_currency as currency,
@@ -23,8 +23,8 @@ carried as (
     select
         currencies.currency,
         days.date,
-        case when fixings.date >= days.date - 7 then fixings.rate end as units_per_usd,
-        case when fixings.date >= days.date - 7 then fixings.date end as fixing_date
+        case when fixings.date >= days.date - {{ var("max_fx_age_days") }} then fixings.rate end as units_per_usd,
+        case when fixings.date >= days.date - {{ var("max_fx_age_days") }} then fixings.date end as fixing_date
     from currencies
     cross join days
     asof left join fixings

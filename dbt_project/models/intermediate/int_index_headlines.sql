@@ -15,7 +15,7 @@ closes as (
     where is_traded
 ),
 
--- "Highest since" speaks of the highest close of the last 5 sessions, the first of them where two are equal.
+-- "Highest since" speaks of the highest close of the last few sessions, the first of them where two are equal.
 peaks as (
     select
         symbol,
@@ -23,7 +23,7 @@ peaks as (
         arg_max({ 'date': date, 'level': level, 'since': highest_since }, (level, '9999-12-31'::date - date)) over (
             partition by symbol
             order by date
-            rows between 4 preceding and current row
+            rows between {{ var("highest_since_sessions") - 1 }} preceding and current row
         ) as peak
     from closes
 ),

@@ -63,7 +63,7 @@ matched as (
         sessions.has_own_level,
         sessions.date_before,
         sessions.has_own_level_before,
-        claims.claim_date <= subjects.complete_until and claims.claim_date - sessions.date <= {{ headline_max_age_days() }} as is_in_data
+        claims.claim_date <= subjects.complete_until and claims.claim_date - sessions.date <= {{ var("max_headline_age_days") }} as is_in_data
     from claims
     inner join subjects on claims.claim_id = subjects.claim_id
     left join first_days on claims.subject = first_days.subject
@@ -85,7 +85,7 @@ select
     case
         when not matched.is_in_data then null
         when evaluations.evaluated_at = 'claim_date' then matched.date
-        when matched.claim_date - matched.date_before <= {{ headline_max_age_days() }} then matched.date_before
+        when matched.claim_date - matched.date_before <= {{ var("max_headline_age_days") }} then matched.date_before
     end as value_date,
     matched.is_in_data
     and case when evaluations.evaluated_at = 'claim_date' then matched.has_own_level else matched.has_own_level_before end as has_own_level

@@ -8,7 +8,7 @@ found as (
     select
         claims.*,
         case claims.measure
-            {% for period in periods() %}
+            {% for period in var("periods") %}
                 when 'return_{{ period }}' then coalesce(baskets.return_{{ period }}, equities.return_{{ period }}, indices.return_{{ period }})
                 when 'excess_return_{{ period }}' then pairs.excess_return_{{ period }}
             {% endfor %}
@@ -20,7 +20,7 @@ found as (
                 then
                     case
                         when claims.subject_kind = 'equity' then multiples.forward_pe
-                        when basket_multiples.coverage_ratio >= {{ minimum_coverage() }} then basket_multiples.forward_pe_aggregate
+                        when basket_multiples.coverage_ratio >= {{ var("min_coverage_ratio") }} then basket_multiples.forward_pe_aggregate
                     end
             when 'forward_pe_discount' then pairs.forward_pe_discount
         end as value,
@@ -33,7 +33,7 @@ found as (
         own.members as own_members,
         other.members_covered as other_covered,
         other.members as other_members,
-        least(own.coverage_ratio, other.coverage_ratio) >= {{ minimum_coverage() }} as is_pair_covered,
+        least(own.coverage_ratio, other.coverage_ratio) >= {{ var("min_coverage_ratio") }} as is_pair_covered,
         multiples.is_loss_maker
     from claims
     left join {{ ref("fct_basket_daily") }} as baskets
@@ -94,7 +94,7 @@ select
         when measure = 'market_value_change_ytd_usd' then 'no market value at the end of the year before'
         when measure = 'forward_pe' and subject_kind = 'equity'
             then case when is_loss_maker then 'a loss is expected' else 'no estimates of the next twelve months' end
-        when measure = 'forward_pe' and coalesce(coverage_ratio, 0) < {{ minimum_coverage() }}
+        when measure = 'forward_pe' and coalesce(coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
             then
                 members_covered || ' of ' || members || ' members have estimates'
                 || coalesce(', ' || {{ percent("coverage_ratio") }} || ' of market value', ', and a member lacks its share count')

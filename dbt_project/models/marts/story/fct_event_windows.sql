@@ -1,6 +1,5 @@
-{% set sessions_before, sessions_after = 20, 60 %}
 {# Neither a base nor a level of the other side may be older than this: it would speak of another time. #}
-{% set max_age_days = headline_max_age_days() %}
+{% set max_age_days = var("max_headline_age_days") %}
 
 with levels as (
     select
@@ -40,7 +39,7 @@ windows as (
     inner join levels
         on
             bases.subject_id = levels.subject_id
-            and levels.session_number between bases.base_number - {{ sessions_before }} and bases.base_number + {{ sessions_after }}
+            and levels.session_number - bases.base_number between -{{ var("event_sessions_before") }} and {{ var("event_sessions_after") }}
 ),
 
 -- The other side on the subject's own days, its level carried; not past its own data, where the carried level would be restated.

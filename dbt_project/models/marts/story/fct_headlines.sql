@@ -20,4 +20,4 @@ select
     {% if var("source") == "sample" %}'Simulated: ' || {% endif %}upper(sentence[1]) || sentence[2:] as sentence,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
 from headlines
-where as_of - value_date <= {{ headline_max_age_days() }}
+where as_of - value_date <= {{ var("max_headline_age_days") }}

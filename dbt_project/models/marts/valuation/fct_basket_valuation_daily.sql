@@ -17,7 +17,7 @@ with members as (
 -- Up, down or unchanged (1, -1, 0): the FY1 estimate in use, in the snapshot that is in use.
 revised as (
     select
-        {% for days in revision_days() %}
+        {% for days in var("revision_days") %}
             sign(revisions.change_{{ days }}d) as direction_{{ days }}d,
         {% endfor %}
         members.*
@@ -48,7 +48,7 @@ aggregated as (
     select
         basket_id,
         date,
-        {% for days in revision_days() %}
+        {% for days in var("revision_days") %}
             sum(direction_{{ days }}d) / nullif(count(direction_{{ days }}d), 0) as revision_breadth_{{ days }}d,
             count(direction_{{ days }}d)::integer as revision_members_{{ days }}d,
         {% endfor %}
@@ -85,7 +85,7 @@ select
     aggregated.members_priced,
     aggregated.members_covered,
     coalesce(aggregated.covered_value, 0) / aggregated.total_value as coverage_ratio,
-    {% for days in revision_days() %}
+    {% for days in var("revision_days") %}
         aggregated.revision_breadth_{{ days }}d,
         aggregated.revision_members_{{ days }}d,
     {% endfor %}
