@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime
+from datetime import date
 
 import duckdb
 
 from include.errors import Runbook, TitansError
-from include.gates import mart_checks, raw_checks
-from include.gates.result import CheckResult
+from include.gates import marts_gate, raw_gate
+from include.gates.result import refuse
 from include.gates.runner import run_checks
 from include.landing.retention import kept_from
 from include.publishing import generations
 from include.publishing.publish import SCHEMAS, publish, write_known_at
-from include.raw.load import LoadedBatch, load_landing, register_securities
+from include.raw.load import LoadedBatch, load_landing
 from include.raw.lock import writer_lock
 from include.raw.store import copy_raw, open_warehouse
-from include.raw.units import QuarantinedUnit
 from include.runs.facts import (
     CheckMartsFacts,
     CheckRawFacts,
@@ -28,14 +27,11 @@ from include.runs.facts import (
 )
 from include.runs.records import Run
 from include.seeds.read import load_reference
-from include.seeds.rows import Reference
 from include.settings import Settings, end_of_day
 from include.sources import open_source
 from include.sources.base import currency_pairs
 from include.transform import dbt_build
 
-MAX_QUARANTINED_SHARE = 0.2
-"""More than this share of the expected symbols in quarantine stops the run: the vendor as a whole cannot be trusted."""
 _PATIENCE_SECONDS = 600.0
 """A build that has begun waits for another's step to end; one that begins does not: its user should know."""
 
@@ -117,51 +113,18 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
             with open_warehouse(settings) as connection:
-                register_securities(connection, reference)
-                raw_checks.prepare(connection, reference)
-                pending = connection.execute("select batch_id, dataset, symbol from quality.pending_units").fetchall()
-            step.checks = run_checks("check_raw", settings.warehouse_path, raw_checks.CHECKS) if pending else []
-            _refuse_errors(step.checks)
-            failed = _failed_units(step.checks)
+                pending = raw_gate.prepare(connection, reference, settings.dbt_project_dir)
+            if pending:
+                checks = raw_gate.checks(settings.dbt_project_dir)
+                step.checks = run_checks("check_raw", settings.warehouse_path, checks)
+            refuse([check for check in step.checks if check.status == "error"])
             with open_warehouse(settings) as connection:
-                _record_verdicts(connection, pending, failed)
-                quarantined = connection.execute(
-                    "select batch_id, dataset, symbol, reasons from raw.unhealed_units"
-                ).fetchall()
-        step.facts = facts = CheckRawFacts(
-            units=len(pending),
-            quarantined=[
-                QuarantinedUnit(batch_id=batch, dataset=dataset, symbol=symbol, reasons=reasons)
-                for batch, dataset, symbol, reasons in quarantined
-            ],
-        )
-        _stop_if_too_many(settings, reference, facts.quarantined)
+                quarantined = raw_gate.record_verdicts(connection, pending, step.checks)
+        step.facts = facts = CheckRawFacts(units=len(pending), quarantined=quarantined)
+        omitted = open_source(settings).omitted
+        symbols = [row.symbol for row in reference.securities if row.symbol not in omitted]
+        raw_gate.stop_if_too_many(quarantined, symbols, [pair.name for pair in currency_pairs(reference)])
         return facts
-
-
-def _record_verdicts(
-    connection: duckdb.DuckDBPyConnection, pending: list[tuple[str, str, str]], failed: dict[tuple[str, str], list[str]]
-) -> None:
-    """All verdicts of a gate in one transaction: half of them would let the next build go on where this one stops."""
-    if not pending:
-        return
-    now = datetime.now(UTC).replace(tzinfo=None)
-    connection.execute("begin")
-    connection.executemany(
-        "insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)",
-        [
-            [
-                batch,
-                dataset,
-                symbol,
-                "quarantined" if (batch, symbol) in failed else "accepted",
-                failed.get((batch, symbol), []),
-                now,
-            ]
-            for batch, dataset, symbol in pending
-        ],
-    )
-    connection.execute("commit")
 
 
 def transform(settings: Settings, run: Run) -> TransformFacts:
@@ -188,18 +151,10 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
         last = None if settings.known_at else generations.last_of_source(settings)
         with open_warehouse(settings) as connection:
             _own_build(connection, run)
-            mart_checks.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
-        step.checks = run_checks("check_marts", settings.warehouse_path, mart_checks.CHECKS)
-        failed = [check for check in step.checks if check.status in ("failed", "error")]
-        accepted = [
-            check
-            for check in failed
-            if check.name == "nothing_lost" and check.status == "failed" and settings.accept_loss
-        ]
-        for check in accepted:
-            check.status = "warning"
-            check.message = f"accepted: {settings.accept_loss}"
-        _refuse([check for check in failed if check not in accepted])
+            marts_gate.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
+        checks = marts_gate.checks(settings.dbt_project_dir)
+        step.checks = run_checks("check_marts", settings.warehouse_path, checks)
+        marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(settings) as connection:
             connection.execute("update meta.builds set passed_at = now()::timestamp where build_id = ?", [run.name])
         step.facts = facts = CheckMartsFacts(
@@ -258,67 +213,6 @@ def _rejected_now(connection: duckdb.DuckDBPyConnection, batches: list[LoadedBat
     return [
         f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows
     ]
-
-
-def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]:
-    """Reasons by unit, of the critical checks that failed."""
-    failed: dict[tuple[str, str], list[str]] = {}
-    for check in checks:
-        if check.status == "failed":
-            if check.failing_rows > len(check.examples):
-                raise TitansError(
-                    f"{check.failing_rows} units fail {check.name}, more than can be told apart: nothing was built. {check.why}"
-                )
-            for row in check.examples:
-                failed.setdefault((row["batch_id"], row["symbol"]), []).append(f"{check.name}: {row['detail']}")
-    return failed
-
-
-def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: list[QuarantinedUnit]) -> None:
-    """Stop while the quarantine, of this gate or an earlier one, holds too much of what is expected."""
-    omitted = open_source(settings).omitted
-    expected = [row.symbol for row in reference.securities if row.symbol not in omitted]
-    pairs = {pair.name for pair in currency_pairs(reference)}
-    lost_prices = sorted({unit.symbol for unit in quarantined if unit.dataset == "prices"} & set(expected))
-    lost_pairs = sorted({unit.symbol for unit in quarantined if unit.dataset == "fx_rates"} & pairs)
-
-    def reasons_of(symbols: list[str]) -> str:
-        reasons = {unit.symbol: unit.reasons for unit in reversed(quarantined)}
-        return "; ".join(f"{symbol}: {reasons[symbol][0]}" for symbol in symbols[:5])
-
-    if lost_pairs:
-        raise TitansError(
-            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons_of(lost_pairs)}), and every price in that currency needs it. "
-            "Nothing was published. Repair the rate at the source, or let it in with make release.",
-            Runbook.FX_PAIR_QUARANTINED,
-        )
-    if len(lost_prices) > MAX_QUARANTINED_SHARE * len(expected):
-        raise TitansError(
-            f"{len(lost_prices)} of {len(expected)} symbols are quarantined ({reasons_of(lost_prices)}), more than {MAX_QUARANTINED_SHARE:.0%}. "
-            "Nothing was published. make status lists them; make release lets one in.",
-            Runbook.TOO_MANY_QUARANTINED,
-        )
-
-
-def _refuse_errors(checks: list[CheckResult]) -> None:
-    _refuse([check for check in checks if check.status == "error"])
-
-
-def _refuse(checks: list[CheckResult]) -> None:
-    if not checks:
-        return
-    shown = "; ".join(f"{check.name} ({check.message or _rows_of(check)})" for check in checks[:5])
-    raise TitansError(
-        f"{len(checks)} critical {'check' if len(checks) == 1 else 'checks'} failed: {shown}. What was published before is untouched. make status shows the rows.",
-        Runbook.ROWS_LOST
-        if any(check.name == "nothing_lost" and check.status == "failed" for check in checks)
-        else Runbook.GATE_2_FAILED,
-    )
-
-
-def _rows_of(check: CheckResult) -> str:
-    first = ", ".join(f"{key}={value}" for key, value in check.examples[0].items()) if check.examples else ""
-    return f"{check.rows_text}, first {first}" if first else check.rows_text
 
 
 def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
