@@ -68,35 +68,35 @@ with DAG(
         run = current_run(settings)
         with run.step("as_of"):
             run_as_of()
-        return build.load(settings, run)
+        return build.load(settings, run).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def check_raw() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.check_raw(settings, current_run(settings))
+        return build.check_raw(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def transform() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.transform(settings, current_run(settings))
+        return build.transform(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def check_marts() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.check_marts(settings, current_run(settings))
+        return build.check_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def publish() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.publish_marts(settings, current_run(settings))
+        return build.publish_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(trigger_rule="all_done")
     def record() -> str:

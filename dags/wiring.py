@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.errors import NetworkUnavailableError, TitansError, is_refused, refusal
+from include.runs.facts import PlanFacts
 from include.runs.incidents import report, report_unrecorded
 from include.runs.records import Run, RunRecord, last_step_of
 from include.settings import Settings, load_settings
@@ -99,7 +100,7 @@ def build_settings() -> Settings:
 
 def current_run(settings: Settings) -> Run:
     dag_run = get_current_context()["dag_run"]
-    return Run(settings, dag_run.dag_id, dag_run.run_id)
+    return Run(settings.store, dag_run.dag_id, dag_run.run_id)
 
 
 def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
@@ -144,7 +145,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
                 batches: list[BatchRequest] = []
             else:
                 batches = plan(settings, as_of, TriggerParams.from_params(context["params"]))
-            step.facts = {"batches": [batch.as_dict() for batch in batches]}
+            step.facts = PlanFacts.model_validate({"batches": [batch.as_dict() for batch in batches]})
         return [batch.as_dict() for batch in batches]
 
     @task(
@@ -187,9 +188,9 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
             facts = summarise(settings, current_run(settings), as_of)
         finally:
             finish_run(settings, zone)
-        if not facts["symbols"]:
+        if not facts.symbols:
             raise AirflowSkipException(f"Nothing to land up to {as_of}.")
-        context["outlet_events"][asset].extra = {"as_of": facts["as_of"]}
-        return facts
+        context["outlet_events"][asset].extra = {"as_of": str(facts.as_of)}
+        return facts.model_dump(mode="json")
 
     fetch_batch.expand(batch=plan_batches()) >> land()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,10 +12,42 @@ from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, fi
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
+from include.paths import PublishedPaths, StorePaths
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SourceName = Literal["sample", "files", "yahoo"]
-SOURCE_NAMES: tuple[str, ...] = get_args(SourceName)
+SOURCE_NAMES: tuple[SourceName, ...] = get_args(SourceName)
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """How often a vendor's host may be asked.
+
+    Attributes:
+        attempts: how often one request is sent before it counts as failed.
+        longest_wait_seconds: between two attempts.
+        refusals_until_pause: 429 answers in a row, of all processes, that open the breaker for ``pause_seconds``.
+    """
+
+    requests_per_minute: float
+    attempts: int
+    longest_wait_seconds: float
+    refusals_until_pause: int
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class YahooConfig:
+    """What the Yahoo source needs.
+
+    Attributes:
+        base_url: where the client connects to instead of *.yahoo.com.
+        folder: its cache and its request budget.
+    """
+
+    base_url: str | None
+    folder: Path
+    limits: RequestLimits
 
 
 class Settings(BaseSettings):
@@ -88,6 +121,30 @@ class Settings(BaseSettings):
     @property
     def seeds_dir(self) -> Path:
         return self.dbt_project_dir / "seeds"
+
+    @property
+    def store(self) -> StorePaths:
+        """The store of this source."""
+        return StorePaths(self.data_dir / self.source, self.source, self.known_at)
+
+    def store_of(self, source: SourceName) -> StorePaths:
+        """The store of any source in the data folder."""
+        return StorePaths(self.data_dir / source, source)
+
+    @property
+    def published(self) -> PublishedPaths:
+        return PublishedPaths(self.data_dir / "published")
+
+    @property
+    def yahoo(self) -> YahooConfig:
+        limits = RequestLimits(
+            requests_per_minute=self.yahoo_requests_per_minute,
+            attempts=self.yahoo_attempts,
+            longest_wait_seconds=self.yahoo_longest_wait_seconds,
+            refusals_until_pause=self.yahoo_refusals_until_pause,
+            pause_seconds=60.0 * self.yahoo_pause_minutes,
+        )
+        return YahooConfig(self.yahoo_base_url, self.data_dir / "yahoo", limits)
 
     @property
     def store_dir(self) -> Path:

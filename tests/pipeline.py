@@ -27,7 +27,7 @@ _numbers = count(1)
 
 def new_run(settings: Settings, dag_id: str = "build_marts") -> Run:
     # Unique across processes too: a run that was killed and the one after it are two.
-    return Run(settings, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
+    return Run(settings.store, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
 
 
 def ingest_all(settings: Settings, as_of: date = AS_OF, wish: TriggerParams | None = None) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
+from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
 from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, symbols_by_reason
 from include.runs.rounds import begin_round, end_round
 from include.seeds.calendars import load_calendars
@@ -50,7 +51,7 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     as_of = _check_beforehand(settings, result)
     log = settings.airflow_home / "logs" / "make-run.log"
     with airflow_lock(settings, "make run"), quiet_libraries(log) as console, airflow_database(settings):
-        forget_killed_runs(settings)
+        forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(settings)
             prepare_airflow(settings)
@@ -90,7 +91,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
     """
     ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
     said = ""
-    begin_round(settings)
+    begin_round(settings.store)
     for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
         with _timed(result, dag_id, console) as line:
             record = _execute(settings, bag, dag_id, conf)
@@ -102,7 +103,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
             said = text
             line.is_good = record.outcome in ("success", "skipped")
     if all(is_complete(record) for record in result.ingests):
-        end_round(settings)
+        end_round(settings.store)
     if all(record.outcome in ("failed", "skipped") for record in result.ingests):
         raise TitansError(
             next(
@@ -134,7 +135,7 @@ def _execute(settings: Settings, bag: Any, dag_id: str, conf: dict[str, Any]) ->
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
     dag_run = dag.test(logical_date=None, run_conf=conf)
-    path = settings.runs_dir / f"{Run(settings, dag_id, dag_run.run_id).name}.json"
+    path = settings.store.runs / f"{Run(settings.store, dag_id, dag_run.run_id).name}.json"
     try:
         return RunRecord.model_validate_json(path.read_text())
     except OSError as error:
@@ -149,26 +150,20 @@ def _ingest_line(record: RunRecord) -> str:
         return next((step.message for step in record.steps if step.outcome == "failed"), "failed")
     if land.outcome == "skipped":
         return land.message
-    failed = land.facts["failed"]
-    earlier = (
-        f", {land.facts['taken_over']} symbols taken over from a run that did not complete"
-        if land.facts["taken_over"]
-        else ""
-    )
-    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows{earlier}" + (
-        f"; failed: {', '.join(failed)}" if failed else ""
-    )
+    facts = record.facts(LandFacts)
+    earlier = f", {facts.taken_over} symbols taken over from a run that did not complete" if facts.taken_over else ""
+    failed = f"; failed: {', '.join(facts.failed)}" if facts.failed else ""
+    return f"{facts.symbols} symbols, {facts.rows:,} rows{earlier}{failed}"
 
 
 def _build_line(record: RunRecord) -> str:
-    failed = next((step for step in record.steps if step.outcome == "failed"), None)
-    if failed:
-        return f"{failed.step} failed"
-    facts = {step.step: step.facts for step in record.steps}
+    if record.failed_step:
+        return f"{record.failed_step.step} failed"
+    load, nodes = record.facts(LoadFacts), f"{sum(record.facts(TransformFacts).nodes.values())} dbt nodes"
     if record.known_at:
-        return f"{facts['load']['rows_copied']:,} rows stored, {sum(facts['transform']['nodes'].values())} dbt nodes, as known on {record.known_at}"
-    published = "a new generation" if facts["publish"]["is_new"] else "nothing new to publish"
-    return f"{facts['load']['rows_new']:,} new rows, {sum(facts['transform']['nodes'].values())} dbt nodes, {published}"
+        return f"{load.rows_copied:,} rows stored, {nodes}, as known on {record.known_at}"
+    published = "a new generation" if record.facts(PublishFacts).is_new else "nothing new to publish"
+    return f"{load.rows_new:,} new rows, {nodes}, {published}"
 
 
 @dataclass

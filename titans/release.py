@@ -18,13 +18,11 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
         raise TitansError(
             'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". make status lists them.'
         )
-    quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store)]
-    chosen = [
-        (store, unit) for store, unit in quarantined if unit["batch_id"] == batch and symbol in ("", unit["symbol"])
-    ]
+    quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store.store)]
+    chosen = [(store, unit) for store, unit in quarantined if unit.batch_id == batch and symbol in ("", unit.symbol)]
     if not chosen:
-        known = ", ".join(f"{unit['symbol']} of {unit['batch_id']}" for _, unit in quarantined) or "none"
+        known = ", ".join(f"{unit.symbol} of {unit.batch_id}" for _, unit in quarantined) or "none"
         raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")
     for store, unit in chosen:
-        record_release(store, unit["batch_id"], unit["symbol"], reason.strip())
-    return [f"{unit['symbol']} of {unit['batch_id']}" for _, unit in chosen]
+        record_release(store.store, unit.batch_id, unit.symbol, reason.strip())
+    return [f"{unit.symbol} of {unit.batch_id}" for _, unit in chosen]

@@ -11,6 +11,7 @@ from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
 from include.plain_text import visible
 from include.publishing import generations
+from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.incidents import runbook_of
 from include.runs.records import RunRecord, damaged_files, run_records, symbols_by_reason, unfinished_runs
 from include.runs.releases import quarantined_units
@@ -33,7 +34,8 @@ def is_red(settings: Settings, now: datetime) -> bool:
     Quarantine, late symbols of a closed source and a held link are shown and are not red: what is published is right, and nothing stopped.
     """
     return any(
-        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store))) or _overdue(store, now)
+        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store.store)))
+        or _overdue(store, now)
         for store in stores(settings)
     )
 
@@ -68,24 +70,24 @@ def stores(settings: Settings) -> list[Settings]:
 
 
 def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
-    builds = run_records(settings, "build_marts")
+    builds = run_records(settings.store, "build_marts")
     if builds:
         lines = _build(builds[-1], now)
     else:
         lines = [("Build", f"{settings.source} has not been built yet: make run SOURCE={settings.source}")]
     lines += _ingests(settings, now)
     lines += _overdue(settings, now)
-    quarantined = quarantined_units(settings)
+    quarantined = quarantined_units(settings.store)
     for unit in quarantined[:_MAX_UNITS]:
         lines.append(
             (
                 "Quarantine",
-                f"{unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}{_see(Runbook.GATE_1_QUARANTINE)}",
+                f"{unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}{_see(Runbook.GATE_1_QUARANTINE)}",
             )
         )
     if len(quarantined) > _MAX_UNITS:
         lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
-    if damaged := damaged_files(settings):
+    if damaged := damaged_files(settings.store):
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         lines.append(
             (
@@ -93,7 +95,7 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
                 f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own",
             )
         )
-    if unfinished := unfinished_runs(settings):
+    if unfinished := unfinished_runs(settings.store):
         lines.append(
             (
                 "Unfinished",
@@ -141,24 +143,15 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     if late:
         behind = ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)
         lines.append(("Late", f"{behind}{_see(Runbook.LATE_DATA)}"))
-    load = record.step("load")
-    if load and load.facts.get("rows_rejected"):
-        reasons = "; ".join(load.facts.get("rejected", []))
-        lines.append(
-            (
-                "Rejected",
-                f"{load.facts['rows_rejected']} rows by the last build"
-                + (f": {reasons}" if reasons else ", all known before"),
-            )
-        )
-    restated = (record.step("publish") or record.steps[-1]).facts.get("restated")
-    if restated and restated["rows"]:
-        lines.append(
-            (
-                "Restated",
-                f"{restated['rows']} values that a vendor changed later, the newest {'; '.join(restated['newest'])}",
-            )
-        )
+    load = record.facts(LoadFacts)
+    if load.rows_rejected:
+        reasons = f": {'; '.join(load.rejected)}" if load.rejected else ", all known before"
+        lines.append(("Rejected", f"{load.rows_rejected} rows by the last build{reasons}"))
+    restated = record.facts(PublishFacts).restated
+    if restated and restated.rows:
+        newest = "; ".join(restated.newest)
+        text = f"{restated.rows} values that a vendor changed later, the newest {newest}"
+        lines.append(("Restated", text))
     return lines
 
 
@@ -173,7 +166,7 @@ def _row(values: dict[str, Any]) -> str:
 def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """The last run of each ingest DAG, if anything of it failed."""
     lines = []
-    for record in _last_of_each_dag(run_records(settings, "ingest_")):
+    for record in _last_of_each_dag(run_records(settings.store, "ingest_")):
         if record.outcome in ("failed", "partial"):
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             reasons = "; ".join(symbols_by_reason(finals.items())[:3])
@@ -191,7 +184,7 @@ def _overdue(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """Ingest DAGs of a live source whose last slot passed two hours ago without a run since. A closed source cannot be late by the clock."""
     if settings.source != "yahoo":
         return []
-    last = {record.dag_id: record.ended_at for record in run_records(settings, "ingest_")}
+    last = {record.dag_id: record.ended_at for record in run_records(settings.store, "ingest_")}
     lines = []
     for schedule in _schedules(settings):
         slot = schedule.last_before(now - _GRACE)

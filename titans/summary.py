@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 from include.errors import TitansError
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
+from include.runs.facts import CheckRawFacts, PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
 
@@ -54,11 +54,8 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
 
 def print_summary(console: Console, settings: Settings, build: RunRecord, notes: list[str]) -> None:
     """Print the whole summary."""
-    facts = {step.step: step.facts for step in build.steps}
-    published = facts["publish"]
-    file = (
-        settings.known_at_path if settings.known_at else generations.generation_path(settings, published["generation"])
-    )
+    published = build.facts(PublishFacts)
+    file = settings.known_at_path if settings.known_at else generations.generation_path(settings, published.generation)
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
@@ -100,15 +97,15 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         _print_published(console, settings, published, session)
 
 
-def _print_published(console: Console, settings: Settings, published: dict[str, Any], session: date) -> None:
-    if published["changed_source_from"]:
-        say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
-    state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
+def _print_published(console: Console, settings: Settings, published: PublishFacts, session: date) -> None:
+    if published.changed_source_from:
+        say(console, f"Source     {settings.source} now; the link named {published.changed_source_from} before")
+    state = "new generation" if published.is_new else "no mart row changed, so no new generation"
     say(
         console,
-        f"{'Built' if published['is_held'] else 'Published':<10} {_relative(settings.published_link)} ({published['generation']}: {state})",
+        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published_link)} ({published.generation}: {state})",
     )
-    if published["is_held"]:
+    if published.is_held:
         held = generations.linked_generation(settings)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
     say(
@@ -125,15 +122,12 @@ def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
 def _print_gates(console: Console, build: RunRecord) -> None:
     passed = sum(check.status == "passed" for check in build.checks)
     warned = [check for check in build.checks if check.status == "warning"]
-    quarantined: list[dict[str, Any]] = next(
-        (step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), []
-    )
     failed = sum(check.status == "failed" for check in build.checks)
     say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
         say(console, f"           warned: {check.name}, {check.rows_text} ({check.examples_text}). {check.why}")
-    for unit in quarantined:
-        say(console, f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
+    for unit in build.facts(CheckRawFacts).quarantined:
+        say(console, f"Quarantine {unit.symbol} of batch {unit.batch_id}: {'; '.join(unit.reasons)}")
 
 
 def say(console: Console, line: str) -> None:

@@ -11,6 +11,7 @@ from include.errors import TitansError
 from include.ingest.plan import BatchRequest, quarantined_pairs
 from include.landing.batches import FailedFetch, FetchWindow, content_hash, land, landed, rows_by_symbol
 from include.landing.parts import kept_parts, land_leftovers
+from include.runs.facts import FetchFacts
 from include.runs.records import FailureRow, Run, symbols_by_reason
 from include.runs.rounds import broken_off_since
 from include.seeds.read import load_reference
@@ -69,13 +70,13 @@ def fetch_batch(
         todo = [symbol for symbol in request.symbols if symbol not in done | taken_over | given_up]
         extract, windows = _fetch(settings, source, request, todo, run.name, attempt)
         is_last_attempt = is_last_attempt or not _may_succeed_soon(extract.failures)
-        step.facts = {
-            "dataset": str(dataset),
-            "rows": extract.table.num_rows,
-            "symbols": len(windows),
-            "taken_over": sorted(taken_over),
-            "end": request.end,
-        }
+        step.facts = FetchFacts(
+            dataset=dataset,
+            rows=extract.table.num_rows,
+            symbols=len(windows),
+            taken_over=sorted(taken_over),
+            end=date.fromisoformat(request.end),
+        )
         if extract.failures:
             # A failed symbol is data for the step, not the step's failure: the run is red only if nothing landed.
             step.failures = _failure_rows(dataset, extract.failures, attempt, is_last_attempt)
@@ -108,7 +109,7 @@ def _landed_by(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
 
 def _landed_before(settings: Settings, request: BatchRequest, run: Run) -> set[str]:
     """Symbols of which earlier runs of this DAG landed what is asked for, before they or the ``make run`` around them broke off."""
-    since = max(datetime.now(UTC) - RESUME_WITHIN, broken_off_since(settings, run.dag_id))
+    since = max(datetime.now(UTC) - RESUME_WITHIN, broken_off_since(settings.store, run.dag_id))
     quarantined = set(quarantined_pairs(settings))
     start, end = (date.fromisoformat(request.start) if request.start else None), date.fromisoformat(request.end)
 

@@ -145,7 +145,7 @@ def _chosen(reference: Reference, securities: list[Security], params: TriggerPar
 
 
 def quarantined_pairs(settings: Settings) -> list[tuple[str, str]]:
-    return [(unit["batch_id"], unit["symbol"]) for unit in quarantined_units(settings)]
+    return [(unit.batch_id, unit.symbol) for unit in quarantined_units(settings.store)]
 
 
 def _batches(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 from include.errors import Runbook, TitansError
 from include.ingest.fetch import fetch_step
 from include.ingest.plan import BatchRequest
 from include.landing.batches import landed
+from include.runs.facts import FetchFacts, LandFacts, PlanFacts
 from include.runs.records import FailureRow, Run, StepRecord
 from include.settings import Settings
 
@@ -16,7 +16,8 @@ from include.settings import Settings
 def _killed_fetches(plan: StepRecord | None, attempts: list[StepRecord]) -> list[FailureRow]:
     """Symbols of the batches of which no attempt could say anything."""
     recorded = {attempt.step.rpartition(" attempt ")[0] for attempt in attempts}
-    requests = [BatchRequest.from_dict(values) for values in plan.facts.get("batches", [])] if plan else []
+    planned = plan.facts.batches if plan and isinstance(plan.facts, PlanFacts) else []
+    requests = [BatchRequest.from_dict(batch.model_dump(mode="json")) for batch in planned]
     reason = "every attempt of its task was killed, or could not start"
     return [
         FailureRow(dataset=request.dataset, symbol=symbol, reason=reason, attempt=0, is_final=True)
@@ -26,11 +27,8 @@ def _killed_fetches(plan: StepRecord | None, attempts: list[StepRecord]) -> list
     ]
 
 
-def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
+def summarise(settings: Settings, run: Run, as_of: date) -> LandFacts:
     """What a run landed; the last step of every ingest DAG.
-
-    Returns:
-        ``as_of``, ``rows``, ``symbols`` (landed), ``taken_over`` (how many of them by an earlier run), ``failed`` (symbols that never landed).
 
     Raises:
         TitansError: symbols were asked for and not one landed, or the task that plans was killed before it could say what to ask for.
@@ -43,14 +41,13 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
                 "The task that plans the batches left no record: it was killed, or could not start.", Runbook.KILLED_RUN
             )
         landed_symbols = {
-            (manifest.dataset, window.symbol)
+            (str(manifest.dataset), window.symbol)
             for _, manifest in landed(settings)
             if manifest.run_id == run.name
             for window in manifest.windows
         }
-        taken_over = {
-            (attempt.facts["dataset"], symbol) for attempt in attempts for symbol in attempt.facts.get("taken_over", [])
-        }
+        fetched = [attempt.facts for attempt in attempts if isinstance(attempt.facts, FetchFacts)]
+        taken_over = {(facts.dataset, symbol) for facts in fetched for symbol in facts.taken_over}
         landed_symbols |= taken_over
         failures = {(failure.dataset, failure.symbol): failure for attempt in attempts for failure in attempt.failures}
         failures |= {(failure.dataset, failure.symbol): failure for failure in _killed_fetches(plan, attempts)}
@@ -66,14 +63,13 @@ def summarise(settings: Settings, run: Run, as_of: date) -> dict[str, Any]:
             failure.model_copy(update={"is_final": True}) for key, failure in sorted(failed.items()) if key not in said
         ]
         # What was asked for up to: a closed source ends before today, and a weekend has no session.
-        ends = [attempt.facts["end"] for attempt in attempts if "end" in attempt.facts]
-        step.facts = {
-            "as_of": max(ends, default=as_of.isoformat()),
-            "rows": sum(attempt.facts.get("rows", 0) for attempt in attempts),
-            "symbols": len({symbol for _, symbol in landed_symbols}),
-            "taken_over": len({symbol for _, symbol in taken_over}),
-            "failed": sorted({symbol for _, symbol in failed}),
-        }
+        step.facts = LandFacts(
+            as_of=max((facts.end for facts in fetched if facts.end), default=as_of),
+            rows=sum(facts.rows for facts in fetched),
+            symbols=len({symbol for _, symbol in landed_symbols}),
+            taken_over=len({symbol for _, symbol in taken_over}),
+            failed=sorted({symbol for _, symbol in failed}),
+        )
         broken = next((earlier.message for earlier in run.steps() if earlier.outcome == "failed"), None)
         if not landed_symbols and (broken or failed):
             raise TitansError(

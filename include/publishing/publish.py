@@ -295,7 +295,7 @@ def _write_ops(
                 for m in published
             ],
         )
-    earlier: list[RunRecord] = [] if settings.known_at else run_records(settings, "build_marts")[-_KEPT_BUILDS:]
+    earlier: list[RunRecord] = [] if settings.known_at else run_records(settings.store, "build_marts")[-_KEPT_BUILDS:]
     rows = [_check_row(record.run_id, _naive(record.ended_at), check) for record in earlier for check in record.checks]
     rows += [_check_row(manifest.run_id, None, check) for check in checks]
     if rows:

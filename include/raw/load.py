@@ -49,7 +49,7 @@ def load_landing(
     files = list(landed(settings))
     _load_calendar(connection, reference, [manifest for _, manifest in files])
     register_securities(connection, reference)
-    let_in = releases(settings)
+    let_in = [release.model_dump() for release in releases(settings.store)]
     loaded = []
     # A release before the next file: a row that equals a released one is then nothing new to judge. In a warehouse that is rebuilt too.
     for row in let_in:

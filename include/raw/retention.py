@@ -15,6 +15,7 @@ from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_f
 from include.raw.lock import writer_lock
 from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
+from include.raw.versions import version_order
 from include.settings import Settings
 
 # What names a value, and the unit of quarantine that it belongs to.
@@ -103,7 +104,7 @@ def _drop_versions(connection: duckdb.DuckDBPyConnection, table: str, begins: da
             from {table} as versions
             where versions.fetched_at < $begins
                 and (batch_id, {symbol}) in (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))
-            qualify row_number() over (partition by {", ".join(keys)} order by fetched_at desc, loaded_at desc) > 1)""",
+            qualify row_number() over (partition by {", ".join(keys)} order by {version_order()} desc) > 1)""",
         {"begins": begins.replace(tzinfo=None)},
     ).fetchone() or (0,)
     return int(count)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.raw.versions import latest_version
 from include.sources.base import Dataset
 
 
@@ -190,7 +191,7 @@ def append(dataset: Dataset, rules: TableRules) -> str:
         previous as (
             select r.*, {_is_good(rules.symbol)} as is_good
             from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
-            qualify row_number() over (partition by {", ".join(f"r.{name}" for name in rules.key)} order by r.fetched_at desc, r.loaded_at desc) = 1
+            {latest_version([f"r.{name}" for name in rules.key], "r")}
         )
         select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at,
             case when exists (select 1 from usable as f where {is_first} and f.fetched_at < $fetched_at)
@@ -252,7 +253,7 @@ APPEND_CORPORATE_ACTIONS = f"""
         from raw.corporate_actions as r
         where (r.batch_id, r.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             and r.fetched_at <= $fetched_at
-        qualify row_number() over (partition by r.symbol, r.date, r.action order by r.fetched_at desc, r.loaded_at desc) = 1
+        {latest_version(["r.symbol", "r.date", "r.action"], "r")}
     )
     select t.symbol, t.date, t.action, t.value, case when t.value > 0 then t.currency end, $fetched_at,
         t.date::timestamp, t.basis_date, $batch_id, $source, $loaded_at

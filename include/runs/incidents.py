@@ -12,6 +12,7 @@ from include.gates.result import CheckResult
 from include.plain_text import visible
 from include.publishing import generations
 from include.runs.alerts import post_text
+from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, RunRecord, last_step_of
 from include.runs.runbooks import runbook_of_step
 from include.settings import Settings
@@ -49,7 +50,7 @@ def _write(path: Path, text: str) -> None:
 
 def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | None:
     """The incident of a run that Airflow calls failed, also of one whose last task was killed before it could write the record."""
-    run = Run(settings, dag_id, run_id)
+    run = Run(settings.store, dag_id, run_id)
     record = run.record()
     if record is None or run.is_under_way:
         try:
@@ -65,9 +66,7 @@ def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | No
 def incident_path(settings: Settings, record: RunRecord) -> Path:
     """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
     return (
-        settings.store_dir
-        / "incidents"
-        / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
+        settings.store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
     )
 
 
@@ -100,13 +99,9 @@ def _page(settings: Settings, record: RunRecord) -> str:
             f"- {failure.symbol} ({failure.dataset}, attempt {failure.attempt}): {failure.reason}"
             for failure in failures
         ]
-    check_raw = record.step("check_raw")
-    if check_raw and check_raw.facts.get("quarantined"):
+    if quarantined := record.facts(CheckRawFacts).quarantined:
         lines += ["", "In quarantine:", ""]
-        lines += [
-            f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"
-            for unit in check_raw.facts["quarantined"]
-        ]
+        lines += [f"- {unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}" for unit in quarantined]
     lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
     return visible("\n".join(lines))
 

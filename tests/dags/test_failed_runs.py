@@ -16,6 +16,7 @@ from include.errors import Runbook
 from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates
 from include.ingest.summary import summarise
+from include.runs.facts import PlanFacts
 from include.runs.incidents import runbook_of
 from include.runs.records import Run, RunRecord
 from include.settings import load_settings
@@ -65,7 +66,7 @@ def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_pat
     """As the DAG processor calls it: with no task's context, only the DAG, the run and a reason."""
     settings = load_settings(data_dir=str(tmp_path))
     monkeypatch.setenv("TITANS_DATA_DIR", str(tmp_path))
-    with Run(settings, "ingest_fx", "scheduled__1").step("plan"):
+    with Run(settings.store, "ingest_fx", "scheduled__1").step("plan"):
         pass
     dag = bag.dags["ingest_fx"]
     dag.on_failure_callback({"dag": dag, "run_id": "scheduled__1", "reason": "task_failure"})
@@ -93,15 +94,15 @@ def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(tmp_path: Path
 def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: Path) -> None:
     """Estimates and share counts are two batches; of the second no attempt lives long enough to say anything."""
     settings = load_settings(data_dir=str(tmp_path))
-    run = Run(settings, "ingest_estimates", "scheduled__1")
+    run = Run(settings.store, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
-        step.facts = {"batches": [batch.as_dict() for batch in batches]}
+        step.facts = PlanFacts.model_validate({"batches": [batch.as_dict() for batch in batches]})
     estimates, shares = batches
     fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
     facts = summarise(settings, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
-    assert facts["failed"] == sorted(shares.symbols)
+    assert facts.failed == sorted(shares.symbols)
     assert record.outcome == "partial"
     (line,) = [text for label, text in status_lines(settings, record.ended_at) if label == "Ingest"]
     assert "sample ingest_estimates partial" in line

@@ -91,7 +91,7 @@ def _build_after(server: AirflowServer, run_id: str) -> dict[str, Any] | None:
 
 
 def _record_of(settings: Settings, run: dict[str, Any]) -> RunRecord:
-    return next(record for record in run_records(settings, run["dag_id"]) if record.run_id == run["dag_run_id"])
+    return next(record for record in run_records(settings.store, run["dag_id"]) if record.run_id == run["dag_run_id"])
 
 
 def _batch_of(settings: Settings, run_id: str) -> BatchManifest:

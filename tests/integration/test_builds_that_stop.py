@@ -13,6 +13,7 @@ from include import build
 from include.errors import Runbook, TitansError
 from include.publishing import generations
 from include.raw.lock import writer_lock
+from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.incidents import runbook_of
 from include.runs.records import run_records
 from include.runs.releases import quarantined_units
@@ -47,12 +48,12 @@ def test_corrupt_warehouse(store: Settings) -> None:
     store.warehouse_path.write_bytes(b"this is no database" * 1000)
     with pytest.raises(TitansError, match=r"cannot be opened as a DuckDB file.*rebuilt from the landing files"):
         build_all(store)
-    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
+    assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
     before.assert_untouched()
     store.warehouse_path.unlink()
     record = build_all(store)
     assert record.outcome == "success"
-    assert record.step("publish").facts["is_new"] is False, "a warehouse rebuilt from landing gives the same marts"  # type: ignore[union-attr]  # a successful run has it
+    assert record.facts(PublishFacts).is_new is False, "a warehouse rebuilt from landing gives the same marts"
 
 
 def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
@@ -71,7 +72,7 @@ def test_two_builds_at_once(store: Settings) -> None:
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
     with writer_lock(store.warehouse_path, "build_marts.first"), pytest.raises(TitansError, match=refusal):
         build_all(store)
-    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
+    assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
     before.assert_untouched()
     assert build_all(store).outcome == "success"
 
@@ -101,9 +102,9 @@ def test_symbol_without_its_last_session_is_left_out_of_a_new_store(market_data:
     )
     settings = export_of(settings, market_data, tmp_path, "9618.HK", "null")
     record = run_without_airflow(settings)
-    (unit,) = quarantined_units(settings)
-    assert unit["symbol"] == "9618.HK"
-    assert unit["reasons"] == ["last_session_present: no price for the last session, 2025-03-07"]
+    (unit,) = quarantined_units(settings.store)
+    assert unit.symbol == "9618.HK"
+    assert unit.reasons == ["last_session_present: no price for the last session, 2025-03-07"]
     assert [check.examples[0]["basket_id"] for check in record.checks if check.name == "every_basket_filled"] == [
         "china_titans"
     ]
@@ -116,7 +117,7 @@ def test_rejected_row_leaves_the_earlier_version(
     """A close of Xiaomi far above its high breaks a row rule: the row is kept out with its reason, the row of the first export stays."""
     settings = export_of(copy_store(built_real_store), market_data, tmp_path, "1810.HK", "close * 100")
     before = Published(settings)
-    assert run_without_airflow(settings).step("load").facts["rows_rejected"] == 1  # type: ignore[union-attr]  # a successful run has it
+    assert run_without_airflow(settings).facts(LoadFacts).rows_rejected == 1
     before.assert_untouched()
     rejected = ask_warehouse(settings, "select symbol, date, reasons from raw.rejected_rows")
     assert rejected == [("1810.HK", date(2025, 3, 7), ["close is outside of low and high"])]
@@ -133,11 +134,11 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
     with pytest.raises(TitansError, match=r"nothing_lost \(\d+ rows, first .*month=2025-03.*untouched"):
         build_all(settings)
     before.assert_untouched()
-    red = dict(status_lines(settings, run_records(settings)[-1].ended_at))
+    red = dict(status_lines(settings, run_records(settings.store)[-1].ended_at))
     assert "stopped at check_marts" in red["Build"]
     assert "nothing_lost" in red["Red gate"]
     assert "symbol=" in red["Red gate"]
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.ROWS_LOST
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.ROWS_LOST
 
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
     assert build_all(accepted).outcome == "success"
@@ -157,7 +158,7 @@ def test_fx_pair_in_quarantine_stops_the_run(
     rates.write_text(rates.read_text().replace("USD,HKD,2025-03-07,7.7", "USD,HKD,2025-03-07,0.77"))
     with pytest.raises(TitansError, match=r"FX pair USDHKD is quarantined .*fx_no_jump"):
         run_without_airflow(settings)
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.FX_PAIR_QUARANTINED
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.FX_PAIR_QUARANTINED
     before.assert_untouched()
 
 
@@ -176,11 +177,11 @@ def test_too_many_quarantined_symbols_stop_the_run(
         run_without_airflow(settings)
     with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined"):
         build_all(settings)  # nothing new to judge, and still not fit to build on
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
     before.assert_untouched()
     healed = settings.model_copy(update={"files_dir": market_data, "exported_at": settings.exported_at.replace(day=10)})  # type: ignore[union-attr]  # set by the fixture
     assert run_without_airflow(healed).outcome == "success"
-    assert quarantined_units(healed) == [], "the next good delivery heals"
+    assert quarantined_units(healed.store) == [], "the next good delivery heals"
     before.assert_untouched()
 
 
@@ -197,17 +198,17 @@ def test_quarantine_and_release(
     )
     (tmp_path / "wrong.csv").rename(prices)
     assert run_without_airflow(settings).outcome == "success"
-    (unit,) = quarantined_units(settings)
-    assert unit["symbol"] == "1810.HK"
-    assert "no_jump_without_action" in unit["reasons"][0]
+    (unit,) = quarantined_units(settings.store)
+    assert unit.symbol == "1810.HK"
+    assert "no_jump_without_action" in unit.reasons[0]
     assert ask(
         settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
     ) == [(pytest.approx(54.35, abs=1e-4),)]
-    assert "1810.HK" in dict(status_lines(settings, run_records(settings)[-1].ended_at))["Quarantine"]
+    assert "1810.HK" in dict(status_lines(settings, run_records(settings.store)[-1].ended_at))["Quarantine"]
     del before
 
-    release_units(settings, unit["batch_id"], "1810.HK", "looked at it, and meant to")
-    assert quarantined_units(settings) == []
+    release_units(settings, unit.batch_id, "1810.HK", "looked at it, and meant to")
+    assert quarantined_units(settings.store) == []
     build_all(settings)
     assert ask(
         settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
@@ -216,7 +217,7 @@ def test_quarantine_and_release(
         ("released", "looked at it, and meant to")
     ]
     assert run_without_airflow(settings).outcome == "success"
-    assert quarantined_units(settings) == [], "the same rows delivered again are released rows"
+    assert quarantined_units(settings.store) == [], "the same rows delivered again are released rows"
 
 
 def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_copy: Path) -> None:
@@ -246,7 +247,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
             build_all(settings)
         before.assert_untouched()
         assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
-        assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
+        assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +22,7 @@ from include.ingest.fetch import PartialFailureError, fetch_batch
 from include.ingest.plan import BatchRequest
 from include.ingest.summary import summarise
 from include.landing.batches import BatchManifest, check_content, content_hash, landed, read_rows, rows_by_symbol
+from include.runs.facts import LandFacts
 from include.runs.records import Run
 from include.runs.rounds import begin_round, end_round
 from include.settings import PROJECT_ROOT, Settings, load_settings
@@ -83,7 +83,7 @@ def settings(yahoo: YahooStandIn, tmp_path: Path) -> Settings:
 @pytest.fixture
 def make_run(settings: Settings) -> MakeRun:
     def make(name: str) -> Run:
-        return Run(settings, DAG, name)
+        return Run(settings.store, DAG, name)
 
     return make
 
@@ -96,7 +96,7 @@ def fetch(settings: Settings, request: BatchRequest, run: Run, attempt: int = 1)
         return
 
 
-def end(settings: Settings, run: Run) -> dict[str, Any]:
+def end(settings: Settings, run: Run) -> LandFacts:
     """What the last task of a DAG does; returns its facts."""
     facts = summarise(settings, run, FRIDAY)
     run.finish(FRIDAY.isoformat())
@@ -147,7 +147,7 @@ from include.settings import load_settings
 from tests.integration.test_extraction import ESTIMATES, PRICES, RATES
 for request in (PRICES, RATES, ESTIMATES):
     if os.fork() == 0:
-        fetch_batch(load_settings(), request, Run(load_settings(), "{DAG}", "killed"), 1, False)
+        fetch_batch(load_settings(), request, Run(load_settings().store, "{DAG}", "killed"), 1, False)
         os._exit(0)
 signal.pause()
 """
@@ -201,7 +201,7 @@ signal.pause()
             fetch(settings, request, make_run("later"), 1)
         assert len(killed.requests) == len(before) + len(again)
         facts = summarise(settings, make_run("later"), FRIDAY)
-        assert (facts["symbols"], facts["taken_over"], facts["rows"], facts["failed"]) == (6, 6, 0, [])
+        assert (facts.symbols, facts.taken_over, facts.rows, facts.failed) == (6, 6, 0, [])
 
 
 def test_an_answer_lands_at_the_time_it_was_given(
@@ -243,7 +243,7 @@ class TestTheNextRun:
 
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"MSFT"}
         facts = summarise(settings, make_run("two"), FRIDAY)
-        assert (facts["symbols"], facts["taken_over"], facts["failed"]) == (3, 2, [])
+        assert (facts.symbols, facts.taken_over, facts.failed) == (3, 2, [])
 
     def test_once_a_run_has_completed_all_is_asked_for_again(
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
@@ -273,16 +273,16 @@ class TestTheNextRun:
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
     ) -> None:
         """This DAG completes, another one does not: the next round asks for the other's only, and the round after that for all."""
-        begin_round(settings)
+        begin_round(settings.store)
         fetch(settings, PRICES, make_run("one"))
         end(settings, make_run("one"))
         before = len(yahoo.requests)
-        begin_round(settings)
+        begin_round(settings.store)
         fetch(settings, PRICES, make_run("two"))
         end(settings, make_run("two"))
         assert len(yahoo.requests) == before
 
-        end_round(settings)
+        end_round(settings.store)
         fetch(settings, PRICES, make_run("three"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
@@ -290,7 +290,7 @@ class TestTheNextRun:
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
     ) -> None:
         before = self.break_off(yahoo, settings, make_run("one"))
-        fetch(settings, PRICES, Run(settings, f"{DAG}_too", "two"))
+        fetch(settings, PRICES, Run(settings.store, f"{DAG}_too", "two"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
     @pytest.mark.parametrize(

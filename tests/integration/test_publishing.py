@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from include.publishing import generations
+from include.runs.facts import PublishFacts
 from include.settings import PROJECT_ROOT, Settings
 from tests.conftest import CopyStore
 from tests.pipeline import ask, build_all, run_without_airflow
@@ -109,8 +110,8 @@ def test_a_build_without_news_makes_no_generation(built_sample_store: Settings, 
     settings = copy_store(built_sample_store)
     before = generations.linked_generation(settings)
     record = run_without_airflow(settings)
-    facts = record.step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert (facts["is_new"], facts["changed"], facts["generation"]) == (False, [], before)
+    facts = record.facts(PublishFacts)
+    assert (facts.is_new, facts.changed, facts.generation) == (False, [], before)
     assert len(generations.manifests(settings)) == 1
 
 
@@ -121,10 +122,10 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(
     first = generations.linked_generation(settings)
     baskets = project_copy / "seeds" / "baskets.csv"
     baskets.write_text(baskets.read_text().replace("China's seven tech titans", "The seven titans"))
-    facts = build_all(settings).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
+    facts = build_all(settings).facts(PublishFacts)
     second = generations.linked_generation(settings)
-    assert facts["is_new"] is True
-    assert second == facts["generation"] != first
+    assert facts.is_new is True
+    assert second == facts.generation != first
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("The seven titans",)
     ]
@@ -134,10 +135,10 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(
         ("China's seven tech titans",)
     ]
     baskets.write_text(baskets.read_text().replace("The seven titans", "Seven titans"))
-    facts = build_all(settings).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert facts["is_held"] is True
+    facts = build_all(settings).facts(PublishFacts)
+    assert facts.is_held is True
     assert generations.linked_generation(settings) == first, "a build must not undo a rollback"
-    assert generations.release_hold(settings) == facts["generation"]
+    assert generations.release_hold(settings) == facts.generation
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("Seven titans",)]
 
 
@@ -146,8 +147,8 @@ def test_another_source_takes_the_link_and_says_so(
 ) -> None:
     settings = copy_store(built_sample_store)
     real = settings.model_copy(update={"source": "files", "files_dir": market_data})
-    facts = run_without_airflow(real).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert facts["changed_source_from"] == "sample"
+    facts = run_without_airflow(real).facts(PublishFacts)
+    assert facts.changed_source_from == "sample"
     assert ask(real, "select distinct source from marts.fct_security_daily") == [("files",)]
 
 

@@ -339,7 +339,7 @@ def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: 
                 )
         accept_all(settings)
     assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,)]
-    record_release(settings, batch_id, "0700.HK", "meant to")
+    record_release(settings.store, batch_id, "0700.HK", "meant to")
     load(settings)
     assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,), (500.0,)]
     before = rows_of(settings, "from raw.prices order by all")
@@ -351,7 +351,7 @@ def test_a_release_holds_in_a_warehouse_that_is_rebuilt(settings: Settings) -> N
     land_rows(settings, Dataset.PRICES, [price()], at(5))
     load(settings)
     ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices")
-    record_release(settings, batch_id, "0700.HK", "meant to")
+    record_release(settings.store, batch_id, "0700.HK", "meant to")
     settings.warehouse_path.unlink()
     load(settings)
     assert rows_of(settings, "select verdict, reasons from raw.current_verdicts") == [("released", ["meant to"])]

@@ -304,11 +304,11 @@ def test_a_symbol_that_is_taken_is_harmless_wherever_it_is_written(text: str) ->
 @hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path, name: str, other: str) -> None:
     settings = load_settings(data_dir=str(tmp_path / "data"))
-    run = Run(settings, "build_marts", name)
+    run = Run(settings.store, "build_marts", name)
     with run.step(other):
         pass
     run.finish(None)
-    record_release(settings, name, other, "reason")
+    record_release(settings.store, name, other, "reason")
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
     assert {path.name for path in settings.data_dir.iterdir()} == {"sample"}
     assert {path.name for path in settings.store_dir.iterdir()} == {"runs"}

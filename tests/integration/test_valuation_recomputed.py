@@ -437,7 +437,7 @@ class TestBadInput:
 
     @pytest.fixture
     def record(self, world: Settings) -> RunRecord:
-        return run_records(world, "build_marts")[-1]
+        return run_records(world.store, "build_marts")[-1]
 
     @pytest.fixture
     def status(self, world: Settings) -> dict[str, str]:

@@ -41,7 +41,7 @@ _context.set_forkserver_preload(
 def _run(settings: Settings, run_id: str, first: str, said: Connection) -> None:
     """The pipeline from stage ``first`` on, in the child: says each stage as it begins."""
     logging.disable(logging.CRITICAL)
-    run = Run(settings, "build_marts", run_id)
+    run = Run(settings.store, "build_marts", run_id)
     steps: dict[str, Callable[..., object]] = {
         "ingest": lambda settings, _: ingest_all(settings),
         "load": build.load,

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
 from include.publishing.generations import Hold
+from include.runs.facts import PublishFacts, Restated
 from include.runs.records import Run, RunRecord
 from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
@@ -30,9 +31,9 @@ def record(
     settings: Settings, dag_id: str = "build_marts", error: TitansError | None = None, ended_at: datetime = NOW
 ) -> RunRecord:
     """A run that ended at ``ended_at``, with ``error`` in its only step."""
-    run = Run(settings, dag_id, f"run {ended_at}")
+    run = Run(settings.store, dag_id, f"run {ended_at}")
     with contextlib.suppress(TitansError), run.step("publish" if dag_id == "build_marts" else "land") as step:
-        step.facts = {"restated": {"rows": 2, "newest": ["1810.HK close of 2025-03-06 from 54.35 to 54.3"]}}
+        step.facts = PublishFacts(restated=Restated(rows=2, newest=["1810.HK close of 2025-03-06 from 54.35 to 54.3"]))
         step.checks = [
             CheckResult(
                 gate="check_marts", name="symbols_not_behind", table="ops.freshness", severity="warning", status="warning", why="why",
@@ -96,7 +97,7 @@ def test_held_link_and_killed_run_name_their_pages(settings: Settings) -> None:
     (settings.published_dir / "hold.json").write_text(
         Hold(generation="20250307T000000.000000Z-nogit", since=NOW).model_dump_json()
     )
-    with Run(settings, "build_marts", "killed").step("load"):
+    with Run(settings.store, "build_marts", "killed").step("load"):
         pass
     shown = lines(settings)
     assert shown["Held"].endswith(Runbook.HELD_LINK.path)
