@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from include.errors import TitansError
+from include.files import replacing
 from include.landing.retention import refuse_older
 from include.settings import Settings
 from include.sources.base import Dataset, Extract
@@ -120,15 +120,11 @@ def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
     Raises:
         TitansError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.tmp")
+    metadata = {_METADATA_KEY: manifest.model_dump_json().encode()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata({_METADATA_KEY: manifest.model_dump_json().encode()}), temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            pq.write_table(table.replace_schema_metadata(metadata), temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise TitansError(
             f"Landing file {path} cannot be written ({error}): free space or give DATA=<another folder>."
         ) from error
