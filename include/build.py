@@ -11,6 +11,7 @@ from include.errors import Runbook, TitansError
 from include.gates import mart_checks, raw_checks
 from include.gates.result import CheckResult
 from include.gates.runner import run_checks
+from include.landing.index import LandingIndex
 from include.landing.retention import kept_from
 from include.publishing import generations
 from include.publishing.publish import SCHEMAS, publish, write_known_at
@@ -27,6 +28,7 @@ from include.runs.facts import (
     TransformFacts,
 )
 from include.runs.records import Run
+from include.runs.releases import releases
 from include.seeds.read import load_reference
 from include.seeds.rows import Reference
 from include.settings import Settings, end_of_day
@@ -52,7 +54,7 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
-            batches = load_landing(connection, settings, reference)
+            batches = load_landing(connection, LandingIndex(settings.store), reference, releases(settings.store))
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
                 raise TitansError(
@@ -76,7 +78,7 @@ def _load_known(settings: Settings, known_at: date, run: Run) -> LoadFacts:
         TitansError: nothing has been ingested, nothing was known by then, or what was known then was let go.
     """
     store = settings.model_copy(update={"known_at": None})
-    begins = kept_from(store)
+    begins = kept_from(store.store)
     if begins and end_of_day(known_at) < begins:
         raise TitansError(
             f"KNOWN_AT={known_at} is before the history that is kept: make tidy has let go what was superseded before {begins:%Y-%m-%d %H:%M} UTC. "
@@ -276,7 +278,7 @@ def _failed_units(checks: list[CheckResult]) -> dict[tuple[str, str], list[str]]
 
 def _stop_if_too_many(settings: Settings, reference: Reference, quarantined: list[QuarantinedUnit]) -> None:
     """Stop while the quarantine, of this gate or an earlier one, holds too much of what is expected."""
-    omitted = open_source(settings).omitted
+    omitted = open_source(settings, reference).omitted
     expected = [row.symbol for row in reference.securities if row.symbol not in omitted]
     pairs = {pair.name for pair in currency_pairs(reference)}
     lost_prices = sorted({unit.symbol for unit in quarantined if unit.dataset == "prices"} & set(expected))
