@@ -10,17 +10,18 @@ from airflow.sdk import DAG, Asset, Context, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.errors import NetworkUnavailableError, TitansError, is_refused, refusal
-from include.runs.facts import PlanFacts
+from include.runs.facts import PlanFacts, PlannedBatch
 from include.runs.incidents import report, report_unrecorded
 from include.runs.records import Run, RunRecord, last_step_of
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 
 # Every parse of a DAG file starts a process: what brings pandas or pyarrow along is imported by the tasks.
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
 
 WRITER_POOL = "duckdb_writer"
-Plan = Callable[[Settings, date, "TriggerParams"], "list[BatchRequest]"]
+Plan = Callable[[Settings, date, "TriggerParams"], list[PlannedBatch]]
 
 PRICES_ASSET_PREFIX = "titans://landing/prices/"
 FX_ASSET = Asset(name="fx_rates", uri="titans://landing/fx_rates")
@@ -139,14 +140,15 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
                     f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(ingest_params())}."
                 )
             as_of = run_as_of(zone)
+            reference = load_reference(settings.seeds_dir)
             is_of_timetable = context["dag_run"].run_type in ("scheduled", "backfill")
-            if only_on_sessions_of and is_of_timetable and not is_session(settings, only_on_sessions_of, as_of):
+            if only_on_sessions_of and is_of_timetable and not is_session(reference, only_on_sessions_of, as_of):
                 step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
-                batches: list[BatchRequest] = []
+                batches: list[PlannedBatch] = []
             else:
                 batches = plan(settings, as_of, TriggerParams.from_params(context["params"]))
-            step.facts = PlanFacts.model_validate({"batches": [batch.as_dict() for batch in batches]})
-        return [batch.as_dict() for batch in batches]
+            step.facts = PlanFacts(batches=batches)
+        return [batch.model_dump(mode="json") for batch in batches]
 
     @task(
         dag=dag,
@@ -156,17 +158,18 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         max_retry_delay=timedelta(minutes=10),
         map_index_template="{{ batch_name }}",
     )
-    def fetch_batch(batch: dict[str, Any]) -> dict[str, int]:
+    def fetch_batch(batch: dict[str, Any]) -> dict[str, Any]:
         from include.ingest.fetch import PartialFailureError
         from include.ingest.fetch import fetch_batch as fetch
-        from include.ingest.plan import BatchRequest
 
         settings, context = load_settings(), get_current_context()
-        context["batch_name"] = batch["name"]
+        request = PlannedBatch.model_validate(batch)
+        context["batch_name"] = request.name
         instance = context["ti"]
         is_last = instance.try_number > instance.max_tries
         try:
-            return fetch(settings, BatchRequest.from_dict(batch), current_run(settings), instance.try_number, is_last)
+            facts = fetch(settings, request, current_run(settings), instance.try_number, is_last)
+            return facts.model_dump(mode="json")
         except NetworkUnavailableError as error:
             raise AirflowFailException(str(error)) from error
         except OSError as error:
@@ -185,7 +188,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         settings, context = load_settings(), get_current_context()
         try:
             as_of = run_as_of(zone)
-            facts = summarise(settings, current_run(settings), as_of)
+            facts = summarise(settings.store, current_run(settings), as_of)
         finally:
             finish_run(settings, zone)
         if not facts.symbols:

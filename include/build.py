@@ -11,6 +11,7 @@ from include.errors import Runbook, TitansError
 from include.gates import marts_gate, raw_gate
 from include.gates.result import refuse
 from include.gates.runner import run_checks
+from include.landing.index import LandingIndex
 from include.landing.retention import kept_from
 from include.publishing import generations
 from include.publishing.publish import SCHEMAS, publish, write_known_at
@@ -26,6 +27,7 @@ from include.runs.facts import (
     TransformFacts,
 )
 from include.runs.records import Run
+from include.runs.releases import releases
 from include.seeds.read import load_reference
 from include.settings import Settings, end_of_day
 from include.sources import open_source
@@ -48,7 +50,7 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(settings.warehouse_path, run.name), open_warehouse(settings) as connection:
-            batches = load_landing(connection, settings, reference)
+            batches = load_landing(connection, LandingIndex(settings.store), reference, releases(settings.store))
             rejected = _rejected_now(connection, batches)
             if _number(connection, "select count(*) from raw.prices") == 0:
                 raise TitansError(
@@ -72,7 +74,7 @@ def _load_known(settings: Settings, known_at: date, run: Run) -> LoadFacts:
         TitansError: nothing has been ingested, nothing was known by then, or what was known then was let go.
     """
     store = settings.model_copy(update={"known_at": None})
-    begins = kept_from(store)
+    begins = kept_from(store.store)
     if begins and end_of_day(known_at) < begins:
         raise TitansError(
             f"KNOWN_AT={known_at} is before the history that is kept: make tidy has let go what was superseded before {begins:%Y-%m-%d %H:%M} UTC. "
@@ -121,7 +123,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
             with open_warehouse(settings) as connection:
                 quarantined = raw_gate.record_verdicts(connection, pending, step.checks)
         step.facts = facts = CheckRawFacts(units=len(pending), quarantined=quarantined)
-        omitted = open_source(settings).omitted
+        omitted = open_source(settings, reference).omitted
         symbols = [row.symbol for row in reference.securities if row.symbol not in omitted]
         raw_gate.stop_if_too_many(quarantined, symbols, [pair.name for pair in currency_pairs(reference)])
         return facts

@@ -42,7 +42,7 @@ def ingest_all(settings: Settings, as_of: date = AS_OF, wish: TriggerParams | No
         for batch in batches:
             with suppress(PartialFailureError):
                 fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
-        summarise(settings, run, as_of)
+        summarise(settings.store, run, as_of)
     finally:
         run.finish(as_of.isoformat())
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import TitansError, is_refused, refusal
+from include.files import replacing
 from include.landing.batches import read_manifest
 from include.settings import PROJECT_ROOT, SOURCE_NAMES, Settings
 from include.sources.base import Dataset
@@ -37,17 +38,13 @@ def back_up(settings: Settings) -> Path:
     """
     folder = settings.data_dir.parent / "backups"
     path = folder / f"titans-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
-    temporary = path.with_suffix(".tmp")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(temporary, "w:gz") as archive:
+        with replacing(path) as temporary, tarfile.open(temporary, "w:gz") as archive:
             for file in _snapshots(settings):
                 archive.add(file, arcname=str(Path("data") / file.relative_to(settings.data_dir)))
             for file in sorted(settings.seeds_dir.glob("*.csv")):
                 archive.add(file, arcname=f"seeds/{file.name}")
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise TitansError(f"The backup {path} cannot be written ({error}): free space and try again.") from error
     return path
 
@@ -161,15 +158,9 @@ def _is_landing_file(parts: list[str]) -> bool:
 def _restore_landing(target: Path, data: bytes) -> int:
     if target.exists():
         return 0
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    try:
+    with replacing(target) as temporary:
+        temporary.write_bytes(data)
         read_manifest(temporary)
-    except TitansError:
-        temporary.unlink()
-        raise
-    temporary.replace(target)
     return 1
 
 

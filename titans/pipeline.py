@@ -115,13 +115,14 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
 
 def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
-    load_calendars(load_reference(settings.seeds_dir))
+    reference = load_reference(settings.seeds_dir)
+    load_calendars(reference)
     if settings.known_at:
         result.notes.append(
             f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."
         )
         return None
-    source = open_source(settings)
+    source = open_source(settings, reference)
     coverage = source.coverage()
     if settings.as_of is None:
         return coverage.last if coverage else None

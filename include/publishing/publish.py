@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from include.errors import TitansError
-from include.files import sync_file, sync_folder, write_whole
+from include.files import READ_ONLY, replacing, write_whole
 from include.gates.result import CheckResult
 from include.publishing import generations
 from include.publishing.changes import changed_tables
@@ -181,23 +181,17 @@ def _write_file(
     manifest_path: Path | None = None,
 ) -> None:
     """The marts as a whole, verified, read-only file that appears in one step; with ``manifest_path`` the manifest beside it."""
-    temporary = target.parent / f".{target.stem}.tmp"
     try:
-        temporary.unlink(missing_ok=True)
-        _fill(connection, settings, temporary, manifest, checks)
-        _verify(temporary, manifest)
-        sync_file(temporary)
-        temporary.chmod(0o444)
-        if manifest_path is not None:
-            # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
-            write_whole(manifest_path, manifest.model_dump_json(indent=1))
-        temporary.replace(target)
-        sync_folder(target.parent)
+        with replacing(target, READ_ONLY) as temporary:
+            _fill(connection, settings, temporary, manifest, checks)
+            _verify(temporary, manifest)
+            if manifest_path is not None:
+                # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
+                write_whole(manifest_path, manifest.model_dump_json(indent=1))
     except (OSError, duckdb.Error) as error:
-        for half in (manifest_path, temporary, Path(f"{temporary}.wal")):
+        if manifest_path is not None:
             with contextlib.suppress(OSError):  # the folder may be read-only
-                if half is not None:
-                    half.unlink(missing_ok=True)
+                manifest_path.unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]
         raise TitansError(
             f"{target.name} could not be written to {target.parent} ({first_line}). What was published before is untouched. "

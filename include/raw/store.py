@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from include.errors import Runbook, TitansError
-from include.files import sync_file, sync_folder
+from include.files import replacing
 from include.settings import Settings
 
 SCHEMA_VERSION = 2
@@ -139,15 +139,10 @@ def saved_raw_path(settings: Settings) -> Path:
 def save_raw(settings: Settings) -> None:
     """Write the raw tables of the warehouse to ``saved_raw_path()``, whole or not at all. The caller holds the writer lock, and no connection."""
     path = saved_raw_path(settings)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    with duckdb.connect(str(temporary)) as connection:
+    with replacing(path) as temporary, duckdb.connect(str(temporary)) as connection:
         connection.execute(_DDL)
         copy_raw(connection, settings.warehouse_path, settings)
         connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
-    sync_file(temporary)
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:

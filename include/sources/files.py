@@ -11,9 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from include.errors import TitansError
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings, end_of_day
+from include.seeds.rows import Reference, Security
+from include.settings import end_of_day
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 
 # Column name in the file -> column name in the schema, where they differ; then what a file may leave out.
@@ -31,18 +30,22 @@ _TYPE_NAMES = {"DATE": "a date such as 2025-03-07", "DOUBLE": "a number", "BIGIN
 
 
 class FilesSource:
-    """Reads ``prices``, ``fx_rates``, ``shares`` and ``estimates`` from one folder, each whole: an export is one statement."""
+    """Reads ``prices``, ``fx_rates``, ``shares`` and ``estimates`` from ``folder``, each whole: an export is one statement.
+
+    Raises:
+        TitansError: no folder is given, or it cannot be read or lacks a file.
+    """
 
     name = "files"
     is_incremental = False
     omitted: frozenset[str] = frozenset()
 
-    def __init__(self, settings: Settings) -> None:
-        if settings.files_dir is None:
+    def __init__(self, folder: Path | None, exported_at: datetime | None, reference: Reference) -> None:
+        if folder is None:
             raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
-        self._folder = settings.files_dir
-        self._exported_at = settings.exported_at
-        self._reference = load_reference(settings.seeds_dir)
+        self._folder = folder
+        self._exported_at = exported_at
+        self._reference = reference
         try:
             names = {path.name for path in self._folder.iterdir()}
         except OSError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from include.errors import TitansError
 from include.ingest.as_of import RunFacts, resolve_as_of
-from include.landing.batches import landed
+from include.landing.index import LandingIndex
 from include.settings import Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute
 
@@ -169,7 +169,7 @@ def windows_of(store: Settings, result: Result) -> dict[str, tuple[date | None, 
     name = f"{result.record.dag_id}.{result.record.run_id}".replace(":", "-").replace("+", "-")
     return {
         window.symbol: (window.start, window.end)
-        for _, manifest in landed(store)
+        for _, manifest in LandingIndex(store.store).batches()
         if manifest.run_id == name
         for window in manifest.windows
     }

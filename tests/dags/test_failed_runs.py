@@ -97,10 +97,10 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     run = Run(settings.store, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
-        step.facts = PlanFacts.model_validate({"batches": [batch.as_dict() for batch in batches]})
+        step.facts = PlanFacts(batches=batches)
     estimates, shares = batches
     fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
-    facts = summarise(settings, run, date(2025, 3, 7))
+    facts = summarise(settings.store, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
     assert facts.failed == sorted(shares.symbols)
     assert record.outcome == "partial"

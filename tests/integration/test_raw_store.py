@@ -14,10 +14,11 @@ import pytest
 from hypothesis import strategies as st
 
 from include.errors import TitansError
-from include.landing.batches import FetchWindow, land
+from include.landing.batches import BatchKey, FetchWindow, land
+from include.landing.index import LandingIndex
 from include.raw.load import LoadedBatch, load_landing
 from include.raw.store import open_warehouse
-from include.runs.releases import record_release
+from include.runs.releases import record_release, releases
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
@@ -42,7 +43,7 @@ def land_rows(settings: Settings, dataset: Dataset, rows: list[dict[str, Any]], 
         for symbol in symbols
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
-    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+    land(settings.store, BatchKey(dataset, "hk", 1, f"run{next(_runs)}", 1), Extract(table, fetched_at), windows)
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -51,7 +52,8 @@ def at(day: int, hour: int = 12) -> datetime:
 
 def load(settings: Settings) -> list[LoadedBatch]:
     with open_warehouse(settings) as connection:
-        return load_landing(connection, settings, load_reference(settings.seeds_dir))
+        reference = load_reference(settings.seeds_dir)
+        return load_landing(connection, LandingIndex(settings.store), reference, releases(settings.store))
 
 
 def accept_all(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from include import build
 from include.errors import TitansError
-from include.landing.batches import landed
+from include.landing.index import LandingIndex
 from include.publishing.changes import changed_tables
 from include.raw import retention
 from include.raw.store import open_warehouse, saved_raw_path
@@ -63,7 +63,10 @@ def differences(settings: Settings, marts: Path) -> list[str]:
 
 
 def files_of(settings: Settings) -> dict[Dataset, list[date]]:
-    return {dataset: [manifest.fetched_at.date() for _, manifest in landed(settings, dataset)] for dataset in Dataset}
+    return {
+        dataset: [manifest.fetched_at.date() for _, manifest in LandingIndex(settings.store).batches(dataset)]
+        for dataset in Dataset
+    }
 
 
 def counts(settings: Settings) -> dict[str, int]:
@@ -176,7 +179,11 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
         ("1.HK", date(2024, 12, 14))
     ]
     remove_old_history(copy)
-    assert [manifest.run_id for _, manifest in landed(copy, Dataset.PRICES) if manifest.run_id.startswith("gamma")] == [
+    assert [
+        manifest.run_id
+        for _, manifest in LandingIndex(copy.store).batches(Dataset.PRICES)
+        if manifest.run_id.startswith("gamma")
+    ] == [
         "gamma0",
         "gamma1",
     ]

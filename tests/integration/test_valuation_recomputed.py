@@ -262,8 +262,9 @@ def store(request: pytest.FixtureRequest) -> tuple[Settings, Inputs, dict[str, l
                 inputs.closes[row.symbol][_day(row.date)] = row.close
         return settings, inputs, baskets
     settings = request.getfixturevalue("built_sample_store")
-    source, window = SampleSource(settings), Window(None, LAST)
-    equities = [row for row in load_reference(settings.seeds_dir).securities if row.kind == "equity"]
+    reference = load_reference(settings.seeds_dir)
+    source, window = SampleSource(reference), Window(None, LAST)
+    equities = [row for row in reference.securities if row.kind == "equity"]
     pairs = [CurrencyPair("USD", "CNY"), CurrencyPair("USD", "HKD")]
     frames = {
         "prices": source.prices(equities, window).table.to_pandas(),

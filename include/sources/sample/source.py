@@ -10,9 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from include.seeds.calendars import SessionCalendar, load_calendars
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings
+from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import facts
 from include.sources.sample.fundamentals import estimate_rows, share_rows
@@ -30,19 +28,19 @@ class SampleSource:
     machine and in every run, whatever window is asked for.
 
     Args:
-        settings: ``seeds_dir`` is where exchanges and calendar overrides are read.
+        reference: exchanges and calendar overrides.
     """
 
     name = "sample"
     is_incremental = True
     omitted = frozenset({"^HSI"})
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
 
     @cached_property
     def _calendars(self) -> dict[str, SessionCalendar]:
-        return load_calendars(load_reference(self._settings.seeds_dir))
+        return load_calendars(self._reference)
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """The simulated days; None if not one of ``symbols`` is simulated."""

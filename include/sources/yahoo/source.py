@@ -12,12 +12,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from include.seeds.calendars import FIRST_DAY, SessionCalendar, load_calendars
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings
+from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
-from include.sources.yahoo.host_guard import HostGuard, Limits
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -37,27 +34,21 @@ class YahooSource:
     A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, this source asks for no other.
 
     Args:
-        settings: ``yahoo_*`` (where to and how often), ``data_dir`` (yfinance's cache and the request budget) and ``seeds_dir`` (calendars).
-        clock: the moment of the fetch, in UTC.
-        guard: the request budget, where it is not the one of the settings.
+        reference: exchanges and calendar overrides.
+        clock: the time of the fetch, in UTC.
     """
 
     name = "yahoo"
     is_incremental = True
     omitted: frozenset[str] = frozenset()
 
-    def __init__(
-        self, settings: Settings, clock: Callable[[], datetime] = _now, guard: HostGuard | None = None
-    ) -> None:
-        folder = settings.data_dir / "yahoo"
+    def __init__(self, reference: Reference, client: YahooClient, clock: Callable[[], datetime] = _now) -> None:
+        self._reference = reference
+        self._client = client
         self._clock = clock
         self._busy_in_a_row = 0
         self._busy_reason = ""
-        self._reference = load_reference(settings.seeds_dir)
-        self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in self._reference.exchanges}
-        self._client = YahooClient(
-            settings.yahoo_base_url, folder / "cache", guard or HostGuard(folder / "requests.sqlite", _limits(settings))
-        )
+        self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in reference.exchanges}
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """None: a live vendor."""
@@ -304,16 +295,6 @@ class YahooSource:
 
     def _basis_date(self, security: Security) -> date:
         return self._clock().astimezone(self._zones[security.exchange]).date()
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        requests_per_minute=settings.yahoo_requests_per_minute,
-        attempts=settings.yahoo_attempts,
-        longest_wait_seconds=settings.yahoo_longest_wait_seconds,
-        refusals_until_pause=settings.yahoo_refusals_until_pause,
-        pause_seconds=60.0 * settings.yahoo_pause_minutes,
-    )
 
 
 def _check_symbol(asked: str, answered: object) -> None:
