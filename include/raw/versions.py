@@ -20,7 +20,7 @@ def version_macros() -> dict[str, Any]:
 
 
 def version_order(row: str = "") -> str:
-    """The order of versions as an SQL expression; the version that counts is the greatest. ``row`` is the row's alias."""
+    """The order of versions as an SQL expression: the greatest version counts. ``row`` is the row's alias."""
     return str(version_macros()["version_order"](row))
 
 
