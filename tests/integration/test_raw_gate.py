@@ -381,5 +381,18 @@ def test_estimates_of_a_receipt_of_eight_shares(settings: Settings, factor: floa
     assert statuses["estimates_no_jump"] == ("warning" if is_told else "passed")
 
 
+def test_estimates_that_change_their_currency_warn_only(settings: Settings) -> None:
+    snapshots = [
+        {
+            "symbol": "9988.HK", "as_of": day, "metric": "eps", "period_type": "annual", "period_end": date(2025, 3, 31), "period_label": "0y",
+            "mean": 8.1, "currency": currency, "basis_date": LAST,
+        }
+        for day, currency in ((date(2025, 2, 24), "CNY"), (date(2025, 3, 3), "USD"))
+    ]  # fmt: skip
+    quarantined, statuses = judge(settings, snapshots, Dataset.ESTIMATES)
+    assert quarantined == {}
+    assert statuses["estimates_currency_steady"] == "warning"
+
+
 def _prices_of(row: Row) -> Row:
     return {name: row[name] for name in ("open", "high", "low", "close")}
