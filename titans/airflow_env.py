@@ -10,9 +10,8 @@ from pathlib import Path
 
 from include.errors import Runbook, TitansError
 from include.locks import exclusive
+from include.raw.lock import WRITER_POOL
 from include.settings import PROJECT_ROOT
-
-WRITER_POOL = "duckdb_writer"
 
 
 def set_airflow_environment(home: Path, port: int = 8080) -> None:
