@@ -7,8 +7,3 @@
 {% macro split_factor() -%}
     coalesce(split_factors.cumulative_ratio, 1.0)
 {%- endmacro %}
-
-{# The version of a row that counts: the one fetched last. #}
-{% macro latest_version(keys) -%}
-    qualify row_number() over (partition by {{ keys | join(", ") }} order by fetched_at desc, loaded_at desc, batch_id desc) = 1
-{%- endmacro %}

@@ -21,5 +21,5 @@ def test_windows_in_another_order_end_in_equal_marts(built_sample_store: Setting
         assert build_all(settings).outcome == "success"
     straight = generations.last_of_source(built_sample_store.published, built_sample_store.source)
     assert straight is not None
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         assert changed_tables(connection, built_sample_store.published.file(straight.generation)) == []

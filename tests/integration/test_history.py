@@ -211,6 +211,6 @@ def assert_equal_marts(settings: Settings, straight: Settings) -> None:
     dbt_build(settings)
     published = last_of_source(straight.published, straight.source)
     assert published is not None
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         assert connection.execute("select symbol from raw.unhealed_units").fetchall() == []
         assert changed_tables(connection, straight.published.file(published.generation)) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from include.gates import mart_checks
+from include.gates import marts_gate
 from include.gates.runner import run_checks
 from include.seeds.rows import CLAIM_MEASURES
 from include.settings import Settings
@@ -215,5 +215,5 @@ def test_any_measure_of_any_subject_can_be_claimed(
         settings, "select verdict, reason from marts.fct_press_reconciliation where claim_id = 'nothing_there'"
     )
     assert rows == [("not_computable", "there are no data of Hang Seng Index")] * 2
-    checks = [check for check in mart_checks.CHECKS if check.name.startswith("press")]
+    checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name.startswith("press")]
     assert {result.status for result in run_checks("check_marts", settings.warehouse_path, checks)} == {"passed"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
@@ -13,8 +14,7 @@ import pytest
 
 from include import build
 from include.errors import TitansError
-from include.gates import raw_checks
-from include.gates.runner import Check
+from include.gates import raw_gate
 from include.landing.batches import BatchKey, FetchWindow, land
 from include.runs.facts import CheckRawFacts
 from include.seeds.calendars import load_calendars
@@ -282,9 +282,16 @@ def test_a_good_delivery_heals_a_quarantined_unit(settings: Settings) -> None:
     assert usable == [(len(rows),)], "rows of a quarantined unit are stored again with the unit that heals it"
 
 
-def test_a_check_that_cannot_run_stops_the_build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = Check("broken", "quality.pending_units", "warning", "to see it fail", "select no_such_column from {batch}")
-    monkeypatch.setattr(raw_checks, "CHECKS", (*raw_checks.CHECKS, broken))
+def test_a_check_that_cannot_run_stops_the_build(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(raw_gate.CHECKS, tmp_path / "checks")
+    (folder / "broken.sql").write_text(
+        "-- severity: warning\n-- table: quality.pending_units\n-- why: To see it fail.\n\n"
+        "select no_such_column from quality.pending_units\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(raw_gate, "CHECKS", folder)
     with pytest.raises(TitansError, match=r"broken \(could not run: .*no_such_column"):
         judge_raising(settings, series())
 
@@ -355,7 +362,7 @@ class TestADeliveryThatTellsHistoryAnew:
         assert judge(settings, rows, Dataset.FX_RATES)[0] == {}
         turned = [{**row, "rate": 1 / 7.8} for row in rows]
         reasons = judge(settings, turned, Dataset.FX_RATES)[0]["USDHKD"]
-        assert any(reason.startswith(f"fx_restated_little: {len(rows)} rates told anew") for reason in reasons)
+        assert any(reason.startswith(f"fx_restated_little: {len(rows)} rates restated") for reason in reasons)
 
 
 @pytest.mark.parametrize(("factor", "is_told"), [(8.0, True), (1 / 8, True), (2.9, False), (-8.0, False)])

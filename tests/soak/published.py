@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from include.gates.mart_checks import KEYS
+from include.dbt_facts import mart_keys
 from include.publishing import generations
 from include.publishing.changes import changed_tables
 from include.settings import Settings
@@ -43,7 +43,7 @@ def linked_truth(settings: Settings, truths: dict[str, Path], tally: Tally, afte
             for table, expected in manifest.row_counts.items():
                 if (found := reader.execute(f"select count(*) from {table}").fetchone()) != (expected,):
                     tally.lost.append(f"after {after} {table} of {generation} has {found} rows, not {expected}")
-            for table, key in KEYS.items():
+            for table, key in mart_keys(settings.dbt_project_dir).items():
                 columns = ", ".join(key)
                 if reader.execute(f"select 1 from {table} group by {columns} having count(*) > 1 limit 1").fetchone():
                     tally.wrong.append(f"after {after} {table} of {generation} has a key twice")

@@ -30,7 +30,7 @@ def newest(data: Path) -> int:
 def publish_for(data: Path, seconds: float, pause: float) -> int:
     """Publish for ``seconds``, waiting ``pause`` between two; returns how many generations there were."""
     settings = settings_of(data)
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         connection.execute("create schema if not exists marts; create schema if not exists ops")
         end, number = time.monotonic() + seconds, newest(data)
         while time.monotonic() < end:

@@ -37,9 +37,7 @@ def remove_old_history(settings: Settings) -> list[str]:
         return ["Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."]
     lines = []
     for name in SOURCE_NAMES:
-        retired = retire_history(
-            settings.model_copy(update={"source": name, "known_at": None}), settings.keep_history_days
-        )
+        retired = retire_history(settings.store_of(name), settings.keep_history_days)
         if retired:
             lines.append(
                 f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions of source {name}; "

@@ -36,7 +36,7 @@ contributions as (
 summed as (
     select
         *,
-        {% for period in periods_to_date() %}
+        {% for period in var("periods_to_date") %}
             sum(contribution_1d * previous_level) over (
                 partition by basket_id, symbol, currency_basis, return_type, {{ period_target(period, "date") }}
                 order by date

@@ -29,7 +29,7 @@ changes as (
         today.basket_id,
         today.date,
         case
-            when base.date >= {{ period_target("ytd", "today.date") }} - {{ period_base_max_age_days() }}
+            when base.date >= {{ period_target("ytd", "today.date") }} - {{ var("max_base_age_days") }}
                 then today.market_value_usd - base.market_value_usd
         end as change_ytd_usd,
         base.is_shares_backcast as is_base_backcast
