@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -13,8 +14,10 @@ from include.gates.result import CheckResult
 from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.landing.retention import kept_from
+from include.paths import StorePaths
 from include.publishing import generations
-from include.publishing.publish import SCHEMAS, publish, write_known_at
+from include.publishing.marts_file import SCHEMAS, Build, GateResults
+from include.publishing.publish import publish, write_known_at
 from include.raw.load import LoadedBatch, load_landing, register_securities
 from include.raw.lock import writer_lock
 from include.raw.store import copy_raw, open_warehouse
@@ -27,7 +30,7 @@ from include.runs.facts import (
     Restated,
     TransformFacts,
 )
-from include.runs.records import Run
+from include.runs.records import Run, run_records
 from include.runs.releases import releases
 from include.seeds.read import load_reference
 from include.seeds.rows import Reference
@@ -38,6 +41,8 @@ from include.transform import dbt_build
 
 MAX_QUARANTINED_SHARE = 0.2
 """More than this share of the expected symbols in quarantine stops the run: the vendor as a whole cannot be trusted."""
+_KEPT_BUILDS = 20
+"""Builds whose checks are published in ``ops.validation_results``."""
 _PATIENCE_SECONDS = 600.0
 """A build that has begun waits for another's step to end; one that begins does not: its user should know."""
 
@@ -187,10 +192,10 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
         TitansError: a critical expectation failed or could not run; names each with some of its rows.
     """
     with run.step("check_marts") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
-        last = None if settings.known_at else generations.last_of_source(settings)
+        last = None if settings.known_at else generations.last_of_source(settings.published, settings.source)
         with open_warehouse(settings) as connection:
             _own_build(connection, run)
-            mart_checks.prepare(connection, generations.generation_path(settings, last.generation) if last else None)
+            mart_checks.prepare(connection, settings.published.file(last.generation) if last else None)
         step.checks = run_checks("check_marts", settings.warehouse_path, mart_checks.CHECKS)
         failed = [check for check in step.checks if check.status in ("failed", "error")]
         accepted = [
@@ -218,14 +223,28 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         TitansError: another build has replaced the marts since, or the file could not be written.
     """
     with run.step("publish") as step, writer_lock(settings.warehouse_path, run.name, _PATIENCE_SECONDS):
-        checks = [check for recorded in run.steps() for check in recorded.checks]
+        results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
         with open_warehouse(settings) as connection:
             _own_build(connection, run, is_passed=True)
-            published = (write_known_at if settings.known_at else publish)(connection, settings, run.run_id, checks)
-            step.facts = facts = PublishFacts.model_validate({**published, "restated": _restated(connection)})
+            restated = _restated(connection)
+            if settings.known_at:
+                path = write_known_at(Build(connection, settings.store, results), settings.published)
+                step.facts = facts = PublishFacts(path=str(path), restated=restated)
+            else:
+                build = Build(
+                    connection, settings.store, results, _earlier_results(settings.store), settings.accept_loss
+                )
+                publication = publish(build, settings.published, settings.keep_generations)
+                step.facts = facts = PublishFacts(**asdict(publication), restated=restated)
         if settings.known_at:
-            shutil.rmtree(settings.warehouse_path.parent)
+            shutil.rmtree(settings.store.warehouse.parent)
         return facts
+
+
+def _earlier_results(store: StorePaths) -> list[GateResults]:
+    """What the gates of the last builds said, oldest first."""
+    records = run_records(store, "build_marts")[-_KEPT_BUILDS:]
+    return [GateResults(record.run_id, record.ended_at, record.checks) for record in records]
 
 
 def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:

@@ -22,7 +22,7 @@ from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
 from tests.pipeline import ask_warehouse, new_run
 from tests.small_world import Fetch
-from titans.tidy import remove_old_history
+from titans.commands.tidy import remove_old_history
 
 DAYS = 30
 """Before the newest fetch, of 31 January 2025: 1 January, after the deliveries of 2, 13 and 30 December and before that of 8 January."""
