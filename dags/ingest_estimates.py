@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import ESTIMATES_ASSET, report_failure
 
 from include.seeds.schedules import INGEST_ESTIMATES
 from include.settings import Settings

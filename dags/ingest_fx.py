@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import FX_ASSET, ingest_params, ingest_tasks, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import FX_ASSET, report_failure
 
 from include.seeds.schedules import INGEST_FX
 from include.settings import Settings

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ingest_params, ingest_tasks, prices_asset, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import prices_asset, report_failure
 
 from include.seeds.read import load_reference
 from include.seeds.rows import Exchange

@@ -82,7 +82,7 @@ class Published:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._linked = generations.linked_generation(settings)
+        self._linked = generations.linked_generation(settings.published)
         self._rows = self._headlines()
 
     def _headlines(self) -> list[tuple[Any, ...]]:
@@ -93,7 +93,7 @@ class Published:
 
     def assert_untouched(self) -> None:
         """The link names the same generation, which opens, is read-only and says the same."""
-        assert generations.linked_generation(self._settings) == self._linked
+        assert generations.linked_generation(self._settings.published) == self._linked
         assert self._headlines() == self._rows
         assert len(self._rows) > 10
         mode = stat.S_IMODE(self._settings.published_link.stat().st_mode)

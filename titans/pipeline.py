@@ -49,12 +49,13 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     """
     result = PipelineResult()
     as_of = _check_beforehand(settings, result)
-    log = settings.airflow_home / "logs" / "make-run.log"
-    with airflow_lock(settings, "make run"), quiet_libraries(log) as console, airflow_database(settings):
+    home = settings.airflow_home
+    log = home / "logs" / "make-run.log"
+    with airflow_lock(home, "make run"), quiet_libraries(log) as console, airflow_database(home):
         forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
-            set_airflow_environment(settings)
-            prepare_airflow(settings)
+            set_airflow_environment(home)
+            prepare_airflow(home)
             keep_task_logs(log)
             from airflow.dag_processing.dagbag import BundleDagBag
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,13 +21,17 @@ class RunFacts:
         logical_date: set for scheduled and backfill runs, and for a manual run that was given one.
         data_interval_end: set for scheduled and backfill runs.
         event_as_ofs: as-of dates that the triggering asset events carry.
+        is_of_timetable: set for scheduled and backfill runs.
+        given: names of the values that the trigger brought.
     """
 
     run_after: datetime
     requested: str | date | None = None
     logical_date: datetime | None = None
     data_interval_end: datetime | None = None
-    event_as_ofs: Sequence[str] = field(default_factory=tuple)
+    event_as_ofs: Sequence[str] = ()
+    is_of_timetable: bool = False
+    given: Sequence[str] = ()
 
 
 def resolve_as_of(facts: RunFacts, zone: str = "UTC", now: datetime | None = None) -> date:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from include.errors import TitansError
-from include.ingest.as_of import bound_to_coverage
+from include.ingest.as_of import RunFacts, bound_to_coverage, resolve_as_of
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
-from include.runs.facts import PlannedBatch
+from include.runs.facts import PlanFacts, PlannedBatch
+from include.runs.records import Run
 from include.runs.releases import quarantined_units
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
@@ -32,7 +34,7 @@ class TriggerParams:
     symbols: tuple[str, ...] = ()
 
     @classmethod
-    def from_params(cls, params: dict[str, Any]) -> TriggerParams:
+    def from_params(cls, params: Mapping[str, Any]) -> TriggerParams:
         """From the trigger form's values.
 
         Raises:
@@ -45,6 +47,45 @@ class TriggerParams:
             if day and day > datetime.now(UTC).date() + timedelta(days=1):
                 raise TitansError(f"{name}={day} is in the future: give a date up to today.")
         return cls(start, end, tuple(params.get("symbols") or ()))
+
+
+Plan = Callable[[Settings, date, TriggerParams], list[PlannedBatch]]
+
+
+def plan_run(
+    settings: Settings,
+    run: Run,
+    plan: Plan,
+    facts: RunFacts,
+    form: Mapping[str, Any],
+    zone: str,
+    only_on_sessions_of: str | None = None,
+) -> list[PlannedBatch]:
+    """The first step of an ingest run: what it asks for.
+
+    Args:
+        form: values of the trigger form, by name.
+        zone: time zone in which a run's time is read as a date.
+        only_on_sessions_of: market without whose session a run of the timetable has nothing to do.
+
+    Raises:
+        TitansError: the trigger names what is no parameter, or a value of it is refused.
+    """
+    with run.step("plan") as step:
+        if unknown := sorted(set(facts.given) - set(form)):
+            raise TitansError(f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(form)}.")
+        as_of = resolve_as_of(facts, zone)
+        batches: list[PlannedBatch] = []
+        if (
+            only_on_sessions_of
+            and facts.is_of_timetable
+            and not is_session(load_reference(settings.seeds_dir), only_on_sessions_of, as_of)
+        ):
+            step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
+        else:
+            batches = plan(settings, as_of, TriggerParams.from_params(form))
+        step.facts = PlanFacts(batches=batches)
+    return batches
 
 
 def plan_prices(

@@ -20,10 +20,9 @@ from include.errors import TitansError
 from include.files import replacing
 from include.landing.retention import refuse_older
 from include.paths import StorePaths
-from include.sources.base import Dataset, Extract, Window
+from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
 
 _METADATA_KEY = b"titans"
-_DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def fetch_windows(
     """What came of each of ``symbols``, which the extract answered."""
     windows = []
     for symbol, rows in rows_by_symbol(dataset, extract.table, symbols).items():
-        days = [day for day in rows[_DATE_COLUMN[dataset]].to_pylist() if day]
+        days = [day for day in rows[DATE_COLUMN[dataset]].to_pylist() if day]
         windows.append(
             FetchWindow(
                 symbol=symbol,

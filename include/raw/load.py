@@ -60,6 +60,18 @@ def load_landing(
     return loaded
 
 
+def rejected_reasons(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]) -> list[str]:
+    """Why rows of these batches were rejected, in words, the most frequent reason first."""
+    rows = connection.execute(
+        """select array_to_string(reasons, ', ') as reason, count(*) as rows, max(symbol) as symbol, max(date) as day
+        from raw.rejected_rows where list_contains(?, batch_id) group by reason order by rows desc, reason limit 5""",
+        [[batch.batch_id for batch in batches]],
+    ).fetchall()
+    return [
+        f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows
+    ]
+
+
 def _release(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, release: Release, now: datetime) -> None:
     """Turn a release on record into a verdict, if it is none yet."""
     connection.execute("begin")

@@ -12,11 +12,11 @@ from include.errors import TitansError
 from include.files import sync_folder
 from include.landing.index import LandingIndex
 from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_from
+from include.paths import StorePaths
 from include.raw.lock import writer_lock
 from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
 from include.raw.versions import version_order
-from include.settings import Settings
 
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {
@@ -38,7 +38,7 @@ class Retired:
     versions: int
 
 
-def retire_history(settings: Settings, days: int) -> Retired | None:
+def retire_history(store: StorePaths, days: int) -> Retired | None:
     """Remove what was superseded more than ``days`` days before the newest fetch; returns None without a warehouse.
 
     Of each value the version that held at that time stays, and all later ones: marts are the same afterwards, and
@@ -49,22 +49,22 @@ def retire_history(settings: Settings, days: int) -> Retired | None:
     Raises:
         TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
     """
-    if not settings.warehouse_path.exists():
+    if not store.warehouse.exists():
         return None
-    with writer_lock(settings.warehouse_path, "make tidy"):
-        landing = LandingIndex(settings.store)
-        with open_warehouse(settings) as connection:
+    with writer_lock(store.warehouse, "make tidy"):
+        landing = LandingIndex(store)
+        with open_warehouse(store) as connection:
             _refuse_unloaded(connection, landing)
-            begins = _beginning(connection, kept_from(settings.store), days)
+            begins = _beginning(connection, kept_from(store), days)
             if begins is None:
                 return None
             # Before anything goes, so that no point-in-time build reads what may be gone.
-            record_kept_from(settings.store, begins)
+            record_kept_from(store, begins)
             versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
             old = _removable(connection, landing, begins)
         if old:
             try:
-                save_raw(settings)
+                save_raw(store)
                 for path in old:
                     path.unlink()
                 for folder in {path.parent for path in old}:

@@ -11,7 +11,7 @@ from jinja2 import Template
 
 from include.errors import Runbook, TitansError
 from include.files import replacing
-from include.settings import Settings
+from include.paths import StorePaths
 
 SCHEMA_VERSION = 2
 
@@ -19,13 +19,13 @@ _DDL = Template(Path(__file__).with_name("tables.sql").read_text(encoding="utf-8
 
 
 @contextmanager
-def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the source's warehouse, made and described on first use. The caller holds the writer lock.
 
     Raises:
         TitansError: the file is damaged or belongs to another source.
     """
-    path = settings.warehouse_path
+    path = store.warehouse
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(str(path))
@@ -38,23 +38,23 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         except duckdb.Error as error:
             raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
-            _begin_store(connection, settings)
-        _check_owner(connection, settings, "warehouse", path)
+            _begin_store(connection, store)
+        _check_owner(connection, store.source, "warehouse", path)
         yield connection
     finally:
         connection.close()
 
 
-def _begin_store(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def _begin_store(connection: duckdb.DuckDBPyConnection, store: StorePaths) -> None:
     """Give a new warehouse what was saved of its raw tables, where landing files were let go, and then its owner.
 
     Raises:
         TitansError: what was saved cannot be read.
     """
-    saved = saved_raw_path(settings)
-    if saved.exists() and not settings.known_at:
+    saved = store.saved_raw
+    if saved.exists() and not store.known_at:
         try:
-            copy_raw(connection, saved, settings)
+            copy_raw(connection, saved, store.source)
         except TitansError as error:
             raise TitansError(
                 f"{saved} cannot be read, and it holds what landing files held that make tidy let go. "
@@ -62,27 +62,21 @@ def _begin_store(connection: duckdb.DuckDBPyConnection, settings: Settings) -> N
                 "landing/kept_from.json away and fetch the older history again, with start and end.",
                 Runbook.WAREHOUSE_DAMAGED,
             ) from error
-    connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+    connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
 
 
-def saved_raw_path(settings: Settings) -> Path:
-    """A copy of the raw tables, for a warehouse that is rebuilt: made when landing files are let go."""
-    return settings.store_dir / "raw_tables.duckdb"
-
-
-def save_raw(settings: Settings) -> None:
-    """Write the raw tables of the warehouse to ``saved_raw_path()``, whole or not at all.
+def save_raw(store: StorePaths) -> None:
+    """Write the raw tables of the warehouse to ``store.saved_raw``, whole or not at all.
 
     The caller holds the writer lock, and no connection.
     """
-    path = saved_raw_path(settings)
-    with replacing(path) as temporary, duckdb.connect(str(temporary)) as connection:
+    with replacing(store.saved_raw) as temporary, duckdb.connect(str(temporary)) as connection:
         connection.execute(_DDL)
-        copy_raw(connection, settings.warehouse_path, settings)
-        connection.execute("insert into meta.store values (?, ?)", [settings.source, SCHEMA_VERSION])
+        copy_raw(connection, store.warehouse, store.source)
+        connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
 
 
-def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settings) -> None:
+def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: str) -> None:
     """Fill the raw tables of an open, new warehouse with those of the one at ``path``, which is only read.
 
     All of them or none; the result is the same if it is done again. The caller holds the writer lock of ``path``.
@@ -96,7 +90,7 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
     except duckdb.Error as error:
         raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
     try:
-        _check_owner(connection, settings, "store", path)
+        _check_owner(connection, source, "store", path)
         tables = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'store' and schema_name = 'raw'"
         ).fetchall()
@@ -114,15 +108,15 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, settings: Settin
         connection.execute("detach store")
 
 
-def _check_owner(connection: duckdb.DuckDBPyConnection, settings: Settings, database: str, path: Path) -> None:
+def _check_owner(connection: duckdb.DuckDBPyConnection, source: str, database: str, path: Path) -> None:
     try:
         rows = connection.execute(f"select source, schema_version from {database}.meta.store").fetchall()
     except duckdb.Error as error:
         raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
-    if len(rows) != 1 or rows[0][0] != settings.source:
+    if len(rows) != 1 or rows[0][0] != source:
         owner = rows[0][0] if rows else "no source"
         raise TitansError(
-            f"Warehouse {path} belongs to source {owner}, and this build is of source {settings.source}: "
+            f"Warehouse {path} belongs to source {owner}, and this build is of source {source}: "
             "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>.",
             Runbook.WAREHOUSE_DAMAGED,
         )

@@ -179,6 +179,6 @@ def prepare(world: World, folder: Path) -> Reference:
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
     world.deliver(folder / "friday", [], 0)
     settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings)
+    generation = generations.linked_generation(settings.published)
     assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", generations.generation_path(settings, generation))
+    return Reference(folder / "thursday", settings.published.file(generation))

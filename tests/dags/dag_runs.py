@@ -89,8 +89,8 @@ def _main() -> None:
     asked = json.load(sys.stdin)
     requests = [Request(**values) for values in asked["requests"]]
     with quiet_libraries(log):
-        set_airflow_environment(settings)
-        prepare_airflow(settings)
+        set_airflow_environment(settings.airflow_home)
+        prepare_airflow(settings.airflow_home)
         keep_task_logs(log)
         from airflow.dag_processing.dagbag import BundleDagBag
 

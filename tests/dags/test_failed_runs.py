@@ -21,7 +21,7 @@ from include.runs.incidents import runbook_of
 from include.runs.records import Run, RunRecord
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -20,8 +20,8 @@ from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
-from titans.release import release_units
-from titans.status import status_lines
+from titans.commands.release import release_units
+from titans.commands.status import status_lines
 
 
 @pytest.fixture
@@ -276,4 +276,4 @@ def test_without_share_counts_and_estimates_the_rest_is_published(market_data: P
 
 
 def test_as_of_is_recorded(store: Settings) -> None:
-    assert generations.last_of_source(store).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built
+    assert generations.last_of_source(store.published, store.source).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built

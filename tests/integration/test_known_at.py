@@ -108,7 +108,7 @@ def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at:
     truncated = make_store(tmp_path, small_world.known_by(fetches(), known_at), known_at)
     load_and_judge(truncated)
     dbt_build(truncated)
-    with open_warehouse(truncated) as connection:
+    with open_warehouse(truncated.store) as connection:
         assert changed_tables(connection, store.model_copy(update={"known_at": known_at}).known_at_path) == []
 
 

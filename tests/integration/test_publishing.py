@@ -108,37 +108,37 @@ def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
 
 def test_a_build_without_news_makes_no_generation(built_sample_store: Settings, copy_store: CopyStore) -> None:
     settings = copy_store(built_sample_store)
-    before = generations.linked_generation(settings)
+    before = generations.linked_generation(settings.published)
     record = run_without_airflow(settings)
     facts = record.facts(PublishFacts)
     assert (facts.is_new, facts.changed, facts.generation) == (False, [], before)
-    assert len(generations.manifests(settings)) == 1
+    assert len(generations.manifests(settings.published)) == 1
 
 
 def test_a_changed_seed_is_news_and_a_rollback_holds(
     built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
 ) -> None:
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
-    first = generations.linked_generation(settings)
+    first = generations.linked_generation(settings.published)
     baskets = project_copy / "seeds" / "baskets.csv"
     baskets.write_text(baskets.read_text().replace("China's seven tech titans", "The seven titans"))
     facts = build_all(settings).facts(PublishFacts)
-    second = generations.linked_generation(settings)
+    second = generations.linked_generation(settings.published)
     assert facts.is_new is True
     assert second == facts.generation != first
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("The seven titans",)
     ]
 
-    assert generations.roll_back(settings, None) == (second, first)
+    assert generations.roll_back(settings.published, None) == (second, first)
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("China's seven tech titans",)
     ]
     baskets.write_text(baskets.read_text().replace("The seven titans", "Seven titans"))
     facts = build_all(settings).facts(PublishFacts)
     assert facts.is_held is True
-    assert generations.linked_generation(settings) == first, "a build must not undo a rollback"
-    assert generations.release_hold(settings) == facts.generation
+    assert generations.linked_generation(settings.published) == first, "a build must not undo a rollback"
+    assert generations.release_hold(settings.published) == facts.generation
     assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("Seven titans",)]
 
 

@@ -51,14 +51,14 @@ def at(day: int, hour: int = 12) -> datetime:
 
 
 def load(settings: Settings) -> list[LoadedBatch]:
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         reference = load_reference(settings.seeds_dir)
         return load_landing(connection, LandingIndex(settings.store), reference, releases(settings.store))
 
 
 def accept_all(settings: Settings) -> None:
     """What gate 1 does with good units."""
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         connection.execute(
             "insert into raw.unit_verdicts select batch_id, dataset, symbol, 'accepted', [], now()::timestamp from raw.fetch_windows "
             "where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts)"
@@ -334,7 +334,7 @@ def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: 
         load(settings)
         if close == 50.0:
             ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices where close = 50")
-            with open_warehouse(settings) as connection:
+            with open_warehouse(settings.store) as connection:
                 connection.execute(
                     "insert into raw.unit_verdicts values (?, 'prices', '0700.HK', 'quarantined', [], now()::timestamp)",
                     [batch_id],

@@ -14,7 +14,7 @@ from include.errors import TitansError
 from include.landing.index import LandingIndex
 from include.publishing.changes import changed_tables
 from include.raw import retention
-from include.raw.store import open_warehouse, saved_raw_path
+from include.raw.store import open_warehouse
 from include.settings import Settings
 from include.sources.base import Dataset
 from include.transform import dbt_build
@@ -22,7 +22,7 @@ from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
 from tests.pipeline import ask_warehouse, new_run
 from tests.small_world import Fetch
-from titans.tidy import remove_old_history
+from titans.commands.tidy import remove_old_history
 
 DAYS = 30
 """Before the newest fetch, of 31 January 2025: 1 January, after the deliveries of 2, 13 and 30 December and before that of 8 January."""
@@ -58,7 +58,7 @@ def copy(store: Settings, tmp_path: Path) -> Settings:
 
 def differences(settings: Settings, marts: Path) -> list[str]:
     dbt_build(settings)
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         return changed_tables(connection, marts)
 
 
@@ -162,7 +162,7 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
         Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 13), datetime(2024, 12, 14, 22, tzinfo=UTC)),
         tuple({**row, **{name: row[name] / 100 for name in ("open", "high", "low", "close")}} for row in good.rows),
     )
-    with open_warehouse(copy) as connection:  # as if the last delivery of Gamma had never come
+    with open_warehouse(copy.store) as connection:  # as if the last delivery of Gamma had never come
         connection.execute(
             "delete from raw.fetch_windows where symbol = '1.HK' and dataset = 'prices'; delete from raw.prices where symbol = '1.HK'"
         )
@@ -228,7 +228,7 @@ def test_broken_off_before_the_raw_tables_are_saved_it_loses_nothing(
 
 def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:
     remove_old_history(copy)
-    saved_raw_path(copy).write_bytes(b"nothing")
+    copy.store.saved_raw.write_bytes(b"nothing")
     forget_warehouse(copy)
     with pytest.raises(
         TitansError,

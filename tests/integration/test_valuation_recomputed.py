@@ -27,7 +27,7 @@ from include.sources.base import CurrencyPair, Window
 from include.sources.sample import SampleSource
 from tests.integration.valuation_world import BASKETS, LAST, MOVED_ON, write_world
 from tests.pipeline import ask, run_without_airflow
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 TOLERANCE = 1e-9
 MINOR_UNITS = {"GBp": ("GBP", 100)}

@@ -22,14 +22,16 @@ def linked_truth(settings: Settings, truths: dict[str, Path], tally: Tally, afte
     """
     if not settings.published_link.is_symlink():
         return None
-    generation = generations.linked_generation(settings)
-    manifest = next((known for known in generations.manifests(settings) if known.generation == generation), None)
+    generation = generations.linked_generation(settings.published)
+    manifest = next(
+        (known for known in generations.manifests(settings.published) if known.generation == generation), None
+    )
     if generation is None or manifest is None:
         tally.lost.append(
             f"after {after} the link names {settings.published_link.readlink()}, which is not there or has no manifest"
         )
         return None
-    path = generations.generation_path(settings, generation)
+    path = settings.published.file(generation)
     if Path(f"{path}.wal").exists():
         tally.torn.append(f"after {after} {path.name} has a write-ahead log beside it")
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from include.runs.records import Run, RunRecord
 from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from titans.__main__ import app
-from titans.status import is_red, status_lines
+from titans.commands.status import is_red, status_lines
 
 NOW = datetime(2025, 3, 7, 12, tzinfo=UTC)
 

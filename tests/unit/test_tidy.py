@@ -13,7 +13,7 @@ from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, run_records
 from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_settings
-from titans.tidy import KEPT_RUNS, remove_old_records
+from titans.commands.tidy import KEPT_RUNS, remove_old_records
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -22,10 +22,10 @@ FETCHED_AT = datetime(2025, 3, 8, tzinfo=UTC)
 
 
 class SampleSource:
-    """Simulated prices, FX rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07. No network, no file.
+    """Simulated prices, FX rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07.
 
-    Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day, so it is the same on every
-    machine and in every run, whatever window is asked for.
+    Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day. So it is
+    the same on every machine and in every run, whatever window is asked for. It needs neither network nor file.
 
     Args:
         reference: exchanges and calendar overrides.
@@ -90,7 +90,8 @@ class SampleSource:
         failures = [
             SymbolFailure(
                 name,
-                f"the sample source simulates {what}{len(simulated)} {kind} and {name} is not one of them: use SOURCE=files or SOURCE=yahoo",
+                f"the sample source simulates {what}{len(simulated)} {kind} and {name} is not one of them: "
+                "use SOURCE=files or SOURCE=yahoo",
                 is_retryable=False,
             )
             for name in asked

@@ -31,7 +31,8 @@ def _now() -> datetime:
 class YahooSource:
     """Yahoo Finance, one symbol after the other.
 
-    A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, this source asks for no other.
+    A symbol that fails is a ``SymbolFailure``. After three symbols in a row that failed since Yahoo was busy, this
+    source asks for no other.
 
     Args:
         reference: exchanges and calendar overrides.
@@ -57,8 +58,8 @@ class YahooSource:
     def prices(self, securities: Sequence[Security], window: Window) -> Extract:
         """Daily bars of finished sessions, on the split basis of the fetch day.
 
-        A bar without a close is delivered with NULL, to be rejected with a reason. A day that is no session is delivered too where Yahoo
-        has a price for it.
+        A bar without a close is delivered with NULL, to be rejected with a reason. A day that is no session is
+        delivered where Yahoo has a price for it.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -82,8 +83,9 @@ class YahooSource:
     def shares(self, securities: Sequence[Security], window: Window) -> Extract:
         """Today's share count of each company, all classes together, checked against Yahoo's market value.
 
-        Yahoo's historical counts (fundamentals-timeseries, ``get_shares_full``) are left out: they are those of the listed class alone
-        for many companies (Alphabet, BYD), nothing in them says which, and there is no market value of the day to check them with.
+        Yahoo's historical counts (fundamentals-timeseries, ``get_shares_full``) are left out. Of many companies
+        (Alphabet, BYD) they count the listed class alone, nothing in them says of which, and there is no market value
+        of the day to check them with.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -91,7 +93,7 @@ class YahooSource:
         return self._snapshots(Dataset.SHARES, "share counts", securities, window, self._share_count)
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
-        """Today's mean, low and high EPS estimates of this and the next quarter and year. A company that nobody covers has no rows.
+        """Today's mean, low and high EPS estimates of this and the next quarter and year; no rows without analysts.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -209,7 +211,10 @@ class YahooSource:
         today = self._today()
         companies = {security.symbol: security for security in securities if security.kind != "index"}
         if window.end < today:
-            reason = f"Yahoo only gives today's {what}; it has no history, so a backfill of {what} to {window.end} is refused."
+            reason = (
+                f"Yahoo only gives today's {what}; it has no history, "
+                f"so a backfill of {what} to {window.end} is refused."
+            )
             failures = [SymbolFailure(symbol, reason, is_retryable=False) for symbol in companies]
             return Extract(SCHEMAS[dataset].empty_table(), self._clock(), failures)
         return self._extract(dataset, companies, lambda security: fetch(security, today))
@@ -237,8 +242,9 @@ class YahooSource:
             )
         if abs(shares * price / market_value - 1) > _MARKET_VALUE_TOLERANCE:
             raise SymbolError(
-                f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} are worth "
-                f"{shares * price:,.0f}, but the market value is {market_value:,.0f}. It may be the count of one share class.",
+                f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} "
+                f"are worth {shares * price:,.0f}, but the market value is {market_value:,.0f}. "
+                "It may be the count of one share class.",
                 is_retryable=False,
             )
         return [
