@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     exported_at: datetime | None = None
     as_of: date | None = None
     known_at: date | None = None
-    """Build from what could be known by the end of this day (UTC), into a file of its own; nothing is ingested or published."""
+    """Build from what was known by the end of this day (UTC), into a separate file. Nothing is ingested."""
     data_dir: Path = Path("data")
     dbt_project_dir: Path = Path("dbt_project")
     """The dbt project with its seeds; give a copy to try other seeds."""
@@ -70,9 +70,9 @@ class Settings(BaseSettings):
     yahoo_requests_per_minute: int = Field(default=60, ge=1)
     """Requests a minute to one host of Yahoo, evenly spaced, of all tasks and processes together."""
     yahoo_attempts: int = Field(default=4, ge=1)
-    """How often one request is sent before its symbol fails: on 429, server errors, timeouts and cut connections only."""
+    """Attempts of one request before its symbol fails: after 429, server errors, timeouts and cut connections only."""
     yahoo_longest_wait_seconds: int = Field(default=60, ge=1)
-    """Longest wait between two attempts. A host that asks for more (Retry-After) is left alone until then, and the run ends."""
+    """Longest wait between two attempts. If a host asks for more (Retry-After), the run ends and it is left alone."""
     yahoo_refusals_until_pause: int = Field(default=6, ge=1)
     """429 answers in a row, of all tasks together, after which a host is not asked any more."""
     yahoo_pause_minutes: int = Field(default=15, ge=1)
@@ -86,10 +86,12 @@ class Settings(BaseSettings):
     keep_records_days: int = Field(default=400, ge=1)
     """Days for which ``make tidy`` keeps run records, incidents and logs. Releases have no end."""
     keep_history_days: int | None = Field(default=None, ge=1)
-    """Days before the newest fetch for which ``make tidy`` keeps landing files of prices and rates, and what was superseded of them. Unset: for good.
+    """Days before the newest fetch for which ``make tidy`` keeps landing files and superseded versions of prices and
+    rates. Unset: for good.
     Estimates and share counts are kept for good in any case."""
     webhook_url: SecretStr | None = None
-    """Where a failed run is told: http or https; a receiver that takes ``{"text": ...}``, such as Slack. Never shown or logged."""
+    """Where failed runs are reported: an http or https address that takes ``{"text": ...}``, such as Slack's. Never
+    shown or logged."""
 
     @field_validator("files_dir", "data_dir", "dbt_project_dir")
     @classmethod
@@ -210,6 +212,7 @@ def load_settings(**overrides: object) -> Settings:
         )
     if settings.exported_at and settings.exported_at.date() > tomorrow:
         raise TitansError(
-            f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: say when it was made."
+            f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: "
+            "say when it was made."
         )
     return settings

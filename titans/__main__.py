@@ -33,7 +33,7 @@ COMMANDS = (
 
 
 class Commands(TyperGroup):
-    """The modules of ``titans.commands``, each imported when it is asked for: ``make status`` waits for no other one."""
+    """The modules of ``titans.commands``. Each is imported when it is asked for: ``make status`` waits for no other."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer.Context is what it gets
         return list(COMMANDS)

@@ -20,7 +20,8 @@ def set_airflow_environment(home: Path, port: int = 8080) -> None:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # SQLite has one writer at a time: the scheduler, the API server and the DAG processor wait for each other, but 5 s, the default, are too few.
+        # SQLite has one writer at a time. Scheduler, API server and DAG processor wait for each other; the default
+        # of 5 s is too short.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "titans" / "airflow_plugins"),
         "AIRFLOW__CORE__PARALLELISM": "4",
@@ -34,7 +35,7 @@ def set_airflow_environment(home: Path, port: int = 8080) -> None:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
-        # dbt leaves its locks to the end of the process, where Python warns of them: it would show as errors in the log of a good task.
+        # dbt leaves its locks to the end of the process. Python's warning would be an error in a good task's log.
         "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
     }
@@ -69,8 +70,9 @@ def airflow_database(home: Path) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise TitansError(
-            f"Airflow's database {home / 'airflow.db'} cannot be written ({error.orig}): free space or make the folder writable, "
-            f"then run again. What was published is untouched. See {Runbook.PUBLISH_FAILED.path}."
+            f"Airflow's database {home / 'airflow.db'} cannot be written ({error.orig}): "
+            "free space or make the folder writable, then run again. What was published is untouched. "
+            f"See {Runbook.PUBLISH_FAILED.path}."
         ) from error
 
 
@@ -85,12 +87,15 @@ def forget_queued_assets(dag_id: str) -> None:
 
 
 def airflow_lock(home: Path, holder: str) -> AbstractContextManager[None]:
-    """The only right to execute DAG runs on a data folder: a live scheduler would pick up the runs of ``make run``, and run tasks twice.
+    """The only right to execute DAG runs on a data folder. A live scheduler would run the tasks of ``make run`` twice.
 
     Raises:
         TitansError: ``make run`` or ``make airflow`` is running on the folder.
     """
-    refusal = f"Airflow is at work on {home.parent}: {{who}}. Wait for it to end, or stop it; with make airflow running, trigger the DAGs there."
+    refusal = (
+        f"Airflow is at work on {home.parent}: {{who}}. Wait for it to end, or stop it; "
+        "with make airflow running, trigger the DAGs there."
+    )
     return exclusive(lock_of(home), holder, refusal)
 
 

@@ -75,8 +75,8 @@ def marts_of(manifest: dict[str, Any]) -> dict[str, Table]:
 def relations_of(tables: dict[str, Table]) -> list[Relation]:
     """How the tables join.
 
-    A column called like the one key column of a dimension, or ending in its name after an underscore, names a row of it. Joins between facts
-    cannot be told by names: those stand in ``meta.refers_to`` as ``{table: [columns]}``.
+    A column called like the one key column of a dimension, or ending in its name after an underscore, names a row of
+    it. Names do not show joins between facts: those stand in ``meta.refers_to`` as ``{table: [columns]}``.
 
     Raises:
         TitansError: ``refers_to`` names a table or column that is not there, or not the whole key.
@@ -109,7 +109,8 @@ def _declared(tables: dict[str, Table]) -> Iterator[Relation]:
             ):
                 key = list(tables[parent].key) if parent in tables else "no such table"
                 raise TitansError(
-                    f"{table.name} refers_to {parent} by {columns}, whose key is {key}: name columns of {table.name} for all of it."
+                    f"{table.name} refers_to {parent} by {columns}, whose key is {key}: "
+                    f"name columns of {table.name} for all of it."
                 )
             yield _relation(table, tuple(columns), tables[parent])
 

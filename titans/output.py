@@ -20,7 +20,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 def quiet_libraries(log: Path) -> Iterator[Console]:
     """Send the process's standard output and error to ``log``; yields a console on the real terminal.
 
-    Airflow and dbt print hundreds of lines to the file descriptors themselves, so these are redirected, not Python's streams.
+    Airflow and dbt print hundreds of lines to the file descriptors themselves: these are redirected, not the streams.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

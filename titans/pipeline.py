@@ -63,7 +63,8 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
             if bag.import_errors:
                 raise TitansError(
-                    f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}."
+                    f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} "
+                    f"The log is {log}."
                 )
         conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
         if settings.known_at is None:
@@ -120,7 +121,8 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
     load_calendars(reference)
     if settings.known_at:
         result.notes.append(
-            f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."
+            f"KNOWN_AT={settings.known_at} means the end of that day in UTC. "
+            "It builds from what is stored: nothing was ingested."
         )
         return None
     source = open_source(settings, reference)

@@ -1,6 +1,6 @@
 """The secrets of the server in ``docker-compose.yml``: generated once into ``.env``, and the login file made from them.
 
-``python -m titans.server_env`` writes ``.env``; ``python -m titans.server_env passwords`` runs in the ``init`` container.
+``python -m titans.server_env`` writes ``.env``. With the argument ``passwords`` it runs in the ``init`` container.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def generate_values() -> dict[str, str]:
 
 
 def container_user() -> tuple[int, int]:
-    """User and group id of the containers: those of whoever calls, but never root's."""
+    """User and group id of the containers: the caller's, but never root's."""
     return (os.getuid(), os.getgid()) if os.getuid() else (IMAGE_UID, IMAGE_UID)
 
 
@@ -78,7 +78,7 @@ def write_env(folder: Path) -> Path:
 
 
 def write_passwords() -> Path:
-    """Write the login of ``admin`` where Airflow's SimpleAuthManager reads it (mode 0600), from the container's environment.
+    """Write the login of ``admin`` from the container's environment where Airflow's SimpleAuthManager reads it.
 
     Raises:
         TitansError: the password or the path of the file is not in the environment.
@@ -87,7 +87,8 @@ def write_passwords() -> Path:
     path = os.environ.get("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE")
     if not password or not path:
         raise TitansError(
-            "AIRFLOW_ADMIN_PASSWORD is not set: this command is for the init container. Run make env, then docker compose up."
+            "AIRFLOW_ADMIN_PASSWORD is not set: this command is for the init container. "
+            "Run make env, then docker compose up."
         )
     target = Path(path)
     write_whole(target, json.dumps({"admin": password}), mode=0o600)

@@ -84,7 +84,8 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
         say(
             console,
-            f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation",
+            f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: "
+            "see fct_press_reconciliation",
         )
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
@@ -103,14 +104,16 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
     state = "new generation" if published.is_new else "no mart row changed, so no new generation"
     say(
         console,
-        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} ({published.generation}: {state})",
+        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} "
+        f"({published.generation}: {state})",
     )
     if published.is_held:
         held = generations.linked_generation(settings.published)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
     say(
         console,
-        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" | make status | make airflow",
+        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
+        "| make status | make airflow",
     )
 
 

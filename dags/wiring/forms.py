@@ -45,5 +45,6 @@ def known_at_param() -> Param:
         type=["null", "string"],
         format="date",
         title="Known at",
-        description="A point-in-time build: only what could be known by the end of this day (UTC), into a file of its own; empty: a normal build.",
+        description="A point-in-time build: only what could be known by the end of this day (UTC), "
+        "into a file of its own; empty: a normal build.",
     )

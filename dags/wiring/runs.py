@@ -65,7 +65,7 @@ def current_run(settings: Settings) -> Run:
 
 
 def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
-    """Write the record of the current run, also with an as-of date that was refused, and the incident of a failed one."""
+    """Write the record of the current run, also if its as-of date was refused, and the incident of a failed one."""
     try:
         as_of = run_as_of(zone).isoformat()
     except TitansError:
@@ -77,5 +77,5 @@ def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
 
 
 def report_failure(context: Context) -> None:
-    """What Airflow calls for a failed run. As a rule the run's last task has reported already; a killed one could not."""
+    """Airflow calls this for a failed run. As a rule its last task has reported already; a killed one could not."""
     report_unrecorded(load_settings(), context["dag"].dag_id, context["run_id"])

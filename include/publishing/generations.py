@@ -52,7 +52,10 @@ def new_generation_name(now: datetime) -> str:
 
 
 def after_all(published: PublishedPaths, now: datetime) -> datetime:
-    """``now``, or the microsecond after the newest generation where a clock was set back: names must go on in the order of publishing."""
+    """``now``, or the microsecond after the newest generation.
+
+    Names follow the order of publishing, also after a clock was set back.
+    """
     return max([now, *(manifest.published_at + timedelta(microseconds=1) for manifest in manifests(published))])
 
 
@@ -148,7 +151,8 @@ def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
         ]
         if not earlier:
             raise TitansError(
-                f"There is no generation of source {source} before {current}: nothing was moved. Known are {', '.join(names)}."
+                f"There is no generation of source {source} before {current}: nothing was moved. "
+                f"Known are {', '.join(names)}."
             )
         to = earlier[-1]
     if to not in names:
@@ -178,7 +182,7 @@ def release_hold(published: PublishedPaths) -> str:
 
 
 def move_link(published: PublishedPaths, generation: str) -> None:
-    """Point ``titans.duckdb`` at a generation in one atomic step; readers see the old file before it and the new one after.
+    """Point ``titans.duckdb`` at a generation in one atomic step: readers see the old file or the new one.
 
     The caller holds the link lock.
     """

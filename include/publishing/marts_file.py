@@ -143,7 +143,7 @@ def _label_tables(connection: duckdb.DuckDBPyConnection, label: str) -> None:
 
 
 def _label(store: StorePaths) -> str:
-    """What nobody must overlook who reads the file: that it is simulated, or of an earlier day."""
+    """What a reader must not overlook: the data are simulated, or as known on an earlier day."""
     return (SIMULATED_PREFIX if store.is_simulated else "") + (
         f"As known at the end of {store.known_at} (UTC). " if store.known_at else ""
     )

@@ -1,4 +1,4 @@
-"""Incident records: a page about each run that failed, for whoever comes to look, and a word to a webhook."""
+"""Incidents: a page about each failed run, and a message to the webhook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_ROWS = 20
 
 
 def report(settings: Settings, record: RunRecord) -> Path | None:
-    """Write the incident of a failed run and tell the webhook; nothing for any other run, nor twice for one end of a run.
+    """Write the incident of a failed run and report it to the webhook, once for each end of a run.
 
     A webhook that fails is noted in the incident and fails nothing.
 
@@ -45,7 +45,7 @@ def report(settings: Settings, record: RunRecord) -> Path | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Where the disk is full the run has failed already, and the webhook must still be told."""
+    """Where the disk is full the run has failed already, and the webhook must still get its message."""
     try:
         write_whole(path, text)
     except OSError as error:
@@ -53,7 +53,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | None:
-    """The incident of a run that Airflow calls failed, also of one whose last task was killed before it could write the record."""
+    """The incident of a run that Airflow calls failed, also if its last task was killed and left no record."""
     run = Run(settings.store, dag_id, run_id)
     record = run.record()
     if record is None or run.is_under_way:
@@ -68,7 +68,7 @@ def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | No
 
 
 def incident_path(store: StorePaths, record: RunRecord) -> Path:
-    """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
+    """``incidents/<UTC time of the end>-<dag>.md``. Microseconds tell two ends of a cleared run apart."""
     return store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
 
 
@@ -83,7 +83,8 @@ def _page(published: PublishedPaths, record: RunRecord) -> str:
     lines = [
         f"# {record.dag_id} failed at {failed.step if failed else 'an unknown step'}",
         "",
-        f"- Run: `{record.run_id}` on source {record.source}, as of {record.as_of or 'a date that was refused or is not known'}",
+        f"- Run: `{record.run_id}` on source {record.source}, "
+        f"as of {record.as_of or 'a date that was refused or is not known'}",
         f"- From {_moment(record.started_at)} to {_moment(record.ended_at)}",
         f"- What to do: {runbook_of(record).path}",
         "",
@@ -120,7 +121,8 @@ def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
     if manifest is None:
         return ["Nothing: no generation has been published yet."]
     lines = [
-        f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."
+        f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. "
+        "This run changed nothing in it."
     ]
     known = generations.manifests(published)
     meanwhile = [each.generation for each in known if each.published_at >= record.started_at]
@@ -132,7 +134,8 @@ def _short_text(record: RunRecord, linked: str | None, incident: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
     return visible(
-        f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked or 'nothing'}.\n"
+        f"{where} {failed.message if failed else ''}\n"
+        f"Source {record.source}, run {record.run_id}. Published stays {linked or 'nothing'}.\n"
         f"What to do: {runbook_of(record).path}. Incident: {incident}"
     )
 

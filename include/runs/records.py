@@ -1,4 +1,4 @@
-"""Run records: what a DAG run did, as one JSON file, written whole when the run ends. ``make status`` reads these and opens no database."""
+"""Run records: what a DAG run did, as one JSON file, written when the run ends. ``make status`` reads these alone."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RunRecord(BaseModel):
         return next((step for step in self.steps if step.step == name), None)
 
     def facts(self, kind: type[Facts]) -> Facts:
-        """The facts of the step that ``kind`` belongs to; the defaults where it did not run, failed early or was skipped."""
+        """The facts of the step that ``kind`` belongs to; defaults if it did not run, failed early or was skipped."""
         return next((step.facts for step in self.steps if isinstance(step.facts, kind)), kind())
 
 
@@ -122,7 +122,10 @@ class Run:
             )
 
     def steps(self) -> list[StepRecord]:
-        """Steps recorded so far, in the order of their start; of a run whose tasks were cleared, also those that did not run again."""
+        """Steps recorded so far, in the order of their start.
+
+        Of a run whose tasks were cleared, these include the steps that did not run again.
+        """
         records: dict[str, StepRecord] = {}
         with contextlib.suppress(OSError, ValidationError):
             records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_text()).steps}
@@ -148,7 +151,8 @@ class Run:
         """Write ``<run>.json`` out of the parts, in one step, and return it.
 
         Args:
-            last_step: the step without which the run is not whole. If it is missing and no other failed, a task was killed before it could say so.
+            last_step: the step without which the run is not whole. If it is missing and no other failed, a task was
+                killed.
         """
         steps = [step for step in self.steps() if step.runbook is not Runbook.KILLED_RUN]
         now = datetime.now(UTC)
@@ -210,7 +214,7 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
 
 
 def is_complete(record: RunRecord) -> bool:
-    """Whether nothing is left that asking again might bring: at most symbols are missing that the vendor does not have."""
+    """Whether asking again would bring nothing more: at most, symbols are missing that the vendor does not have."""
     if record.step("land") is None or record.outcome not in ("success", "partial", "skipped"):
         return False
     land = record.facts(LandFacts)
@@ -218,10 +222,10 @@ def is_complete(record: RunRecord) -> bool:
     return set(land.failed) <= given_up
 
 
-def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+def symbols_by_reason(failures: Iterable[tuple[str, str]]) -> list[str]:
     """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
     reasons: dict[str, list[str]] = {}
-    for symbol, reason in told:
+    for symbol, reason in failures:
         reasons.setdefault(reason, []).append(symbol)
     return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 

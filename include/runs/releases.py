@@ -24,7 +24,7 @@ def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
 
 
 def releases(store: StorePaths) -> list[Release]:
-    """Releases on record. A damaged one is passed over: its unit stays in quarantine, and ``make status`` names the file."""
+    """Releases on record. A damaged one is passed over, and its unit stays in quarantine; ``make status`` names it."""
     found = []
     for path in sorted(store.releases.glob("*.json")):
         with contextlib.suppress(OSError, ValueError):

@@ -23,8 +23,9 @@ from include.settings import Settings, load_settings
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import console, quiet_libraries
 
-# In this order, and the scheduler once the API answers: a task that starts before fails, and with it the slot that a scheduler catches up on when it starts.
-# `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
+# In this order, and the scheduler once the API answers: a task that starts earlier fails, and with it the slot that a
+# new scheduler catches up on. `airflow standalone` also starts two log servers, which listen on every interface; here
+# the UI reads the log files itself.
 _COMPONENTS = (
     ["api-server"],
     ["dag-processor"],
@@ -117,7 +118,7 @@ def _check_port(port: int) -> None:
 
 
 def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
-    """A component in a session of its own, so that Ctrl-C reaches this process alone and the whole family can be ended."""
+    """A component in a session of its own: Ctrl-C reaches this process alone, and the whole family can be ended."""
     with (logs / f"{command[0]}.log").open("w") as output:
         return subprocess.Popen(["airflow", *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 

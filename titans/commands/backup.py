@@ -21,7 +21,7 @@ def backup() -> None:
 
 
 def back_up(settings: Settings) -> Path:
-    """Write landing files of estimates and share counts of every source, and the seeds, into ``backups/titans-<time>.tar.gz`` beside the data folder.
+    """Write ``backups/titans-<time>.tar.gz`` beside the data folder: landing files of ``KEPT`` and the seeds.
 
     Raises:
         TitansError: the file cannot be written.

@@ -18,7 +18,7 @@ def docs() -> None:
 
 
 def write_docs(settings: Settings) -> Path:
-    """Generate the documentation of the settings' source; docs/ENTITIES.md goes along, unless the dbt project is a copy.
+    """Generate the documentation of the settings' source, and docs/ENTITIES.md unless the dbt project is a copy.
 
     Raises:
         TitansError: there is no warehouse yet, or a build is writing it.

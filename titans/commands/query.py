@@ -1,4 +1,4 @@
-"""``make query``: one statement, or a prompt, on the published file, read-only and shut off from files, network and settings."""
+"""``make query``: one statement, or a prompt, on the published file. No files, no network, no settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _SHUT_OFF = (
     "autoload_known_extensions = false",
     "python_enable_replacements = false",  # a table name must not find a variable of this program
     "enable_external_access = false",
-    "disabled_filesystems = 'LocalFileSystem'",  # where a profile is written, DuckDB meets the setting above with an internal error
+    # Where a profile is written, DuckDB meets the setting above with an internal error.
+    "disabled_filesystems = 'LocalFileSystem'",
     "lock_configuration = true",
 )
 _ALLOWED = {"SELECT", "EXPLAIN", "CREATE"}
@@ -123,11 +124,13 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
         rows: list[tuple[Any, ...]] = result.fetchmany(MAX_ROWS + 1) if names else []
     except duckdb.InterruptException as error:
         raise TitansError(
-            f"The query was stopped after {LONGEST_SECONDS:.0f} seconds: ask for less, or open the file or a copy of it with a client of your own."
+            f"The query was stopped after {LONGEST_SECONDS:.0f} seconds: ask for less, "
+            "or open the file or a copy of it with a client of your own."
         ) from error
     except duckdb.OutOfMemoryException as error:
         raise TitansError(
-            "The query needs more memory than make query gives, 2 GB: ask for less, or open the file or a copy of it with a client of your own."
+            "The query needs more memory than make query gives, 2 GB: ask for less, "
+            "or open the file or a copy of it with a client of your own."
         ) from error
     except duckdb.Error as error:
         raise TitansError(f"The query failed: {str(error).split('Stack Trace')[0].strip()}") from error
@@ -152,14 +155,15 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
 
 
 def _check_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Refuse all of ``sql`` if any statement of it would do more than read. DuckDB's own locks stand behind this; here they get a sentence."""
+    """Refuse all of ``sql`` if any statement of it would do more than read. Behind this stand DuckDB's own locks."""
     for statement in connection.extract_statements(sql):
         kind = str(statement.type).rsplit(".", 1)[-1]
         switch = _SWITCHES.search(statement.query)
         if kind not in _ALLOWED or switch:
             raise TitansError(
-                f"{switch[0] if switch else kind} is disabled: make query is read-only and its settings are locked. Ask with SELECT, FROM, WITH, PIVOT, "
-                "SHOW, DESCRIBE or EXPLAIN; for more, open the file or a copy of it with a client of your own."
+                f"{switch[0] if switch else kind} is disabled: make query is read-only and its settings are locked. "
+                "Ask with SELECT, FROM, WITH, PIVOT, SHOW, DESCRIBE or EXPLAIN; "
+                "for more, open the file or a copy of it with a client of your own."
             )
 
 

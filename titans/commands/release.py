@@ -31,7 +31,8 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
     """
     if not batch or not reason.strip():
         raise TitansError(
-            'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". make status lists them.'
+            'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". '
+            "make status lists them."
         )
     quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store)]
     chosen = [(store, unit) for store, unit in quarantined if unit.batch_id == batch and symbol in ("", unit.symbol)]

@@ -49,7 +49,8 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
         raise TitansError(f"{settings.data_dir} holds nothing of Titans: nothing was removed. Check DATA.")
     if confirm != "yes":
         raise TitansError(
-            f"This would remove from {settings.data_dir}: {'; '.join(listing)}. Nothing was removed. To do it: make reset CONFIRM=yes"
+            f"This would remove from {settings.data_dir}: {'; '.join(listing)}. Nothing was removed. "
+            "To do it: make reset CONFIRM=yes"
         )
     home = settings.airflow_home
     # A run under way would go on in files that are gone.

@@ -25,7 +25,7 @@ def restore(from_: Annotated[str, typer.Argument(metavar="FROM", help="A file th
 
 
 def bring_back(settings: Settings, archive_path: str) -> list[str]:
-    """Put the landing files of a backup back where they are missing; seeds are compared and left alone, since they are edited by hand.
+    """Put the landing files of a backup back where they are missing. Seeds, edited by hand, are only compared.
 
     Returns:
         Lines that say what was done.
@@ -69,7 +69,7 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
 
 
 def _check_whole(path: Path) -> None:
-    """Read the file to its checksum: to tarfile, a damaged header is the end of the archive, and what comes after it would be lost in silence."""
+    """Read the file to its checksum. To tarfile a damaged header is the end, and would silently lose what follows."""
     with gzip.open(path) as file:
         while file.read(1 << 20):
             pass

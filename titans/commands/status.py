@@ -1,4 +1,4 @@
-"""``make status``: ten lines on what is published, and what stands in the way, out of manifests and run records alone."""
+"""``make status``: what is published and what stands in the way, out of manifests and run records alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from titans.output import console
 
 
 def status() -> None:
-    """What is published and how old, what failed and why, what is quarantined, late or held; ends with 1 where something is red."""
+    """What is published and how old, what failed, is quarantined, late or held; ends with 1 where something is red."""
     settings, now = load_settings(), datetime.now(UTC)
     for label, text in status_lines(settings, now):
         console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
@@ -35,7 +35,7 @@ def status() -> None:
 def is_red(settings: Settings, now: datetime) -> bool:
     """Whether the last build of any store or the last run of any ingest DAG failed, or a live source has gone silent.
 
-    Quarantine, late symbols of a closed source and a held link are shown and are not red: what is published is right, and nothing stopped.
+    Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
     """
     schedules = _schedules(settings.seeds_dir)
     return any(
@@ -57,7 +57,8 @@ def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
         lines.append(
             (
                 "Held",
-                f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
+                f"on {held.generation} since {_ago(now - held.since)}; "
+                f"make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
             )
         )
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
@@ -105,7 +106,8 @@ def _store_lines(store: StorePaths, schedules: list[Schedule], now: datetime) ->
         lines.append(
             (
                 "Unfinished",
-                f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left){_see(Runbook.KILLED_RUN)}",
+                f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left)"
+                f"{_see(Runbook.KILLED_RUN)}",
             )
         )
     return lines
@@ -139,8 +141,8 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     lines = [("Build", f"{record.source} {record.outcome} {age}{stopped}")]
     for check in record.checks:
         if check.status in ("failed", "error"):
-            told = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
-            lines.append(("Red gate", told.rstrip()))
+            text = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
+            lines.append(("Red gate", text.rstrip()))
     warned = [check for check in record.checks if check.status == "warning"]
     if warned:
         lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))
@@ -186,7 +188,10 @@ def _ingests(store: StorePaths, now: datetime) -> list[tuple[str, str]]:
 
 
 def _overdue(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
-    """Ingest DAGs of a live source whose last slot passed two hours ago without a run since. A closed source cannot be late by the clock."""
+    """Ingest DAGs of a live source without a run since their last slot, two hours ago or more.
+
+    A closed source cannot be late by the clock.
+    """
     if store.source != "yahoo":
         return []
     last = {record.dag_id: record.ended_at for record in run_records(store, "ingest_")}

@@ -1,4 +1,4 @@
-"""``make tidy``: what tells of runs long past goes; what the marts are made from goes where somebody chose so, and never an estimate."""
+"""``make tidy``: removes old records and logs, and old history where ``keep_history_days`` is set."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from include.settings import SOURCE_NAMES, Settings, load_settings
 from titans.output import console
 
 KEPT_RUNS = 20
-"""Run records of each DAG that stay whatever their age: the quarantine and what the last builds said are read from them."""
+"""Run records of each DAG that stay whatever their age: the quarantine is read from them."""
 
 
 def tidy() -> None:
-    """Remove run records, incidents and logs older than TITANS_KEEP_RECORDS_DAYS and, if TITANS_KEEP_HISTORY_DAYS is set, history older than that."""
+    """Remove records and logs older than TITANS_KEEP_RECORDS_DAYS, and history older than TITANS_KEEP_HISTORY_DAYS."""
     settings = load_settings()
     for line in [*remove_old_records(settings), *remove_old_history(settings)]:
         console.print(line, soft_wrap=True)
 
 
 def remove_old_history(settings: Settings) -> list[str]:
-    """Let go of old landing files and superseded versions of every store, if ``keep_history_days`` is set; see ``retire_history()``.
+    """Remove old landing files and superseded versions of every store, if ``keep_history_days`` is set.
 
     Returns:
         Lines that say what went of each source, and from when on history is whole.
@@ -40,8 +40,8 @@ def remove_old_history(settings: Settings) -> list[str]:
         retired = retire_history(settings.store_of(name), settings.keep_history_days)
         if retired:
             lines.append(
-                f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions of source {name}; "
-                f"all of its history since {retired.kept_from:%Y-%m-%d %H:%M} UTC is kept."
+                f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions "
+                f"of source {name}; all of its history since {retired.kept_from:%Y-%m-%d %H:%M} UTC is kept."
             )
     return lines
 
@@ -49,8 +49,7 @@ def remove_old_history(settings: Settings) -> list[str]:
 def remove_old_records(settings: Settings, now: datetime | None = None) -> list[str]:
     """Remove run records, incidents and logs older than ``keep_records_days``.
 
-    Landing files and the raw store are not touched. Releases stay, because a rebuilt warehouse needs them; old generations go when a new one is
-    published.
+    Landing files and the raw store are not touched. Releases stay, because a rebuilt warehouse needs them.
 
     Returns:
         Lines that say how many of each were removed.
