@@ -25,15 +25,16 @@ from include.settings import load_settings
 
 DOC = """
 ### Build and publish the marts
-`load` → `check_raw` (gate 1) → `transform` (one `dbt build`) → `check_marts` (gate 2) → `publish`. One writer at a time.
+`load` → `check_raw` (gate 1) → `transform` (one `dbt build`) → `check_marts` (gate 2) → `publish`, one writer at a time.
 
 - **When:** as soon as any ingest DAG has landed something. No landing, no build.
-- **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build without a changed row publishes nothing: that is not late.
-- **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end (UTC), into
-  `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published, and the warehouse is only read.
+- **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build
+  without a changed row publishes nothing: that is not late.
+- **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end
+  (UTC), into `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published.
 
-**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status`
-shows the rows, and `data/<source>/incidents/` has a page about the run.
+**When it is red**, what was published before is still there and still right. The last lines of the red task say what
+failed; `make status` shows the rows, and `data/<source>/incidents/` has a page about the run.
 
 | red task | means | do (in `docs/runbooks/`) |
 |---|---|---|

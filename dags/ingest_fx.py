@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 DOC = """
 ### FX rates
-Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days are stored.
+Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days
+are stored.
 
 - **When:** 17:30 in Berlin on weekdays, after the European fixing (23:30 or 00:30 in Hong Kong, 11:30 in New York).
-- **Late:** when the last stored rate is older than three days: rates older than 7 days are not used, and the build then stops.
+- **Late:** when the last stored rate is older than three days. Rates older than `max_fx_age_days` of `dbt_project.yml`
+  are not used, and the build then stops.
 
 **When it is red**, no pair landed; `land` says why. Trigger again; for a gap, with `start` and `end`.
 Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.

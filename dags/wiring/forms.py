@@ -26,7 +26,7 @@ def ingest_params() -> dict[str, Param]:
             None,
             **day,
             title="Start",
-            description="First day to fetch; empty: from the last stored session minus 10, or everything.",
+            description="First day to fetch; empty: a few sessions before the last stored one, or everything.",
         ),
         "end": Param(None, **day, title="End", description="Last day to fetch; empty: the as-of date."),
         "symbols": Param(
