@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,6 +13,7 @@ from rich.console import Console
 
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
+from include.paths import StorePaths
 from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
 from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, symbols_by_reason
 from include.runs.rounds import begin_round, end_round
@@ -71,16 +74,17 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
             wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
-            record = _execute(
-                settings, bag, BUILD_DAG, {**wanted, **({"as_of": conf["as_of"]} if "as_of" in conf else {})}
-            )
+            if "as_of" in conf:
+                wanted["as_of"] = conf["as_of"]
+            record = _execute(settings.store, bag, BUILD_DAG, wanted)
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
         if record.outcome == "success" and settings.known_at is None:
             forget_queued_assets(BUILD_DAG)
     if record.outcome == "failed":
-        failed = next(step for step in record.steps if step.outcome == "failed")
+        failed = record.failed_step
+        assert failed is not None, "a step that failed makes the run fail"
         raise TitansError(f"{BUILD_DAG} stopped at {failed.step}. {failed.message}")
     return result
 
@@ -96,7 +100,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
     begin_round(settings.store)
     for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
         with _timed(result, dag_id, console) as line:
-            record = _execute(settings, bag, dag_id, conf)
+            record = _execute(settings.store, bag, dag_id, conf)
             result.ingests.append(record)
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             result.notes += [f"{dag_id} failed for {text}" for text in symbols_by_reason(finals.items())]
@@ -135,17 +139,14 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
     return as_of
 
 
-def _execute(settings: Settings, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
+def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
     dag_run = dag.test(logical_date=None, run_conf=conf)
-    path = settings.store.runs / f"{Run(settings.store, dag_id, dag_run.run_id).name}.json"
-    try:
-        return RunRecord.model_validate_json(path.read_text())
-    except OSError as error:
-        raise TitansError(
-            f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log."
-        ) from error
+    record = Run(store, dag_id, dag_run.run_id).record()
+    if record is None:
+        raise TitansError(f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log.")
+    return record
 
 
 def _ingest_line(record: RunRecord) -> str:
@@ -176,22 +177,15 @@ class _Line:
     is_good: bool = True
 
 
-class _timed:  # noqa: N801  # used as a context manager, like a function
+@contextmanager
+def _timed(result: PipelineResult, name: str, console: Console) -> Iterator[_Line]:
     """Show a step while it runs and its outcome when it ended."""
-
-    def __init__(self, result: PipelineResult, name: str, console: Console) -> None:
-        self._result, self._name, self._console = result, name, console
-        self._line = _Line()
-
-    def __enter__(self) -> _Line:
-        self._started = time.monotonic()
-        self._status = self._console.status(f"{self._name} ...")
-        self._status.start()
-        return self._line
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._status.stop()
-        seconds = self._result.seconds[self._name] = time.monotonic() - self._started
-        is_good = kind is None and self._line.is_good
-        mark = "[green]✓[/]" if is_good else "[red]✗[/]" if kind is not None else "[yellow]![/]"
-        self._console.print(f"{mark} {self._name:<20} {seconds:5.1f} s  {self._line.text}")
+    line, started, is_raised = _Line(), time.monotonic(), True
+    try:
+        with console.status(f"{name} ..."):
+            yield line
+        is_raised = False
+    finally:
+        seconds = result.seconds[name] = time.monotonic() - started
+        mark = "[red]✗[/]" if is_raised else "[green]✓[/]" if line.is_good else "[yellow]![/]"
+        console.print(f"{mark} {name:<20} {seconds:5.1f} s  {line.text}")
