@@ -36,7 +36,7 @@ def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
     Raises:
         TitansError: as ``dbt_build``.
     """
-    work = settings.warehouse_path.parent / "dbt"
+    work = settings.store.warehouse.parent / "dbt"
     # These two commands write what parsing gives, so they parse.
     manifest = None if command[0] in ("parse", "docs") else _manifest(settings)
     return _summary(_invoke(settings, command, manifest), work / "logs" / "dbt.log")
@@ -47,9 +47,9 @@ def _invoke(settings: Settings, command: list[str], manifest: Manifest | None) -
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.warehouse_path)
+    os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.store.warehouse)
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    work = settings.warehouse_path.parent / "dbt"
+    work = settings.store.warehouse.parent / "dbt"
     arguments = [
         "--quiet",
         "--no-use-colors",
@@ -105,7 +105,7 @@ def _manifest(settings: Settings) -> Manifest:
 
 def manifest_cache(settings: Settings) -> Path:
     """The folder of the parsed project. In the store, since the project may be read-only."""
-    return settings.store_dir / "dbt" / "parsed"
+    return settings.store.root / "dbt" / "parsed"
 
 
 def _parse_key(project: Path) -> str:

@@ -107,7 +107,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
     transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads(
-        (settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
+        (settings.store.root / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
     )
     return parsed
 

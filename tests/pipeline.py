@@ -68,12 +68,12 @@ def run_without_airflow(settings: Settings, as_of: date = AS_OF) -> RunRecord:
 
 def ask(settings: Settings, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """Rows of the published file, opened as any client would."""
-    with duckdb.connect(str(settings.published_link), read_only=True) as connection:
+    with duckdb.connect(str(settings.published.link), read_only=True) as connection:
         return connection.execute(sql, parameters or []).fetchall()
 
 
 def ask_warehouse(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -96,7 +96,7 @@ class Published:
         assert generations.linked_generation(self._settings.published) == self._linked
         assert self._headlines() == self._rows
         assert len(self._rows) > 10
-        mode = stat.S_IMODE(self._settings.published_link.stat().st_mode)
+        mode = stat.S_IMODE(self._settings.published.link.stat().st_mode)
         assert mode == 0o444
 
 

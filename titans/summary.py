@@ -66,7 +66,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
             from marts.fct_press_reconciliation where evaluated_at = 'claim_date'
         """).fetchone()
     console.print()
-    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
+    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.store.is_simulated else "")
     if settings.known_at:
         title += f", as known at the end of {settings.known_at:%-d %B %Y}"
     table = Table(
@@ -88,7 +88,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         )
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
-    if settings.is_simulated:
+    if settings.store.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
     if settings.known_at:

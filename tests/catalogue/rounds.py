@@ -77,7 +77,7 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
             found.append("a delivery that was refused has changed what is published")
     else:
         found += [f"{hit.mishap.name} was published" for hit in stops]
-        found += _judge_published(settings.published_link.resolve(), reference, around)
+        found += _judge_published(settings.published.link.resolve(), reference, around)
     is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
     if _landed(data) != landed_before and not is_harmless:
         try:
@@ -85,7 +85,7 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
         except TitansError as error:
             found.append(f"the good delivery afterwards fails: {error}")
         else:
-            good = settings.published_link.resolve()
+            good = settings.published.link.resolve()
             found += [f"after the good delivery {text}" for text in symbols_that_lost(reference.friday, good, [])]
             found += [f"after the good delivery {text}" for text in wrong_values(reference.friday, good, [])]
     shutil.rmtree(data)

@@ -239,7 +239,7 @@ def test_build_for_a_future_date_is_red_before_it_writes(runs: Runs, store: Sett
     result = result_of(runs, FUTURE_BUILD)
     assert (result.state, [step.step for step in result.record.steps]) == ("failed", ["as_of"])
     assert "AS_OF=2999-01-01 is in the future" in result.record.steps[0].message
-    assert not store.warehouse_path.exists()
+    assert not store.store.warehouse.exists()
 
 
 def test_logs_of_tasks_are_where_the_ui_looks(runs: Runs) -> None:

@@ -57,7 +57,7 @@ def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_pa
     """Generations come and go, its own file among them; new connections see the newest one."""
     publish_for(tmp_path, 0.01, 0)
     settings = settings_of(tmp_path)
-    link = str(settings.published_link)
+    link = str(settings.published.link)
     with duckdb.connect(link, read_only=True) as patient:
         assert number_read_by(patient) == 1
         for number in range(2, 7):
@@ -74,7 +74,7 @@ def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_pa
 def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
     publish_for(tmp_path, 0.01, 0)
     settings = settings_of(tmp_path)
-    folder = str(settings.published_dir)
+    folder = str(settings.published.folder)
     before = generations.linked_generation(settings.published)
     done = subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -83,7 +83,7 @@ def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(TitansError, match=r"could not be written .*untouched.*make the folder writable"):
             publish_for(tmp_path, 0.01, 0)
         assert generations.linked_generation(settings.published) == before
-        with duckdb.connect(str(settings.published_link), read_only=True) as reader:
+        with duckdb.connect(str(settings.published.link), read_only=True) as reader:
             assert number_read_by(reader) == 1
     finally:
         subprocess.run(["umount", folder], check=True)

@@ -205,7 +205,7 @@ signal.pause()
         assert {
             manifest.attempt for _, manifest in LandingIndex(settings.store).batches() if len(manifest.windows) == 1
         } == {2}
-        assert list((settings.landing_dir / ".parts").glob("*/*")) == []
+        assert list((settings.store.landing / ".parts").glob("*/*")) == []
 
         # A run after that, of the same DAG, has the killed one's answers as well, and the asset gets its event.
         for request in self.REQUESTS:

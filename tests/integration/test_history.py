@@ -130,7 +130,7 @@ def gate(settings: Settings) -> set[tuple[str, str]]:
     ):  # a fifth of the symbols in quarantine stops a build; the next delivery heals them
         build.load(settings, run)
         build.check_raw(settings, run)
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return set(
             connection.execute(
                 "select distinct dataset, symbol from raw.current_verdicts where verdict = 'quarantined'"
@@ -193,7 +193,7 @@ def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_d
     )
     small_world.land_delivery(settings, replace(right, rows=unadjusted), "tardy")
     assert gate(settings) == {("prices", "AA")}
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         ((reasons,),) = connection.execute("select reasons from raw.unhealed_units").fetchall()
     assert any(
         reason.startswith("prices_on_one_basis: the price moves with the split of 2024-12-10 (ratio 10.0)")

@@ -74,7 +74,7 @@ def warehouse(
     built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     path = tmp_path_factory.mktemp("marts_gate") / "warehouse.duckdb"
-    shutil.copyfile(built_sample_store.warehouse_path, path)
+    shutil.copyfile(built_sample_store.store.warehouse, path)
     with duckdb.connect(str(path)) as connection:
         yield connection
 

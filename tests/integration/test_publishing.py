@@ -90,7 +90,7 @@ def test_simulated_data_say_so_wherever_they_show(built_sample_store: Settings, 
 
 
 def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sample_store: Settings) -> None:
-    path = built_sample_store.published_link.resolve()
+    path = built_sample_store.published.link.resolve()
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert not Path(f"{path}.wal").exists()
     with duckdb.connect() as connection:
@@ -166,8 +166,8 @@ def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> N
 
 
 def test_another_process_reads_while_a_connection_is_open(built_sample_store: Settings) -> None:
-    code = f"import duckdb; print(duckdb.connect({str(built_sample_store.published_link)!r}, read_only=True).execute('select count(*) from marts.dim_baskets').fetchone())"
-    with duckdb.connect(str(built_sample_store.published_link), read_only=True):
+    code = f"import duckdb; print(duckdb.connect({str(built_sample_store.published.link)!r}, read_only=True).execute('select count(*) from marts.dim_baskets').fetchone())"
+    with duckdb.connect(str(built_sample_store.published.link), read_only=True):
         result = subprocess.run(
             [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
         )

@@ -66,7 +66,7 @@ def accept_all(settings: Settings) -> None:
 
 
 def rows_of(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -219,7 +219,7 @@ def test_a_split_on_a_row_without_a_close_is_not_lost(settings: Settings) -> Non
 
 def test_landing_files_of_another_source_are_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.PRICES, [price()], at(5))
-    settings.store_dir.rename(settings.data_dir / "yahoo")
+    settings.store.root.rename(settings.data_dir / "yahoo")
     with pytest.raises(TitansError, match=r"is of source sample, in the store of yahoo"):
         load(settings.model_copy(update={"source": "yahoo"}))
 
@@ -299,7 +299,7 @@ def test_raw_is_the_same_in_whatever_order_files_are_loaded(
 
 def last_words(settings: Settings, table: str, key: str, value: str) -> list[tuple[Any, ...]]:
     """The versions of each row in the order of fetches, without those that only repeat the one before. No dividend is one of 0."""
-    if not settings.warehouse_path.exists():
+    if not settings.store.warehouse.exists():
         return []
     return rows_of(
         settings,
@@ -354,7 +354,7 @@ def test_a_release_holds_in_a_warehouse_that_is_rebuilt(settings: Settings) -> N
     load(settings)
     ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices")
     record_release(settings.store, batch_id, "0700.HK", "meant to")
-    settings.warehouse_path.unlink()
+    settings.store.warehouse.unlink()
     load(settings)
     assert rows_of(settings, "select verdict, reasons from raw.current_verdicts") == [("released", ["meant to"])]
 

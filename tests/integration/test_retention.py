@@ -41,12 +41,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
                 small_world.land_delivery(settings, delivery, f"run{number}")
         load_and_judge(settings)
     dbt_build(settings)
-    shutil.copy(settings.warehouse_path, folder / "marts.duckdb")
+    shutil.copy(settings.store.warehouse, folder / "marts.duckdb")
     known = settings.model_copy(update={"known_at": LOOKED_BACK_ON})
     build.load(known, new_run(known))
     dbt_build(known)
-    shutil.move(known.warehouse_path, folder / "known.duckdb")
-    shutil.rmtree(known.warehouse_path.parent)
+    shutil.move(known.store.warehouse, folder / "known.duckdb")
+    shutil.rmtree(known.store.warehouse.parent)
     return settings
 
 
@@ -84,7 +84,7 @@ def counts(settings: Settings) -> dict[str, int]:
 
 
 def forget_warehouse(settings: Settings) -> None:
-    for path in (settings.warehouse_path, settings.warehouse_path.with_suffix(".duckdb.wal")):
+    for path in (settings.store.warehouse, settings.store.warehouse.with_suffix(".duckdb.wal")):
         path.unlink(missing_ok=True)
 
 

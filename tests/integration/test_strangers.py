@@ -265,18 +265,18 @@ def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: 
 
 
 def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tmp_path: Path) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published_dir.glob("titans-*")}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published.folder.glob("titans-*")}
     assert len(modes) == 2
     assert {name for name, mode in modes.items() if mode & 0o022} == set()
     careless = os.umask(0)
     try:
         settings = load_settings(data_dir=str(tmp_path / "new"))
         with generations.link_lock(settings.published, "a test"):
-            write_whole(settings.published_dir / "titans-x.json", "{}")
+            write_whole(settings.published.folder / "titans-x.json", "{}")
     finally:
         os.umask(careless)
-    assert stat.S_IMODE(settings.published_dir.stat().st_mode) == 0o755
-    assert stat.S_IMODE((settings.published_dir / "titans-x.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE(settings.published.folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((settings.published.folder / "titans-x.json").stat().st_mode) == 0o644
 
 
 # A name as a stranger may write it: into a seed, a form, a command.
@@ -316,7 +316,7 @@ def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path
     record_release(settings.store, name, other, "reason")
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
     assert {path.name for path in settings.data_dir.iterdir()} == {"sample"}
-    assert {path.name for path in settings.store_dir.iterdir()} == {"runs"}
+    assert {path.name for path in settings.store.root.iterdir()} == {"runs"}
 
 
 @pytest.mark.parametrize(
@@ -350,8 +350,8 @@ def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(
     outside = settings.data_dir / "outside.duckdb"
     outside.write_text("precious")
     bad = known.model_copy(update={"generation": "x/../../outside"})
-    (settings.published_dir / "titans-x").mkdir()
-    (settings.published_dir / "titans-bad.json").write_text(bad.model_dump_json())
+    (settings.published.folder / "titans-x").mkdir()
+    (settings.published.folder / "titans-bad.json").write_text(bad.model_dump_json())
     assert [each.generation for each in generations.manifests(settings.published)] == [known.generation]
 
 

@@ -86,7 +86,7 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_second_build_parses_nothing(settings: Settings, parses: list[str]) -> None:
     other = settings.model_copy(update={"known_at": date(2024, 12, 31), "source": "files"})
-    other.warehouse_path.parent.mkdir(parents=True)
+    other.store.warehouse.parent.mkdir(parents=True)
     assert build_all(settings) == build_all(other) == ([FIRST], [(41,)])
     assert parses == []
 

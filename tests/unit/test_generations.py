@@ -27,7 +27,7 @@ def add(settings: Settings, age: timedelta, source: str = "sample") -> str:
         generation=f"{moment:%Y%m%dT%H%M%S.%fZ}-nogit", source=source, is_simulated=source == "sample", published_at=moment,
         as_of="2025-03-07", run_id="run", row_counts={}, checks_passed=1, checks_warned=0,
     )  # fmt: skip
-    settings.published_dir.mkdir(parents=True, exist_ok=True)
+    settings.published.folder.mkdir(parents=True, exist_ok=True)
     settings.published.file(manifest.generation).write_text(manifest.generation)
     write_whole(settings.published.manifest(manifest.generation), manifest.model_dump_json())
     generations.move_link(settings.published, manifest.generation)
@@ -36,7 +36,7 @@ def add(settings: Settings, age: timedelta, source: str = "sample") -> str:
 
 def test_link_is_relative_so_that_the_folder_can_be_mounted_anywhere(settings: Settings) -> None:
     name = add(settings, timedelta())
-    assert str(settings.published_link.readlink()) == f"titans-{name}.duckdb"
+    assert str(settings.published.link.readlink()) == f"titans-{name}.duckdb"
     assert generations.linked_generation(settings.published) == name
 
 
@@ -85,7 +85,7 @@ def test_prune_keeps_the_last_of_each_source_the_young_and_the_linked(settings: 
 
 def test_a_generation_without_a_whole_manifest_does_not_count(settings: Settings) -> None:
     name = add(settings, timedelta(hours=1))
-    (settings.published_dir / "titans-broken.json").write_text("{")
+    (settings.published.folder / "titans-broken.json").write_text("{")
     settings.published.file("20250101T000000.000000Z-nogit").write_text("no manifest")
     assert [manifest.generation for manifest in generations.manifests(settings.published)] == [name]
 
