@@ -1,7 +1,8 @@
-"""Facts that live in the dbt project and that Python needs too: the ``vars`` of dbt_project.yml and the keys of the marts."""
+"""Facts that live in the dbt project and that Python needs too: variables, keys of the marts, measures."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,27 @@ def mart_keys(project_dir: Path) -> dict[str, tuple[str, ...]]:
     if not keys:
         raise TitansError(f"{project_dir / 'models'} describes no mart: restore it, for example with git checkout.")
     return dict(sorted(keys.items()))
+
+
+def claim_measures(project_dir: Path) -> dict[str, dict[str, str]]:
+    """The measures that a press claim may speak of, with their units, for each kind of subject.
+
+    Raises:
+        TitansError: measures.csv or the variables cannot be read.
+    """
+    path = project_dir / "facts" / "measures.csv"
+    periods = dbt_vars(project_dir).periods
+    found: dict[str, dict[str, str]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["is_claimable"] == "true":
+                    # A measure of each period stands there once.
+                    named = dict.fromkeys(row["measure"].replace("{period}", period) for period in periods)
+                    found.setdefault(row["subject_kind"], {}).update(dict.fromkeys(named, row["unit"]))
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise TitansError(f"{path} cannot be read ({error}): restore it, for example with git checkout.") from error
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def test_a_project_that_does_not_parse_is_named(settings: Settings) -> None:
 
 
 def _parse(settings: Settings, folder: Path) -> int:
-    transform.manifest_cache = lambda _: folder
+    transform.manifest_cache = lambda settings: folder
     return len(transform._manifest(settings).nodes)
 
 

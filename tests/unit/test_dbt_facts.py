@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.dbt_facts import dbt_vars, mart_keys
+from include.dbt_facts import claim_measures, dbt_vars, mart_keys
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT
 
@@ -27,6 +27,25 @@ def test_the_keys_of_the_marts_are_read() -> None:
     assert keys["marts.fct_basket_daily"] == ("basket_id", "date", "currency_basis", "return_type")
     assert set(keys) == {
         f"marts.{path.stem}" for path in (DBT_PROJECT / "models").rglob("*.sql") if path.stem[:4] in ("dim_", "fct_")
+    }
+
+
+def test_the_measures_of_claims_are_read() -> None:
+    """As docs/QUERIES.md and the README promise them."""
+    found = claim_measures(DBT_PROJECT)
+    periods = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
+    returns = {f"return_{period}": "ratio" for period in periods}
+    assert found == {
+        "basket": {
+            **returns,
+            "drawdown": "ratio",
+            "market_value_usd": "usd",
+            "market_value_change_ytd_usd": "usd",
+            "forward_pe": "times",
+        },
+        "pair": {**{f"excess_{measure}": unit for measure, unit in returns.items()}, "forward_pe_discount": "ratio"},
+        "index": {**returns, "drawdown": "ratio", "highest_since": "year"},
+        "equity": {**returns, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
     }
 
 
@@ -62,3 +81,14 @@ def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
         dbt_vars(tmp_path)
     with pytest.raises(TitansError, match="describes no mart"):
         mart_keys(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "kind,measure\nbasket,drawdown\n"])
+def test_unreadable_measures_are_refused(project_copy: Path, content: str | None) -> None:
+    path = project_copy / "facts" / "measures.csv"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(TitansError, match=r"measures\.csv cannot be read"):
+        claim_measures(project_copy)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from include.errors import TitansError
 from include.seeds.read import load_reference
-from include.settings import PROJECT_ROOT
-
-SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 
 
 @pytest.fixture
-def seeds(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SEEDS, tmp_path / "seeds"))
+def seeds(project_copy: Path) -> Path:
+    return project_copy / "seeds"
 
 
 @pytest.mark.parametrize(

@@ -1,69 +1,4 @@
--- What the marts say of each claim on the day that it is held against, and in words why they say nothing.
--- Which measures there are of which kind of subject, and their units, is in include/reference.py.
-with claims as (
-    select * from {{ ref("int_press_claim_days") }}
-),
-
-found as (
-    select
-        claims.*,
-        case claims.measure
-            {% for period in var("periods") %}
-                when 'return_{{ period }}' then coalesce(baskets.return_{{ period }}, equities.return_{{ period }}, indices.return_{{ period }})
-                when 'excess_return_{{ period }}' then pairs.excess_return_{{ period }}
-            {% endfor %}
-            when 'drawdown' then coalesce(baskets.drawdown, equities.drawdown, indices.drawdown)
-            when 'highest_since' then year(indices.highest_since)
-            when 'market_value_usd' then coalesce(market_values.market_value_usd, equities.market_value_usd)
-            when 'market_value_change_ytd_usd' then market_values.change_ytd_usd
-            when 'forward_pe'
-                then
-                    case
-                        when claims.subject_kind = 'equity' then multiples.forward_pe
-                        when basket_multiples.coverage_ratio >= {{ var("min_coverage_ratio") }} then basket_multiples.forward_pe_aggregate
-                    end
-            when 'forward_pe_discount' then pairs.forward_pe_discount
-        end as value,
-        market_values.members_valued,
-        market_values.members_priced,
-        basket_multiples.members_covered,
-        basket_multiples.members,
-        basket_multiples.coverage_ratio,
-        own.members_covered as own_covered,
-        own.members as own_members,
-        other.members_covered as other_covered,
-        other.members as other_members,
-        least(own.coverage_ratio, other.coverage_ratio) >= {{ var("min_coverage_ratio") }} as is_pair_covered,
-        multiples.is_loss_maker
-    from claims
-    left join {{ ref("fct_basket_daily") }} as baskets
-        on
-            claims.subject = baskets.basket_id
-            and claims.value_date = baskets.date
-            and baskets.currency_basis = 'local'
-            and baskets.return_type = 'price'
-    left join {{ ref("fct_basket_comparison_daily") }} as pairs
-        on
-            claims.subject = pairs.basket_id || ' vs ' || pairs.comparator_basket_id
-            and claims.value_date = pairs.date
-            and pairs.currency_basis = 'local'
-            and pairs.return_type = 'price'
-    left join {{ ref("fct_security_daily") }} as equities
-        on claims.subject = equities.symbol and claims.value_date = equities.date
-    left join {{ ref("fct_index_daily") }} as indices
-        on claims.subject = indices.symbol and claims.value_date = indices.date
-    left join {{ ref("fct_basket_market_value_daily") }} as market_values
-        on claims.subject = market_values.basket_id and claims.value_date = market_values.date
-    left join {{ ref("fct_basket_valuation_daily") }} as basket_multiples
-        on claims.subject = basket_multiples.basket_id and claims.value_date = basket_multiples.date
-    left join {{ ref("fct_security_valuation_daily") }} as multiples
-        on claims.subject = multiples.symbol and claims.value_date = multiples.date
-    asof left join {{ ref("fct_basket_valuation_daily") }} as own
-        on pairs.basket_id = own.basket_id and pairs.date >= own.date
-    asof left join {{ ref("fct_basket_valuation_daily") }} as other
-        on pairs.comparator_basket_id = other.basket_id and pairs.date >= other.date
-)
-
+-- The value that each claim is compared with, or in words why there is none.
 select
     claim_id,
     evaluated_at,
@@ -105,4 +40,4 @@ select
         when measure in ('forward_pe', 'forward_pe_discount') then 'the members together are expected to lose money'
         else 'no close to measure from'
     end as reason
-from found
+from {{ ref("int_press_measurements") }}
