@@ -44,12 +44,18 @@ export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
 
-$(VENV)/run.stamp: requirements.txt requirements-bootstrap.txt
+# uv installs everything else. What it came by, pip and setuptools of the interpreter's age, does not stay.
+$(VENV)/bin/uv: requirements-bootstrap.txt
 	@test -n "$(PYTHON)" || { echo "Error: no Python found. Install Python 3.11 or 3.12, or name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || { echo "Error: $(PYTHON) is not Python 3.11 or 3.12. Name one: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "Installing the locked packages into $(VENV) ..."
-	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@test -x $(PY) || $(PYTHON) -m venv --without-pip $(VENV)
+	@$(PY) -m ensurepip --default-pip > /dev/null
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-bootstrap.txt
+	@$(VENV)/bin/uv pip uninstall --quiet --python $(PY) pip setuptools
+	@touch $@
+
+$(VENV)/run.stamp: requirements.txt $(VENV)/bin/uv
+	@echo "Installing the locked packages into $(VENV) ..."
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements.txt
 	@touch $@
 

@@ -1,0 +1,1 @@
+"""Every test: unit, integration, dags, catalogue, end_to_end; soak on demand. Uses everything."""

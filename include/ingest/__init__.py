@@ -1,0 +1,1 @@
+"""From a run to landed batches: as-of date, plan, fetch, summary. Uses sources, landing and runs."""

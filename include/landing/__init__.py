@@ -1,0 +1,1 @@
+"""Immutable Parquet files with their manifests, and what has landed so far. Uses sources."""

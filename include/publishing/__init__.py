@@ -1,0 +1,1 @@
+"""Generations of the published file, and the link to the current one. Uses gates."""

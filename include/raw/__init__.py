@@ -1,0 +1,1 @@
+"""The warehouse's append-only tables: landing files become versions of rows. Uses landing and seeds."""

@@ -1,0 +1,1 @@
+"""What each run did: records, releases, incidents, alerts. Uses gates and publishing."""

@@ -1,4 +1,4 @@
-"""Where market data comes from: a live vendor, a folder of files, or a simulation, behind one protocol."""
+"""Where market data come from: a live vendor, a folder of files, a simulation. Uses seeds."""
 
 from include.settings import Settings
 from include.sources.base import Source

@@ -1,0 +1,1 @@
+"""Tests of the DAG files and of runs in real Airflow."""

@@ -1,0 +1,1 @@
+"""Tests through the commands that a user gives, with Airflow and all."""

@@ -1,0 +1,1 @@
+"""Tests of several parts together: real DuckDB, dbt and Great Expectations, no Airflow."""

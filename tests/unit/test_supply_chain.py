@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import re
 import shlex
@@ -49,6 +50,14 @@ def test_every_installation_asks_for_hashes(name: str) -> None:
         for command in re.split("&&", line)
         if "pip install" in command and "--require-hashes" not in command
     ] == []
+
+
+def test_the_environment_keeps_no_old_installers() -> None:
+    """The interpreter brings pip and setuptools of its own age, with known holes; only locked packages stay."""
+    locked = {name.lower() for lock in LOCKS for name in pinned(lock)}
+    installed = {distribution.metadata["Name"].lower() for distribution in importlib.metadata.distributions()}
+    assert "uv" in installed
+    assert installed & {"pip", "setuptools", "wheel"} <= locked
 
 
 def test_ci_installs_by_the_makefile_alone() -> None:
