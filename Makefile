@@ -76,7 +76,7 @@ lint: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy include titans dags tests
-	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models
+	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw
 	@$(PY) -m titans parse
 
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080

@@ -7,20 +7,19 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, AssetAny, task
 from airflow.sdk.exceptions import AirflowFailException
-from wiring import (
+from wiring.forms import as_of_param, known_at_param
+from wiring.runs import (
     ESTIMATES_ASSET,
     FX_ASSET,
-    WRITER_POOL,
-    as_of_param,
     build_settings,
     current_run,
     finish_run,
-    known_at_param,
     prices_asset,
     report_failure,
     run_as_of,
 )
 
+from include.raw.lock import WRITER_POOL
 from include.seeds.read import load_reference
 from include.settings import load_settings
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import FX_ASSET, ingest_params, ingest_tasks, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import FX_ASSET, report_failure
 
 from include.seeds.schedules import INGEST_FX
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
+    from include.runs.facts import PlannedBatch
 
 DOC = """
 ### FX rates
@@ -27,7 +30,7 @@ Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`
 """
 
 
-def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
     from include.ingest.plan import plan_fx
 
     return plan_fx(settings, as_of, params)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ingest_params, ingest_tasks, prices_asset, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import prices_asset, report_failure
 
 from include.seeds.read import load_reference
 from include.seeds.rows import Exchange
 from include.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
+    from include.runs.facts import PlannedBatch
 
 DOC = """
 ### Prices of {name}
@@ -47,7 +50,7 @@ def make_dag(exchange: Exchange) -> DAG:
         tags=["titans", "ingest"],
     )
 
-    def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+    def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
         from include.ingest.plan import plan_prices
 
         return plan_prices(settings, exchange.market, as_of, params)

@@ -147,45 +147,9 @@ class Settings(BaseSettings):
         return YahooConfig(self.yahoo_base_url, self.data_dir / "yahoo", limits)
 
     @property
-    def store_dir(self) -> Path:
-        """The one folder of this source: landing files, warehouse, run records."""
-        return self.data_dir / self.source
-
-    @property
-    def landing_dir(self) -> Path:
-        return self.store_dir / "landing"
-
-    @property
-    def known_at_path(self) -> Path:
-        """What a point-in-time build makes."""
-        return self.store_dir / "known_at" / f"{self.known_at}.duckdb"
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The store's warehouse; of a point-in-time build one of its own, which lasts as long as the build."""
-        folder = self.store_dir / "known_at" / f".{self.known_at}" if self.known_at else self.store_dir
-        return folder / "warehouse.duckdb"
-
-    @property
-    def runs_dir(self) -> Path:
-        return self.store_dir / "runs"
-
-    @property
-    def published_dir(self) -> Path:
-        return self.data_dir / "published"
-
-    @property
-    def published_link(self) -> Path:
-        return self.published_dir / "titans.duckdb"
-
-    @property
     def airflow_home(self) -> Path:
         """Airflow's database, logs and configuration: shared by the sources, as the DAGs are."""
         return self.data_dir / "airflow"
-
-    @property
-    def is_simulated(self) -> bool:
-        return self.source == "sample"
 
 
 _EXPECTED = {

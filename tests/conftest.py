@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,36 +29,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dbt_reads_the_project_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Builds share what the first of them made of the project's files: that takes half a build, and dbt binds its own cache to one warehouse."""
-    invoke_dbt = transform.invoke_dbt
-
-    def invoke(settings: Settings, command: list[str]) -> dict[str, Any]:
-        if command[0] != "build" or settings.dbt_project_dir != PROJECT_ROOT / "dbt_project":
-            return invoke_dbt(settings, command)
-        from dbt.cli import main
-        from dbt.contracts.graph.manifest import Manifest
-        from dbt.parser.manifest import extended_mashumuro_decoder
-
-        # What dbt reads may depend on the variables that it is given.
-        shared = (
-            built_below(tmp_path_factory) / f"parsed-{settings.source}-{'known_at' if settings.known_at else 'now'}"
-        )
-        if not shared.exists():
-            done = invoke_dbt(settings, command)
-            own = shared.with_suffix(f".{os.getpid()}")
-            shutil.copy(settings.warehouse_path.parent / "dbt" / "target" / "partial_parse.msgpack", own)
-            own.replace(shared)
-            return done
-        manifest = Manifest.from_msgpack(shared.read_bytes(), decoder=extended_mashumuro_decoder)
-        manifest.build_flat_graph()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(main, "dbtRunner", partial(main.dbtRunner, manifest))
-            return invoke_dbt(settings, command)
-
+def _one_parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All stores of all workers share the parsed dbt project. Every statement of every build in a log takes a fifth of it."""
+    shared = built_below(tmp_path_factory) / "parsed"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_LOG_LEVEL_FILE", "info")  # each statement of each build on record takes a fifth of it
-        patch.setattr(transform, "invoke_dbt", invoke)
+        patch.setenv("DBT_LOG_LEVEL_FILE", "info")
+        patch.setattr(transform, "manifest_cache", lambda _: shared)
         yield
 
 
@@ -132,7 +107,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
     transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads(
-        (settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
+        (settings.store.root / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
     )
     return parsed
 

@@ -42,7 +42,7 @@ def ingest_all(settings: Settings, as_of: date = AS_OF, wish: TriggerParams | No
         for batch in batches:
             with suppress(PartialFailureError):
                 fetch_batch(settings, batch, run, attempt=1, is_last_attempt=True)
-        summarise(settings, run, as_of)
+        summarise(settings.store, run, as_of)
     finally:
         run.finish(as_of.isoformat())
 
@@ -68,12 +68,12 @@ def run_without_airflow(settings: Settings, as_of: date = AS_OF) -> RunRecord:
 
 def ask(settings: Settings, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """Rows of the published file, opened as any client would."""
-    with duckdb.connect(str(settings.published_link), read_only=True) as connection:
+    with duckdb.connect(str(settings.published.link), read_only=True) as connection:
         return connection.execute(sql, parameters or []).fetchall()
 
 
 def ask_warehouse(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -82,7 +82,7 @@ class Published:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._linked = generations.linked_generation(settings)
+        self._linked = generations.linked_generation(settings.published)
         self._rows = self._headlines()
 
     def _headlines(self) -> list[tuple[Any, ...]]:
@@ -93,10 +93,10 @@ class Published:
 
     def assert_untouched(self) -> None:
         """The link names the same generation, which opens, is read-only and says the same."""
-        assert generations.linked_generation(self._settings) == self._linked
+        assert generations.linked_generation(self._settings.published) == self._linked
         assert self._headlines() == self._rows
         assert len(self._rows) > 10
-        mode = stat.S_IMODE(self._settings.published_link.stat().st_mode)
+        mode = stat.S_IMODE(self._settings.published.link.stat().st_mode)
         assert mode == 0o444
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import TitansError
+from include.files import write_whole
 from include.settings import PROJECT_ROOT
 
 ENTITIES_PAGE = PROJECT_ROOT / "docs" / "ENTITIES.md"
@@ -154,5 +155,5 @@ def write_entities_page(target_dir: Path) -> Path:
     """Write the page out of the manifest in dbt's ``target_dir``, if it says something else than before."""
     page = entities_page(json.loads((target_dir / "manifest.json").read_text(encoding="utf-8")))
     if not ENTITIES_PAGE.exists() or ENTITIES_PAGE.read_text(encoding="utf-8") != page:
-        ENTITIES_PAGE.write_text(page, encoding="utf-8")
+        write_whole(ENTITIES_PAGE, page)
     return ENTITIES_PAGE

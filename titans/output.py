@@ -11,6 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+# A pipe has no width of its own: wide enough for a sentence a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[Console]:

@@ -49,12 +49,13 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     """
     result = PipelineResult()
     as_of = _check_beforehand(settings, result)
-    log = settings.airflow_home / "logs" / "make-run.log"
-    with airflow_lock(settings, "make run"), quiet_libraries(log) as console, airflow_database(settings):
+    home = settings.airflow_home
+    log = home / "logs" / "make-run.log"
+    with airflow_lock(home, "make run"), quiet_libraries(log) as console, airflow_database(home):
         forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
-            set_airflow_environment(settings)
-            prepare_airflow(settings)
+            set_airflow_environment(home)
+            prepare_airflow(home)
             keep_task_logs(log)
             from airflow.dag_processing.dagbag import BundleDagBag
 
@@ -115,13 +116,14 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
 
 def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
-    load_calendars(load_reference(settings.seeds_dir))
+    reference = load_reference(settings.seeds_dir)
+    load_calendars(reference)
     if settings.known_at:
         result.notes.append(
             f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."
         )
         return None
-    source = open_source(settings)
+    source = open_source(settings, reference)
     coverage = source.coverage()
     if settings.as_of is None:
         return coverage.last if coverage else None

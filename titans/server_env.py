@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from include.errors import TitansError
+from include.files import write_whole
 from include.settings import PROJECT_ROOT
 
 IMAGE_UID = 50000
@@ -89,11 +90,7 @@ def write_passwords() -> Path:
             "AIRFLOW_ADMIN_PASSWORD is not set: this command is for the init container. Run make env, then docker compose up."
         )
     target = Path(path)
-    fresh = target.with_suffix(".fresh")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        json.dump({"admin": password}, stream)
-    fresh.replace(target)
+    write_whole(target, json.dumps({"admin": password}), mode=0o600)
     return target
 
 

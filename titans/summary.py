@@ -55,7 +55,7 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
 def print_summary(console: Console, settings: Settings, build: RunRecord, notes: list[str]) -> None:
     """Print the whole summary."""
     published = build.facts(PublishFacts)
-    file = settings.known_at_path if settings.known_at else generations.generation_path(settings, published.generation)
+    file = settings.store.known_at_file if settings.known_at else settings.published.file(published.generation)
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
@@ -66,7 +66,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
             from marts.fct_press_reconciliation where evaluated_at = 'claim_date'
         """).fetchone()
     console.print()
-    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
+    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.store.is_simulated else "")
     if settings.known_at:
         title += f", as known at the end of {settings.known_at:%-d %B %Y}"
     table = Table(
@@ -88,7 +88,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         )
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
-    if settings.is_simulated:
+    if settings.store.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
     if settings.known_at:
@@ -103,10 +103,10 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
     state = "new generation" if published.is_new else "no mart row changed, so no new generation"
     say(
         console,
-        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published_link)} ({published.generation}: {state})",
+        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} ({published.generation}: {state})",
     )
     if published.is_held:
-        held = generations.linked_generation(settings)
+        held = generations.linked_generation(settings.published)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
     say(
         console,

@@ -1,4 +1,4 @@
-{# The order of a row's versions, for dbt, load, gate 1 and retention (include/raw/versions.py reads this file): plain Jinja only. #}
+{# The order of a row's versions. Load, gate 1 and retention read this file too (include/raw/versions.py). #}
 {% macro version_order(row="") -%}
     {%- set prefix = row ~ "." if row else "" -%}
     ({{ prefix }}fetched_at, {{ prefix }}loaded_at, {{ prefix }}batch_id)

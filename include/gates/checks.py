@@ -23,7 +23,7 @@ from include.gates.sql_files import renderer
 Severity = Literal["critical", "warning"]
 
 _KEYS = ("severity", "table", "why")
-_LINE = re.compile(r"-- (\w+): (.*)")
+_LINE = re.compile(r"-- (\w+):(.*)")
 _NEXT_LINE = re.compile(r"-- {2,}(\S.*)")
 
 

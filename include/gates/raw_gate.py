@@ -1,7 +1,7 @@
 """Gate 1: which units (batch and symbol) are fit to build on.
 
-Every check in ``raw/`` returns one row for each unit that fails, with ``batch_id``, ``symbol`` and ``detail``. It reads the
-views of ``raw_views/``: what has been fetched and not judged yet, next to what is already accepted.
+Every check in ``raw/`` returns one row for each unit that fails, with ``batch_id``, ``symbol`` and ``detail``. It reads
+the views of ``raw_views/``: what has been fetched and not judged yet, next to what is already accepted.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def _failed_units(results: Sequence[CheckResult]) -> dict[tuple[str, str], list[
         if result.status == "failed":
             if result.failing_rows > len(result.examples):
                 raise TitansError(
-                    f"{result.failing_rows} units fail {result.name}, more than can be listed: nothing was built. {result.why}"
+                    f"{result.failing_rows} units fail {result.name}, more than can be listed: nothing was built. "
+                    f"{result.why}"
                 )
             for row in result.examples:
                 failed.setdefault((row["batch_id"], row["symbol"]), []).append(f"{result.name}: {row['detail']}")
@@ -117,13 +118,15 @@ def stop_if_too_many(quarantined: Sequence[QuarantinedUnit], symbols: Collection
 
     if lost_pairs:
         raise TitansError(
-            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons_of(lost_pairs)}), and every price in that currency needs it. "
-            "Nothing was published. Repair the rate at the source, or let it in with make release.",
+            f"FX pair {', '.join(lost_pairs)} is quarantined ({reasons_of(lost_pairs)}), "
+            "and every price in that currency needs it. Nothing was published. "
+            "Repair the rate at the source, or let it in with make release.",
             Runbook.FX_PAIR_QUARANTINED,
         )
     if len(lost_prices) > MAX_QUARANTINED_SHARE * len(symbols):
         raise TitansError(
-            f"{len(lost_prices)} of {len(symbols)} symbols are quarantined ({reasons_of(lost_prices)}), more than {MAX_QUARANTINED_SHARE:.0%}. "
-            "Nothing was published. make status lists them; make release lets one in.",
+            f"{len(lost_prices)} of {len(symbols)} symbols are quarantined ({reasons_of(lost_prices)}), "
+            f"more than {MAX_QUARANTINED_SHARE:.0%}. Nothing was published. "
+            "make status lists them; make release lets one in.",
             Runbook.TOO_MANY_QUARANTINED,
         )

@@ -13,8 +13,8 @@ from include.errors import Runbook, TitansError
 class CheckResult(BaseModel):
     """One expectation of a gate, as it came out.
 
-    ``status`` is ``passed``, ``warning`` (failed, of severity warning), ``failed`` (of severity critical) or ``error`` (it could not run,
-    which counts as critical).
+    ``status`` is ``passed``, ``warning`` (failed, of severity warning), ``failed`` (of severity critical) or ``error``
+    (it could not run, which counts as critical).
     """
 
     gate: str
@@ -48,8 +48,8 @@ def refuse(results: Sequence[CheckResult]) -> None:
         return
     shown = "; ".join(f"{result.name} ({result.message or _rows_of(result)})" for result in results[:5])
     raise TitansError(
-        f"{len(results)} critical {'check' if len(results) == 1 else 'checks'} failed: {shown}. What was published before is untouched. "
-        "make status shows the rows.",
+        f"{len(results)} critical {'check' if len(results) == 1 else 'checks'} failed: {shown}. "
+        "What was published before is untouched. make status shows the rows.",
         Runbook.ROWS_LOST
         if any(result.name == "nothing_lost" and result.status == "failed" for result in results)
         else Runbook.GATE_2_FAILED,

@@ -41,7 +41,7 @@ def run_checks(gate: str, warehouse: Path, checks: Sequence[Check]) -> list[Chec
 
 
 def _context() -> Any:
-    """An ephemeral context that reports to nobody and draws no progress bars."""
+    """An ephemeral context that sends no statistics and draws no progress bars."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
@@ -73,7 +73,7 @@ def _validate_table(context: Any, source: Any, gate: str, table: str, checks: li
 
 
 def _expectation(check: Check) -> gx.expectations.Expectation:
-    """The check's query, whose braces GX would read as its own. It prints a line about each query that does not name {batch}."""
+    """The check's query. GX would fill its braces, and prints a line about a query that does not name {batch}."""
     import great_expectations as gx
 
     query = check.query.replace("{", "{{").replace("}", "}}")

@@ -1,4 +1,4 @@
-"""The SQL files of the gates: Jinja as in the dbt project, with its variables and the macros beside the checks."""
+"""The SQL files of the gates: Jinja as in the dbt project, with its variables and its rule which version counts."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from include.dbt_facts import dbt_vars
 from include.errors import TitansError
-from include.raw.versions import version_macros
 
 GATES = Path(__file__).parent
 
 
 def renderer(dbt_project: Path) -> Callable[[Path], str]:
-    """A function that renders a file. It knows ``var()``, the macros of ``macros/`` and the version that counts.
+    """A function that renders a file. It knows ``var()``, the macros of ``macros/`` and dbt's ``latest_version``.
 
     Raises:
         TitansError: the variables of the dbt project cannot be read; later, a file cannot be rendered.
     """
     variables = dbt_vars(dbt_project).model_dump()
     environment = Environment(undefined=StrictUndefined, trim_blocks=True)
-    environment.globals.update(version_macros())
     environment.globals["var"] = variables.__getitem__
 
     def render(path: Path) -> str:
@@ -35,7 +33,7 @@ def renderer(dbt_project: Path) -> Callable[[Path], str]:
         except TemplateError as error:
             raise TitansError(f"{path} is no SQL template ({error.message}): correct it.") from error
 
-    for path in sorted((GATES / "macros").glob("*.sql")):
+    for path in (dbt_project / "macros" / "versions.sql", *sorted((GATES / "macros").glob("*.sql"))):
         module = environment.from_string(path.read_text(encoding="utf-8")).module
         environment.globals.update({name: macro for name, macro in vars(module).items() if not name.startswith("_")})
     return render

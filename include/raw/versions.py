@@ -12,18 +12,16 @@ from include.settings import PROJECT_ROOT
 
 
 @cache
-def version_macros() -> dict[str, Any]:
-    """The macros of that file by name, for a Jinja template."""
+def _macros() -> Any:
     source = PROJECT_ROOT / "dbt_project" / "macros" / "versions.sql"
-    module = Template(source.read_text(encoding="utf-8")).module
-    return {name: macro for name, macro in vars(module).items() if not name.startswith("_")}
+    return Template(source.read_text(encoding="utf-8")).module
 
 
 def version_order(row: str = "") -> str:
-    """The order of versions as an SQL expression; the version that counts is the greatest. ``row`` is the row's alias."""
-    return str(version_macros()["version_order"](row))
+    """The order of versions as an SQL expression: the greatest version counts. ``row`` is the row's alias."""
+    return str(_macros().version_order(row))
 
 
 def latest_version(keys: Sequence[str], row: str = "") -> str:
     """The clause that keeps, of the rows with the same ``keys``, the version that counts."""
-    return str(version_macros()["latest_version"](keys, row))
+    return str(_macros().latest_version(keys, row))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from include.raw.units import QuarantinedUnit
 
@@ -22,7 +22,8 @@ class PlannedBatch(BaseModel):
     """One batch that a run asks for: symbols, or currency pairs such as USDHKD, that need the same window.
 
     Attributes:
-        is_window_given: the trigger named the window or the symbols.
+        start: None asks for all history.
+        is_window_given: the trigger named the window or the symbols, so only an answer to the same question will do.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +35,18 @@ class PlannedBatch(BaseModel):
     start: date | None
     end: date
     is_window_given: bool = False
-    name: str = ""
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know that pydantic decorates properties
+    @property
+    def name(self) -> str:
+        """The label of its task."""
+        count, start = len(self.symbols), self.start or "the beginning"
+        return f"{self.dataset} {self.group} {self.index}: {count} symbols from {start}"
+
+    @property
+    def step(self) -> str:
+        """What its attempts are called in the run record, before their number."""
+        return f"fetch {self.dataset} {self.group} {self.index}"
 
 
 class PlanFacts(StepFacts):

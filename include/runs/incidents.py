@@ -9,6 +9,7 @@ from pathlib import Path
 from include.errors import Runbook
 from include.files import write_whole
 from include.gates.result import CheckResult
+from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.publishing import generations
 from include.runs.alerts import post_text
@@ -29,13 +30,16 @@ def report(settings: Settings, record: RunRecord) -> Path | None:
     Returns:
         The page, or None where the run did not fail.
     """
-    path = incident_path(settings, record)
+    path = incident_path(settings.store, record)
     if record.outcome != "failed" or path.exists():
         return path if path.exists() else None
-    page = _page(settings, record)
+    page = _page(settings.published, record)
     _write(path, f"{page}\n")
     if settings.webhook_url is not None:
-        problem = post_text(settings.webhook_url, _short_text(settings, record, path))
+        problem = post_text(
+            settings.webhook_url,
+            _short_text(record, generations.linked_generation(settings.published), path.relative_to(settings.data_dir)),
+        )
         _write(path, f"{page}\n\nWebhook: {problem or 'told'}.\n")
     return path
 
@@ -63,11 +67,9 @@ def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | No
     return report(settings, record)
 
 
-def incident_path(settings: Settings, record: RunRecord) -> Path:
+def incident_path(store: StorePaths, record: RunRecord) -> Path:
     """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
-    return (
-        settings.store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
-    )
+    return store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
 
 
 def runbook_of(record: RunRecord) -> Runbook:
@@ -76,7 +78,7 @@ def runbook_of(record: RunRecord) -> Runbook:
     return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
 
 
-def _page(settings: Settings, record: RunRecord) -> str:
+def _page(published: PublishedPaths, record: RunRecord) -> str:
     failed = record.failed_step
     lines = [
         f"# {record.dag_id} failed at {failed.step if failed else 'an unknown step'}",
@@ -102,7 +104,7 @@ def _page(settings: Settings, record: RunRecord) -> str:
     if quarantined := record.facts(CheckRawFacts).quarantined:
         lines += ["", "In quarantine:", ""]
         lines += [f"- {unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}" for unit in quarantined]
-    lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
+    lines += ["", "## What people read meanwhile", "", *_published(published, record)]
     return visible("\n".join(lines))
 
 
@@ -113,27 +115,25 @@ def _rows_of(check: CheckResult) -> list[str]:
     return [*lines, f"- and {more} more"] if more > 0 and check.examples else lines
 
 
-def _published(settings: Settings, record: RunRecord) -> list[str]:
-    linked = generations.linked_generation(settings)
-    known = generations.manifests(settings)
-    manifest = next((each for each in known if each.generation == linked), None)
+def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
+    manifest = generations.linked_manifest(published)
     if manifest is None:
         return ["Nothing: no generation has been published yet."]
     lines = [
         f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."
     ]
+    known = generations.manifests(published)
     meanwhile = [each.generation for each in known if each.published_at >= record.started_at]
     lines.append(f"Published since the run began: {', '.join(meanwhile) or 'nothing'}.")
     return lines
 
 
-def _short_text(settings: Settings, record: RunRecord, path: Path) -> str:
+def _short_text(record: RunRecord, linked: str | None, incident: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
-    linked = generations.linked_generation(settings) or "nothing"
     return visible(
-        f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked}.\n"
-        f"What to do: {runbook_of(record).path}. Incident: {path.relative_to(settings.data_dir)}"
+        f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked or 'nothing'}.\n"
+        f"What to do: {runbook_of(record).path}. Incident: {incident}"
     )
 
 

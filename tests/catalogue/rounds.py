@@ -15,7 +15,7 @@ from include.publishing import generations
 from include.settings import load_settings
 from tests.catalogue.mishap import Mishap, Outcome, symbols_that_lost, wrong_values
 from tests.catalogue.worlds import MOST_IN_QUARANTINE, SYMBOLS, Hit, Reference, World
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
     """
     data = reference.copy(folder / "data")
     settings = load_settings(data_dir=str(data))
-    before, landed_before = generations.linked_generation(settings), _landed(data)
+    before, landed_before = generations.linked_generation(settings.published), _landed(data)
     stops = [hit for hit in around.hits if hit.mishap.outcome is Outcome.STOPPED]
     found: list[str] = []
     try:
@@ -73,11 +73,11 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
             for place, text in {"the error": str(error), "make status": status}.items()
             if hit.mishap.tells not in text
         ]
-        if generations.linked_generation(settings) != before:
+        if generations.linked_generation(settings.published) != before:
             found.append("a delivery that was refused has changed what is published")
     else:
         found += [f"{hit.mishap.name} was published" for hit in stops]
-        found += _judge_published(settings.published_link.resolve(), reference, around)
+        found += _judge_published(settings.published.link.resolve(), reference, around)
     is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
     if _landed(data) != landed_before and not is_harmless:
         try:
@@ -85,7 +85,7 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
         except TitansError as error:
             found.append(f"the good delivery afterwards fails: {error}")
         else:
-            good = settings.published_link.resolve()
+            good = settings.published.link.resolve()
             found += [f"after the good delivery {text}" for text in symbols_that_lost(reference.friday, good, [])]
             found += [f"after the good delivery {text}" for text in wrong_values(reference.friday, good, [])]
     shutil.rmtree(data)

@@ -18,11 +18,13 @@ from yfinance.data import YfData
 
 from include.ingest.plan import TriggerParams
 from include.publishing import generations
+from include.seeds import rows as seed_rows
 from include.seeds.read import load_reference
-from include.settings import Settings, load_settings
+from include.settings import RequestLimits, Settings, load_settings
 from include.sources.base import Source
 from include.sources.yahoo import YahooSource
-from include.sources.yahoo.host_guard import HostGuard, Limits
+from include.sources.yahoo.client import YahooClient
+from include.sources.yahoo.host_guard import HostGuard
 from tests.catalogue.mishap import Mishap
 from tests.integration.yahoo_stand_in import YahooStandIn, generate
 from tests.pipeline import build_all, ingest_all
@@ -99,13 +101,14 @@ def _at(now: datetime, budget: Path) -> Iterator[None]:
     budget.unlink(missing_ok=True)
     client = YfData()
     client._cookie = client._crumb = None
-    limits = Limits(
+    limits = RequestLimits(
         requests_per_minute=60, attempts=2, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900
     )
     guard = HostGuard(budget, limits, sleep=lambda _: None)
 
-    def open_source(settings: Settings) -> Source:
-        return YahooSource(settings, clock=lambda: now, guard=guard)
+    def open_source(settings: Settings, reference: seed_rows.Reference) -> Source:
+        client = YahooClient(settings.yahoo.base_url, settings.yahoo.folder / "cache", guard)
+        return YahooSource(reference, client, clock=lambda: now)
 
     with (
         patch("include.ingest.plan.open_source", open_source),
@@ -176,6 +179,6 @@ def prepare(world: World, folder: Path) -> Reference:
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
     world.deliver(folder / "friday", [], 0)
     settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings)
+    generation = generations.linked_generation(settings.published)
     assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", generations.generation_path(settings, generation))
+    return Reference(folder / "thursday", settings.published.file(generation))

@@ -21,7 +21,7 @@ from include.runs.incidents import runbook_of
 from include.runs.records import Run, RunRecord
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -47,7 +47,7 @@ def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path:
     assert (build.state, ingest.state) == ("failed", "failed")
     pages = {
         path.name.split("-", 2)[1].removesuffix(".md"): path.read_text()
-        for path in (settings.store_dir / "incidents").iterdir()
+        for path in (settings.store.incidents).iterdir()
     }
     assert sorted(pages) == ["build_marts", "ingest_fx"]
     assert Runbook.SOURCE_EMPTY.path in pages["build_marts"]
@@ -70,9 +70,9 @@ def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_pat
         pass
     dag = bag.dags["ingest_fx"]
     dag.on_failure_callback({"dag": dag, "run_id": "scheduled__1", "reason": "task_failure"})
-    (page,) = (settings.store_dir / "incidents").iterdir()
+    (page,) = (settings.store.incidents).iterdir()
     assert "ingest_fx failed at the step after plan" in page.read_text()
-    (path,) = settings.runs_dir.glob("*.json")
+    (path,) = settings.store.runs.glob("*.json")
     assert RunRecord.model_validate_json(path.read_text()).outcome == "failed"
 
 
@@ -87,7 +87,7 @@ def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(tmp_path: Path
     }
     assert (result.state, result.record.outcome) == ("failed", "failed")
     assert runbook_of(result.record) is Runbook.KILLED_RUN
-    (page,) = (settings.store_dir / "incidents").iterdir()
+    (page,) = (settings.store.incidents).iterdir()
     assert "left no record" in page.read_text()
 
 
@@ -97,10 +97,10 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     run = Run(settings.store, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
-        step.facts = PlanFacts.model_validate({"batches": [batch.as_dict() for batch in batches]})
+        step.facts = PlanFacts(batches=batches)
     estimates, shares = batches
     fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
-    facts = summarise(settings, run, date(2025, 3, 7))
+    facts = summarise(settings.store, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
     assert facts.failed == sorted(shares.symbols)
     assert record.outcome == "partial"
@@ -113,11 +113,11 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
 def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:
     """A file where the folder should be, which stops the superuser too. Two more attempts would wait for a minute and end alike."""
     settings = load_settings(data_dir=str(tmp_path / "data"))
-    settings.landing_dir.parent.mkdir(parents=True)
-    settings.landing_dir.write_text("in the way")
+    settings.store.landing.parent.mkdir(parents=True)
+    settings.store.landing.write_text("in the way")
     (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
     assert (result.state, result.tasks["fetch_batch[0]"].tries) == ("failed", 1)
     failed = result.record.failed_step
     assert failed is not None
-    assert failed.message.startswith(f"{settings.landing_dir}")
+    assert failed.message.startswith(f"{settings.store.landing}")
     assert "cannot be read or written (Not a directory): free space or change who may write there" in failed.message

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
 
-from include.landing.batches import BatchManifest, landed
+from include.landing.batches import BatchManifest
+from include.landing.index import LandingIndex
 from include.runs.records import RunRecord, run_records
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute
@@ -96,7 +97,7 @@ def _record_of(settings: Settings, run: dict[str, Any]) -> RunRecord:
 
 def _batch_of(settings: Settings, run_id: str) -> BatchManifest:
     name = run_id.replace(":", "-").replace("+", "-")
-    (manifest,) = [manifest for _, manifest in landed(settings) if manifest.run_id.endswith(name)]
+    (manifest,) = [manifest for _, manifest in LandingIndex(settings.store).batches() if manifest.run_id.endswith(name)]
     return manifest
 
 

@@ -19,7 +19,7 @@ def test_windows_in_another_order_end_in_equal_marts(built_sample_store: Setting
     for start, end in ((date(2025, 2, 3), date(2025, 3, 7)), (date(2020, 12, 31), date(2025, 2, 14))):
         ingest_all(settings, wish=TriggerParams(start=start, end=end))
         assert build_all(settings).outcome == "success"
-    straight = generations.last_of_source(built_sample_store)
+    straight = generations.last_of_source(built_sample_store.published, built_sample_store.source)
     assert straight is not None
-    with open_warehouse(settings) as connection:
-        assert changed_tables(connection, generations.generation_path(built_sample_store, straight.generation)) == []
+    with open_warehouse(settings.store) as connection:
+        assert changed_tables(connection, built_sample_store.published.file(straight.generation)) == []

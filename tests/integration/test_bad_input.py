@@ -139,7 +139,7 @@ def test_export_from_before_its_own_data_is_refused(published: tuple[Settings, P
 
 def test_a_second_run_at_the_same_moment_is_told_at_once(published: tuple[Settings, Published]) -> None:
     settings, before = published
-    with airflow_lock(settings, "make run"):
+    with airflow_lock(settings.airflow_home, "make run"):
         assert_refused(
             titans("run", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process", "since 20"
         )
@@ -335,7 +335,7 @@ def test_a_backup_whose_copy_broke_off_is_refused(tmp_path: Path) -> None:
 
 def test_reset_waits_for_whoever_works_on_the_folder(published: tuple[Settings, Published]) -> None:
     settings, before = published
-    with airflow_lock(settings, "make airflow"):
+    with airflow_lock(settings.airflow_home, "make airflow"):
         assert_refused(
             titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(settings.data_dir)),
             "Airflow is at work",

@@ -38,7 +38,7 @@ SEEDS = range(int(os.environ.get("RANDOM_MARKETS", "1")))
 def build_baskets(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Seeds to basket marts, and a reader of them."""
     invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test", "--select", *(f"+{mart}" for mart in MARTS)])
-    return duckdb.connect(str(settings.warehouse_path), read_only=True)
+    return duckdb.connect(str(settings.store.warehouse), read_only=True)
 
 
 def assert_rows(rows: list[tuple[Any, ...]], keys: int, expected: dict[Any, tuple[Any, ...]], what: str) -> None:
@@ -127,7 +127,7 @@ def test_random_markets(seed: int, tmp_path: Path, project_copy: Path) -> None:
     )
     tables = {f"marts.{mart}" for mart in MARTS}
     wanted = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.table in tables]
-    checks = run_checks("check_marts", settings.warehouse_path, wanted)
+    checks = run_checks("check_marts", settings.store.warehouse, wanted)
     assert [
         (check.name, check.message, check.examples[:3]) for check in checks if check.status in ("failed", "error")
     ] == []

@@ -20,8 +20,8 @@ from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
-from titans.release import release_units
-from titans.status import status_lines
+from titans.commands.release import release_units
+from titans.commands.status import status_lines
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def export_of(settings: Settings, market_data: Path, tmp_path: Path, symbol: str
 
 def test_corrupt_warehouse(store: Settings) -> None:
     before = Published(store)
-    store.warehouse_path.write_bytes(b"this is no database" * 1000)
+    store.store.warehouse.write_bytes(b"this is no database" * 1000)
     with pytest.raises(TitansError, match=r"cannot be opened as a DuckDB file.*rebuilt from the landing files"):
         build_all(store)
     assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
     before.assert_untouched()
-    store.warehouse_path.unlink()
+    store.store.warehouse.unlink()
     record = build_all(store)
     assert record.outcome == "success"
     assert record.facts(PublishFacts).is_new is False, "a warehouse rebuilt from landing gives the same marts"
@@ -59,8 +59,8 @@ def test_corrupt_warehouse(store: Settings) -> None:
 def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
     before = Published(store)
     other = store.model_copy(update={"source": "files", "files_dir": market_data})
-    other.store_dir.mkdir(parents=True)
-    store.warehouse_path.rename(other.warehouse_path)
+    other.store.root.mkdir(parents=True)
+    store.store.warehouse.rename(other.store.warehouse)
     ingest_all(other)
     with pytest.raises(TitansError, match="belongs to source sample, and this build is of source files"):
         build_all(other)
@@ -70,7 +70,7 @@ def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None
 def test_two_builds_at_once(store: Settings) -> None:
     before = Published(store)
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
-    with writer_lock(store.warehouse_path, "build_marts.first"), pytest.raises(TitansError, match=refusal):
+    with writer_lock(store.store.warehouse, "build_marts.first"), pytest.raises(TitansError, match=refusal):
         build_all(store)
     assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
     before.assert_untouched()
@@ -224,7 +224,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
     """The published folder on a file system with room for half a generation."""
     small = tmp_path / "small"
     small.mkdir()
-    used = sum(path.stat().st_size for path in store.published_dir.iterdir() if not path.is_symlink())
+    used = sum(path.stat().st_size for path in store.published.folder.iterdir() if not path.is_symlink())
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)],
         capture_output=True,
@@ -234,10 +234,10 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
-        for path in store.published_dir.iterdir():
+        for path in store.published.folder.iterdir():
             subprocess.run(["cp", "-a", str(path), str(small)], check=True)
-        moved = store.published_dir.rename(tmp_path / "moved")
-        store.published_dir.symlink_to(small)
+        moved = store.published.folder.rename(tmp_path / "moved")
+        store.published.folder.symlink_to(small)
         assert moved.exists()
         before = Published(store)
         settings = store.model_copy(update={"dbt_project_dir": project_copy})
@@ -276,4 +276,4 @@ def test_without_share_counts_and_estimates_the_rest_is_published(market_data: P
 
 
 def test_as_of_is_recorded(store: Settings) -> None:
-    assert generations.last_of_source(store).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built
+    assert generations.last_of_source(store.published, store.source).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built

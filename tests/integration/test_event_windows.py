@@ -112,7 +112,7 @@ def test_an_event_outside_the_data_is_named(
         writer.writerow(["last_weekend", "a Saturday", "2025-03-08", "No session, but the data reach to it"])
     invoke_dbt(settings, ["build", "--select", "market_events", "dim_market_events", "fct_event_windows"])
     checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name.startswith("event")]
-    results = {result.name: result for result in run_checks("check_marts", settings.warehouse_path, checks)}
+    results = {result.name: result for result in run_checks("check_marts", settings.store.warehouse, checks)}
     warned = results.pop("events_in_the_data")
     assert (warned.status, {row["event_id"] for row in warned.examples}) == ("warning", {"far_past", "next_week"})
     assert {result.status for result in results.values()} == {"passed"}

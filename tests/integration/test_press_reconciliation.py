@@ -216,4 +216,4 @@ def test_any_measure_of_any_subject_can_be_claimed(
     )
     assert rows == [("not_computable", "there are no data of Hang Seng Index")] * 2
     checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name.startswith("press")]
-    assert {result.status for result in run_checks("check_marts", settings.warehouse_path, checks)} == {"passed"}
+    assert {result.status for result in run_checks("check_marts", settings.store.warehouse, checks)} == {"passed"}

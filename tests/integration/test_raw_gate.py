@@ -15,7 +15,7 @@ import pytest
 from include import build
 from include.errors import TitansError
 from include.gates import raw_gate
-from include.landing.batches import FetchWindow, land
+from include.landing.batches import BatchKey, FetchWindow, land
 from include.runs.facts import CheckRawFacts
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
@@ -68,7 +68,7 @@ def judge(
     ]
     fetched_at = datetime(2025, 3, 8, tzinfo=UTC) + timedelta(minutes=next(_runs))
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
-    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+    land(settings.store, BatchKey(dataset, "hk", 1, f"run{next(_runs)}", 1), Extract(table, fetched_at), windows)
     run = new_run(settings)
     if dataset is not Dataset.PRICES:
         land_prices(settings, series("1810.HK", 50.0))  # a build without any price does not begin
@@ -308,7 +308,7 @@ def land_prices(settings: Settings, rows: list[Row]) -> None:
         symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST
     )
     extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
-    land(settings, Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1, extract, [window])
+    land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1), extract, [window])
 
 
 class TestADeliveryThatTellsHistoryAnew:
@@ -379,6 +379,19 @@ def test_estimates_of_a_receipt_of_eight_shares(settings: Settings, factor: floa
     quarantined, statuses = judge(settings, snapshots[1:], Dataset.ESTIMATES)
     assert quarantined == {}
     assert statuses["estimates_no_jump"] == ("warning" if is_told else "passed")
+
+
+def test_estimates_that_change_their_currency_warn_only(settings: Settings) -> None:
+    snapshots = [
+        {
+            "symbol": "9988.HK", "as_of": day, "metric": "eps", "period_type": "annual", "period_end": date(2025, 3, 31), "period_label": "0y",
+            "mean": 8.1, "currency": currency, "basis_date": LAST,
+        }
+        for day, currency in ((date(2025, 2, 24), "CNY"), (date(2025, 3, 3), "USD"))
+    ]  # fmt: skip
+    quarantined, statuses = judge(settings, snapshots, Dataset.ESTIMATES)
+    assert quarantined == {}
+    assert statuses["estimates_currency_steady"] == "warning"
 
 
 def _prices_of(row: Row) -> Row:

@@ -30,7 +30,7 @@ from include.settings import Settings
 )  # fmt: skip
 def test_the_gate_sees_what_is_wrong(built_real_store: Settings, tmp_path: Path, change: str, check: str) -> None:
     warehouse = tmp_path / "warehouse.duckdb"
-    shutil.copyfile(built_real_store.warehouse_path, warehouse)
+    shutil.copyfile(built_real_store.store.warehouse, warehouse)
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(change)
     checks = [row for row in marts_gate.checks(built_real_store.dbt_project_dir) if row.name == check]

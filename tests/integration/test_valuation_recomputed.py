@@ -27,7 +27,7 @@ from include.sources.base import CurrencyPair, Window
 from include.sources.sample import SampleSource
 from tests.integration.valuation_world import BASKETS, LAST, MOVED_ON, write_world
 from tests.pipeline import ask, run_without_airflow
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 TOLERANCE = 1e-9
 MINOR_UNITS = {"GBp": ("GBP", 100)}
@@ -262,8 +262,9 @@ def store(request: pytest.FixtureRequest) -> tuple[Settings, Inputs, dict[str, l
                 inputs.closes[row.symbol][_day(row.date)] = row.close
         return settings, inputs, baskets
     settings = request.getfixturevalue("built_sample_store")
-    source, window = SampleSource(settings), Window(None, LAST)
-    equities = [row for row in load_reference(settings.seeds_dir).securities if row.kind == "equity"]
+    reference = load_reference(settings.seeds_dir)
+    source, window = SampleSource(reference), Window(None, LAST)
+    equities = [row for row in reference.securities if row.kind == "equity"]
     pairs = [CurrencyPair("USD", "CNY"), CurrencyPair("USD", "HKD")]
     frames = {
         "prices": source.prices(equities, window).table.to_pandas(),

@@ -82,9 +82,9 @@ class StageKiller:
             data = self.folder / f"reference-{truth}"
             settings = settings_of(data, write_truth(self.folder / f"export-{truth}", truth), 0)
             self._undisturbed(settings, _new_id(), STAGES[0])
-            last = generations.last_of_source(settings)
+            last = generations.last_of_source(settings.published, settings.source)
             assert last is not None, "an undisturbed run publishes"
-            self.references[str(truth)] = generations.generation_path(settings, last.generation)
+            self.references[str(truth)] = settings.published.file(last.generation)
         names = list(self.references)
         for one, two in pairwise(names):
             assert differences(self.references[one], self.references[two]), (

@@ -86,7 +86,7 @@ def test_page_says_what_failed_on_which_rows_what_is_published_and_what_to_do(se
         "1 critical check failed", "symbol=0700.HK, month=2025-03", "- and 10 more", "Nothing: no generation has been published yet",
     ):  # fmt: skip
         assert words in text
-    assert path.parent == settings.store_dir / "incidents"
+    assert path.parent == settings.store.incidents
 
 
 def test_symbols_that_could_not_be_fetched_are_listed(settings: Settings) -> None:
@@ -107,7 +107,7 @@ def test_a_run_that_did_not_fail_makes_no_page(settings: Settings) -> None:
     with run.step("publish"):
         pass
     assert report(settings, run.finish(None, "publish")) is None
-    assert not (settings.store_dir / "incidents").exists()
+    assert not (settings.store.incidents).exists()
 
 
 def test_the_callback_after_the_last_task_makes_no_second_page(settings: Settings, receiver: Receiver) -> None:
@@ -115,7 +115,7 @@ def test_the_callback_after_the_last_task_makes_no_second_page(settings: Setting
     record = failed_run(told)
     first = report(told, record)
     assert report_unrecorded(told, record.dag_id, record.run_id) == first
-    assert len(list((settings.store_dir / "incidents").iterdir())) == 1
+    assert len(list((settings.store.incidents).iterdir())) == 1
     assert len(receiver.bodies) == 1
 
 
@@ -194,7 +194,7 @@ def test_a_long_text_is_cut(receiver: Receiver) -> None:
 def test_a_full_disk_still_reaches_the_webhook(settings: Settings, receiver: Receiver) -> None:
     told = settings.model_copy(update={"webhook_url": SecretStr(receiver.url)})
     record = failed_run(told)
-    (told.store_dir / "incidents").write_text("a file where the folder should be")
+    (told.store.incidents).write_text("a file where the folder should be")
     report(told, record)
     assert len(receiver.bodies) == 1
 

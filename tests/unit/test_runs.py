@@ -61,7 +61,7 @@ def test_a_damaged_record_does_not_hide_the_others(settings: Settings) -> None:
     with run.step("load"):
         pass
     run.finish(None)
-    (settings.runs_dir / "build_marts.two.json").write_text('{"run_id": ')
+    (settings.store.runs / "build_marts.two.json").write_text('{"run_id": ')
     assert [record.run_id for record in run_records(settings.store)] == ["one"]
 
 
@@ -71,8 +71,8 @@ def test_no_run_id_leaves_the_folder(settings: Settings, run_id: str) -> None:
     with run.step("load"):
         pass
     run.finish(None)
-    (path,) = settings.runs_dir.glob("*.json")
-    assert path.parent == settings.runs_dir
+    (path,) = settings.store.runs.glob("*.json")
+    assert path.parent == settings.store.runs
 
 
 def test_releases_stay_on_record(settings: Settings) -> None:

@@ -15,7 +15,7 @@ import pytest
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.seeds.rows import Security
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import SampleSource, facts
 from include.sources.sample.paths import bridge, fold, normals
@@ -94,7 +94,7 @@ def deliver(source: SampleSource, dataset: Dataset, window: Window) -> Extract:
 
 @pytest.fixture(scope="module")
 def source() -> SampleSource:
-    return SampleSource(Settings(dbt_project_dir=SEEDS.parent))
+    return SampleSource(load_reference(SEEDS))
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +175,8 @@ class TestDeterminism:
         with (project_copy / "seeds" / "calendar_overrides.csv").open("a", encoding="utf-8") as file:
             # The last one is the day of an anchor.
             file.write("XHKG,2022-05-10,false,test\nXHKG,2024-06-28,false,test\n")
-        rows = (
-            SampleSource(Settings(dbt_project_dir=project_copy))
-            .prices([security("0700.HK")], ALL_HISTORY)
-            .table.to_pylist()
-        )
+        source = SampleSource(load_reference(project_copy / "seeds"))
+        rows = source.prices([security("0700.HK")], ALL_HISTORY).table.to_pylist()
         gone = {date(2022, 5, 10), date(2024, 6, 28)}
         assert {row["date"] for row in series["0700.HK"]} - {row["date"] for row in rows} == gone
         untouched = [row for row in series["0700.HK"] if row["date"].year in (2021, 2023, 2025)]

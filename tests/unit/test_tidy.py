@@ -13,7 +13,7 @@ from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, run_records
 from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_settings
-from titans.tidy import KEPT_RUNS, remove_old_records
+from titans.commands.tidy import KEPT_RUNS, remove_old_records
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -58,7 +58,7 @@ def test_data_releases_and_published_files_stay_for_good(settings: Settings) -> 
     ]  # fmt: skip
     paths = [make(settings, name, 4000) for name in names]
     record_release(settings.store, "prices-hk-001", "1810.HK", "looked at it")
-    for path in (settings.runs_dir / "releases").iterdir():
+    for path in (settings.store.runs / "releases").iterdir():
         age(path, 4000)
         paths.append(path)
     remove_old_records(settings, NOW)
@@ -73,7 +73,7 @@ def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings
                 unit = QuarantinedUnit(batch_id="b", dataset="prices", symbol="TSM", reasons=["why"])
                 step.facts = CheckRawFacts(quarantined=[unit])
             run.finish(None)
-            age(settings.runs_dir / f"{run.name}.json", 100 - number)
+            age(settings.store.runs / f"{run.name}.json", 100 - number)
     lines = remove_old_records(settings, NOW)
     assert lines[0] == "Removed 6 run records older than 30 days."
     kept = [record.run_id for record in run_records(settings.store, "build_marts")]

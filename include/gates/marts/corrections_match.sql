@@ -1,7 +1,7 @@
 -- severity: warning
 -- table: staging.stg_vendor_corrections
--- why: A correction that stands over no row of the vendor's corrects nothing: the symbol, the day or the field is wrong,
---   or the vendor lacks the row.
+-- why: A correction that stands over no row of the vendor's corrects nothing: the symbol, the day or the field is
+--   wrong, or the vendor lacks the row.
 
 select
     symbol,

@@ -1,7 +1,7 @@
 -- severity: critical
 -- table: marts.fct_event_windows
--- why: From one session of a window to the next the level moves by the subject's own return of the day: otherwise levels
---   of two subjects were mixed up.
+-- why: From one session of a window to the next the level moves by the subject's own return of the day: otherwise
+--   levels of two subjects were mixed up.
 
 with daily as (
     select

@@ -12,7 +12,10 @@ from marts.fct_event_windows
 group by event_id, subject_id
 having
     count(*) filter (
-        where session_offset = 0 and cumulative_return = 0 and date between event_date - {{ var("max_headline_age_days") }} and event_date
+        where
+        session_offset = 0
+        and cumulative_return = 0
+        and date between event_date - {{ var("max_headline_age_days") }} and event_date
     ) <> 1
     or min(session_offset) < -{{ var("event_sessions_before") }}
     or max(session_offset) > {{ var("event_sessions_after") }}

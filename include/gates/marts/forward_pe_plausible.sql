@@ -1,8 +1,8 @@
 {% set min_forward_pe = 3 %}
 -- severity: warning
 -- table: marts.fct_security_valuation_daily
--- why: A price of less than {{ min_forward_pe }} years' earnings: an estimate per depositary receipt, in another unit or
---   under the wrong currency looks like this.
+-- why: A price of less than {{ min_forward_pe }} years' earnings: an estimate per depositary receipt, in another unit
+--   or under the wrong currency looks like this.
 
 with last_day as (
     select *

@@ -1,7 +1,7 @@
 -- severity: critical
 -- table: quality.rows_before
--- why: Rows of the last generation are gone. Look for a changed calendar_overrides.csv, a quarantined unit or a withdrawn
---   file and undo it; only if they are meant to go, ACCEPT_LOSS="reason" lets one build pass.
+-- why: Rows of the last generation are gone. Look for a changed calendar_overrides.csv, a quarantined unit or a
+--   withdrawn file and undo it; only if they are meant to go, ACCEPT_LOSS="reason" lets one build pass.
 
 select
     before.table_name,

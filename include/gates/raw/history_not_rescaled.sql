@@ -1,7 +1,7 @@
 -- severity: critical
 -- table: quality.restated_prices
--- why: {{ min_restated_sessions() }} closes or more are restated by one factor that no split explains: prices adjusted for
---   dividends, or in another unit.
+-- why: {{ min_restated_sessions() }} closes or more are restated by one factor that no split explains: prices adjusted
+--   for dividends, or in another unit.
 
 with compared as (
     select

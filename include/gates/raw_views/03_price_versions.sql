@@ -1,11 +1,13 @@
--- Every version of a price that is not in quarantine, with the corrections laid over it as the marts do, on one split basis.
+-- Every version of a price that is not in quarantine, with the corrections laid over it as the marts do, on one split
+-- basis.
 create or replace view quality.price_versions as
 with versions as (
     select
         prices.*,
         verdicts.verdict in ('accepted', 'released') as is_accepted
     from raw.prices as prices
-    left join raw.current_verdicts as verdicts on prices.batch_id = verdicts.batch_id and prices.symbol = verdicts.symbol
+    left join raw.current_verdicts as verdicts
+        on prices.batch_id = verdicts.batch_id and prices.symbol = verdicts.symbol
     where verdicts.verdict is distinct from 'quarantined'
 ),
 

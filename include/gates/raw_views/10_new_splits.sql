@@ -1,12 +1,14 @@
--- Each split that no accepted unit has, beside the closes before its ex-date: as they were without it (by a fetch of before,
--- or one that covered that day and had no split), and as the unit has them now. What it does not change is not stored again.
+-- Each split that no accepted unit has, beside the closes before its ex-date: as they were without it (by a fetch of
+-- before, or one that covered that day and had no split), and as the unit has them now. What it does not change is not
+-- stored again.
 create or replace view quality.new_splits as
 with known as (
     select
         actions.symbol,
         actions.date
     from raw.corporate_actions as actions
-    inner join raw.current_verdicts as verdicts on actions.batch_id = verdicts.batch_id and actions.symbol = verdicts.symbol
+    inner join raw.current_verdicts as verdicts
+        on actions.batch_id = verdicts.batch_id and actions.symbol = verdicts.symbol
     where actions.action = 'split' and actions.value > 0 and verdicts.verdict in ('accepted', 'released')
     union
     select

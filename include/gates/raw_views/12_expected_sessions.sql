@@ -1,4 +1,4 @@
--- The sessions that each pending price unit should cover: from the symbol's first price or the window's start to the window's end.
+-- The sessions that each pending price unit should cover: from the symbol's first price to the window's end.
 create or replace table quality.expected_sessions as
 with firsts as (
     select

@@ -6,16 +6,19 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from include.errors import TitansError
+from include.paths import PublishedPaths
 from include.plain_text import visible
 from include.publishing.generations import linked_generation
-from include.settings import Settings
+from include.settings import load_settings
+from titans.output import console
 
 MAX_ROWS = 1000
 LONGEST_SECONDS = 300.0
@@ -40,40 +43,49 @@ _FEW_COLUMNS = 4
 """So few may be folded; more of them that do not fit beside each other are printed below each other."""
 
 
+def query(sql: Annotated[str, typer.Argument(help="One SQL statement; without it, a prompt.")] = "") -> None:
+    """Ask the published file, read-only."""
+    published = load_settings().published
+    if sql:
+        show(console, published, sql)
+    else:
+        prompt(console, published)
+
+
 @contextmanager
-def open_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_published(published: PublishedPaths) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to the generation that the link names.
 
     Raises:
         TitansError: nothing is published.
     """
-    if linked_generation(settings) is None:
-        raise TitansError(f"Nothing is published at {settings.published_link}: run make run first.")
-    with duckdb.connect(str(settings.published_link.resolve()), read_only=True) as connection:
+    if linked_generation(published) is None:
+        raise TitansError(f"Nothing is published at {published.link}: run make run first.")
+    with duckdb.connect(str(published.link.resolve()), read_only=True) as connection:
         connection.execute("set schema = 'marts'")
         for setting in _SHUT_OFF:
             connection.execute(f"set {setting}")
         yield connection
 
 
-def show(console: Console, settings: Settings, sql: str) -> None:
+def show(console: Console, published: PublishedPaths, sql: str) -> None:
     """Run one statement and print its rows as a table.
 
     Raises:
         TitansError: the statement failed, says what DuckDB said; or it was stopped.
     """
-    with open_published(settings) as connection:
+    with open_published(published) as connection:
         _print_result(console, connection, sql)
 
 
-def prompt(console: Console, settings: Settings) -> None:
+def prompt(console: Console, published: PublishedPaths) -> None:
     """Read statements, each to its semicolon, until ``exit`` or the end of input."""
     import readline  # noqa: F401  # gives input() its line editing
 
     console.print(
         "Titans, read-only. Tables are in marts and ops: show tables; A statement ends with a semicolon; exit ends."
     )
-    with open_published(settings) as connection:
+    with open_published(published) as connection:
         for statement in _statements():
             try:
                 _print_result(console, connection, statement)

@@ -8,21 +8,18 @@ import sys
 import tempfile
 import time
 
-from rich.console import Console
 from rich.table import Table
 
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT
+from titans.output import console
 
 _LINE = re.compile(r"^\S (?P<part>\w[\w ]*?) +(?P<seconds>\d+\.\d) s ")
 
 
-def print_bench(console: Console) -> None:
-    """Run the sample twice in processes of their own and a data folder of their own, as a user would.
-
-    Raises:
-        TitansError: a run failed.
-    """
+def bench() -> None:
+    """Time a run from nothing and a second one, part by part."""
+    # In processes and a data folder of their own, as a user would.
     with tempfile.TemporaryDirectory() as folder:
         runs = [_run(folder) for _ in range(2)]
     table = Table("part", "first run", "second run", box=None, header_style="bold")

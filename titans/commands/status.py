@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import typer
 
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
+from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.publishing import generations
 from include.runs.facts import LoadFacts, PublishFacts
@@ -17,15 +19,17 @@ from include.runs.records import RunRecord, damaged_files, run_records, symbols_
 from include.runs.releases import quarantined_units
 from include.seeds.read import load_reference
 from include.seeds.schedules import Schedule, ingest_schedules
-from include.settings import SOURCE_NAMES, Settings
+from include.settings import SOURCE_NAMES, Settings, load_settings
+from titans.output import console
 
 
-def print_status(console: Console, settings: Settings, now: datetime | None = None) -> bool:
-    """Print it; returns whether anything is red, for a script that watches."""
-    now = now or datetime.now(UTC)
+def status() -> None:
+    """What is published and how old, what failed and why, what is quarantined, late or held; ends with 1 where something is red."""
+    settings, now = load_settings(), datetime.now(UTC)
     for label, text in status_lines(settings, now):
         console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
-    return is_red(settings, now)
+    if is_red(settings, now):
+        raise typer.Exit(1)
 
 
 def is_red(settings: Settings, now: datetime) -> bool:
@@ -33,9 +37,10 @@ def is_red(settings: Settings, now: datetime) -> bool:
 
     Quarantine, late symbols of a closed source and a held link are shown and are not red: what is published is right, and nothing stopped.
     """
+    schedules = _schedules(settings.seeds_dir)
     return any(
-        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store.store)))
-        or _overdue(store, now)
+        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
+        or _overdue(store, schedules, now)
         for store in stores(settings)
     )
 
@@ -46,38 +51,39 @@ def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
 
 def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """Label and text of each line: the link, then the runs of every source that has a store."""
-    lines = [_published(settings, now)]
-    if (held := generations.hold(settings)) is not None:
+    published, schedules = settings.published, _schedules(settings.seeds_dir)
+    lines = [_published(published, now)]
+    if (held := generations.hold(published)) is not None:
         lines.append(
             (
                 "Held",
                 f"on {held.generation} since {_ago(now - held.since)}; make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
             )
         )
-    earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(settings))]
+    earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
     for store in stores(settings):
-        lines += _store_lines(store, now)
-    lines.append(("Next", _next_runs(settings, now)))
+        lines += _store_lines(store, schedules, now)
+    lines.append(("Next", _next_runs(schedules, now)))
     return lines
 
 
-def stores(settings: Settings) -> list[Settings]:
-    """Settings of each source that has run records; those given if none has."""
-    found = [settings.model_copy(update={"source": name}) for name in SOURCE_NAMES]
-    return [each for each in found if each.runs_dir.is_dir()] or [settings]
+def stores(settings: Settings) -> list[StorePaths]:
+    """The stores that have run records; the one of the settings if none has."""
+    found = [settings.store_of(name) for name in SOURCE_NAMES]
+    return [store for store in found if store.runs.is_dir()] or [settings.store.present]
 
 
-def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
-    builds = run_records(settings.store, "build_marts")
+def _store_lines(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
+    builds = run_records(store, "build_marts")
     if builds:
         lines = _build(builds[-1], now)
     else:
-        lines = [("Build", f"{settings.source} has not been built yet: make run SOURCE={settings.source}")]
-    lines += _ingests(settings, now)
-    lines += _overdue(settings, now)
-    quarantined = quarantined_units(settings.store)
+        lines = [("Build", f"{store.source} has not been built yet: make run SOURCE={store.source}")]
+    lines += _ingests(store, now)
+    lines += _overdue(store, schedules, now)
+    quarantined = quarantined_units(store)
     for unit in quarantined[:_MAX_UNITS]:
         lines.append(
             (
@@ -87,7 +93,7 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
         )
     if len(quarantined) > _MAX_UNITS:
         lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
-    if damaged := damaged_files(settings.store):
+    if damaged := damaged_files(store):
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         lines.append(
             (
@@ -95,7 +101,7 @@ def _store_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
                 f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own",
             )
         )
-    if unfinished := unfinished_runs(settings.store):
+    if unfinished := unfinished_runs(store):
         lines.append(
             (
                 "Unfinished",
@@ -109,21 +115,20 @@ _MAX_UNITS = 5
 _GRACE = timedelta(hours=2)
 
 
-def _published(settings: Settings, now: datetime) -> tuple[str, str]:
-    linked = generations.linked_generation(settings)
-    manifest = next((each for each in generations.manifests(settings) if each.generation == linked), None)
+def _published(published: PublishedPaths, now: datetime) -> tuple[str, str]:
+    linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
     if manifest is None and linked is not None:
         return (
             "Published",
             f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one",
         )
     if manifest is None:
-        return "Published", f"nothing at {settings.published_link}: make run"
+        return "Published", f"nothing at {published.link}: make run"
     label = "simulated, " if manifest.is_simulated else ""
     age = _ago(now - manifest.published_at)
     return (
         "Published",
-        f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {settings.published_link}",
+        f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {published.link}",
     )
 
 
@@ -163,10 +168,10 @@ def _row(values: dict[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+def _ingests(store: StorePaths, now: datetime) -> list[tuple[str, str]]:
     """The last run of each ingest DAG, if anything of it failed."""
     lines = []
-    for record in _last_of_each_dag(run_records(settings.store, "ingest_")):
+    for record in _last_of_each_dag(run_records(store, "ingest_")):
         if record.outcome in ("failed", "partial"):
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             reasons = "; ".join(symbols_by_reason(finals.items())[:3])
@@ -180,13 +185,13 @@ def _ingests(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     return lines
 
 
-def _overdue(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+def _overdue(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
     """Ingest DAGs of a live source whose last slot passed two hours ago without a run since. A closed source cannot be late by the clock."""
-    if settings.source != "yahoo":
+    if store.source != "yahoo":
         return []
-    last = {record.dag_id: record.ended_at for record in run_records(settings.store, "ingest_")}
+    last = {record.dag_id: record.ended_at for record in run_records(store, "ingest_")}
     lines = []
-    for schedule in _schedules(settings):
+    for schedule in schedules:
         slot = schedule.last_before(now - _GRACE)
         if schedule.dag_id in last and last[schedule.dag_id] < slot:
             ran = _ago(now - last[schedule.dag_id])
@@ -196,8 +201,8 @@ def _overdue(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     return lines
 
 
-def _next_runs(settings: Settings, now: datetime) -> str:
-    slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in _schedules(settings))
+def _next_runs(schedules: list[Schedule], now: datetime) -> str:
+    slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in schedules)
     if not slots:
         return "unknown, for the seeds cannot be read"
     return (
@@ -206,10 +211,10 @@ def _next_runs(settings: Settings, now: datetime) -> str:
     )
 
 
-def _schedules(settings: Settings) -> list[Schedule]:
-    """None where the seeds cannot be read: whoever asks for the status wants the rest all the more."""
+def _schedules(seeds_dir: Path) -> list[Schedule]:
+    """None where the seeds cannot be read: the rest of the status is wanted all the more."""
     try:
-        return ingest_schedules(load_reference(settings.seeds_dir))
+        return ingest_schedules(load_reference(seeds_dir))
     except TitansError:
         return []
 

@@ -8,11 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from include.errors import TitansError
+from include.paths import StorePaths
 from include.raw.retention import retire_history
-from include.settings import SOURCE_NAMES, Settings
+from include.settings import SOURCE_NAMES, Settings, load_settings
+from titans.output import console
 
 KEPT_RUNS = 20
 """Run records of each DAG that stay whatever their age: the quarantine and what the last builds said are read from them."""
+
+
+def tidy() -> None:
+    """Remove run records, incidents and logs older than TITANS_KEEP_RECORDS_DAYS and, if TITANS_KEEP_HISTORY_DAYS is set, history older than that."""
+    settings = load_settings()
+    for line in [*remove_old_records(settings), *remove_old_history(settings)]:
+        console.print(line, soft_wrap=True)
 
 
 def remove_old_history(settings: Settings) -> list[str]:
@@ -28,9 +37,7 @@ def remove_old_history(settings: Settings) -> list[str]:
         return ["Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."]
     lines = []
     for name in SOURCE_NAMES:
-        retired = retire_history(
-            settings.model_copy(update={"source": name, "known_at": None}), settings.keep_history_days
-        )
+        retired = retire_history(settings.store_of(name), settings.keep_history_days)
         if retired:
             lines.append(
                 f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions of source {name}; "
@@ -52,10 +59,10 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> list[
         TitansError: a file cannot be removed.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_records_days)
-    stores = [settings.model_copy(update={"source": name}) for name in SOURCE_NAMES]
+    stores = [settings.store_of(name) for name in SOURCE_NAMES]
     found = {
         "run records": [path for store in stores for path in _run_records(store)],
-        "incidents": [path for store in stores for path in (store.store_dir / "incidents").glob("*.md")],
+        "incidents": [path for store in stores for path in store.incidents.glob("*.md")],
         "log files": list((settings.airflow_home / "logs").rglob("*.log")),
     }
     lines = []
@@ -73,10 +80,10 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> list[
     return lines
 
 
-def _run_records(store: Settings) -> Iterator[Path]:
+def _run_records(store: StorePaths) -> Iterator[Path]:
     """Those that may go: all but the last of each DAG."""
     by_dag: dict[str, list[Path]] = {}
-    for path in store.runs_dir.glob("*.json"):
+    for path in store.runs.glob("*.json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
     for paths in by_dag.values():
         yield from sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]

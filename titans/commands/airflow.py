@@ -11,16 +11,17 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Annotated
 
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
-from rich.console import Console
+import typer
 
 from include.errors import TitansError
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
-from include.settings import Settings
+from include.settings import Settings, load_settings
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
-from titans.output import quiet_libraries
+from titans.output import console, quiet_libraries
 
 # In this order, and the scheduler once the API answers: a task that starts before fails, and with it the slot that a scheduler catches up on when it starts.
 # `airflow standalone` starts the same four, but also two log servers, which listen on every interface. Here the UI reads the log files itself.
@@ -45,29 +46,31 @@ class _Stopped(Exception):  # noqa: N818  # a wish, not an error
     """Somebody wants the server to stop."""
 
 
-def serve(console: Console, settings: Settings, port_text: str) -> None:
+def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
+    """Serve the Airflow UI and run the schedules, until Ctrl-C."""
+    settings, number = load_settings(), _port(port)
+    load_calendars(load_reference(settings.seeds_dir))
+    _check_port(number)
+    with airflow_lock(settings.airflow_home, "make airflow"):
+        _serve(settings, number)
+
+
+def _serve(settings: Settings, port: int) -> None:
     """Run Airflow's components until Ctrl-C, a hangup or a SIGTERM, then stop all of them.
 
     Raises:
-        TitansError: the port is no port or taken, another Airflow is at work on the data folder, or a component ended by itself.
+        TitansError: a component ended by itself.
     """
-    port = _port(port_text)
-    load_calendars(load_reference(settings.seeds_dir))
-    _check_port(port)
-    with airflow_lock(settings, "make airflow"):
-        _serve(console, settings, port)
-
-
-def _serve(console: Console, settings: Settings, port: int) -> None:
-    set_airflow_environment(settings, port)
-    logs = settings.airflow_home / "logs"
-    with quiet_libraries(logs / "make-airflow.log"), airflow_database(settings):
-        prepare_airflow(settings)
+    home = settings.airflow_home
+    set_airflow_environment(home, port)
+    logs = home / "logs"
+    with quiet_libraries(logs / "make-airflow.log"), airflow_database(home):
+        prepare_airflow(home)
         from airflow.configuration import write_default_airflow_configuration_if_needed
 
         # Holds the keys that the components share: each would make its own otherwise.
         write_default_airflow_configuration_if_needed()
-    password = _password(settings)
+    password = _password(home)
     console.print(
         f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True
     )
@@ -162,9 +165,9 @@ def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def _password(settings: Settings) -> str:
+def _password(home: Path) -> str:
     """The admin's password, made once and readable by its owner only."""
-    path = settings.airflow_home / "passwords.json"
+    path = home / "passwords.json"
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({"admin": secrets.token_urlsafe(16)}, file)

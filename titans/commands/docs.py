@@ -6,9 +6,15 @@ from pathlib import Path
 
 from include.errors import TitansError
 from include.raw.lock import writer_lock
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.transform import invoke_dbt
 from titans.entities import ENTITIES_PAGE, write_entities_page
+from titans.output import console
+
+
+def docs() -> None:
+    """Write the dbt docs as one HTML file."""
+    console.print(f"Wrote {write_docs(load_settings())}: open it in a browser.", soft_wrap=True)
 
 
 def write_docs(settings: Settings) -> Path:
@@ -17,13 +23,13 @@ def write_docs(settings: Settings) -> Path:
     Raises:
         TitansError: there is no warehouse yet, or a build is writing it.
     """
-    if not settings.warehouse_path.exists():
+    if not settings.store.warehouse.exists():
         raise TitansError(
             f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first."
         )
-    with writer_lock(settings.warehouse_path, "make docs"):
+    with writer_lock(settings.store.warehouse, "make docs"):
         invoke_dbt(settings, ["docs", "generate", "--static"])
-    target = settings.store_dir / "dbt" / "target"
+    target = settings.store.root / "dbt" / "target"
     if settings.dbt_project_dir == PROJECT_ROOT / "dbt_project" and ENTITIES_PAGE.parent.is_dir():
         write_entities_page(target)
     return target / "static_index.html"
