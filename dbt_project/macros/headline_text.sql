@@ -30,7 +30,8 @@
     map(['{{ texts.keys() | join("', '") }}'], [{{ texts.values() | join(", ") }}])
 {%- endmacro %}
 
-{# The parts of a template, split before each placeholder, with the placeholder at their beginning filled in; NULL where it is empty or unknown. #}
+{# The parts of a template, split before each placeholder and with it filled in. A part is NULL where its placeholder is #}
+{# empty or unknown. #}
 {% macro filled_parts(template, placeholders) -%}
     list_transform(
         string_split({{ template }}, '{'),

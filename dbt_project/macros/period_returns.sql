@@ -1,4 +1,4 @@
-{# Columns `<prefix><period>` = value / base value - 1, for use with period_joins. A base older than allowed gives NULL. #}
+{# Columns `<prefix><period>` = value / base value - 1, for use with period_joins. A base that is too old gives NULL. #}
 {% macro period_returns(values, row="s") -%}
     {%- for prefix, value in values.items() -%}
         {%- set is_last_value = loop.last -%}

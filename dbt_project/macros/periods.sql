@@ -1,4 +1,4 @@
-{# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps month ends when it subtracts months. #}
+{# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps the ends of months. #}
 {% macro period_target(period, date) -%}
     {%- set targets = {
         "1d": "(" ~ date ~ " - 1)",

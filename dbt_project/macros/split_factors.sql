@@ -1,4 +1,4 @@
-{# Joins the product of the ratios of all splits after `basis_date`: what brings a value to the latest basis. Use with split_factor(). #}
+{# Joins the product of the ratios of all splits after `basis_date`, which brings a value to the latest basis. For split_factor(). #}
 {% macro split_factor_join(row) -%}
     asof left join {{ ref("int_split_factors") }} as split_factors
         on {{ row }}.symbol = split_factors.symbol and {{ row }}.basis_date < split_factors.ex_date

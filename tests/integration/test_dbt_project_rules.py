@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from include.dbt_facts import dbt_vars
 from include.gates import marts_gate
 from include.settings import PROJECT_ROOT, Settings
 from tests.dbt_project import DBT_PROJECT, PUBLISHED, Node, Project, hold, layer
@@ -215,6 +216,35 @@ def test_every_seed_and_its_columns_are_described(project: Project) -> None:
             if column not in header
         ]
     hold(bare)
+
+
+def test_headline_templates_name_measures_and_placeholders_that_exist(project: Project) -> None:
+    def rows(name: str) -> list[dict[str, str]]:
+        with (DBT_PROJECT / "facts" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    filled = set(re.findall(r'^        "(\w+)": ', project.macros["headline_placeholders"]["macro_sql"], re.MULTILINE))
+    assert {"subject", "percent", "date"} <= filled, "the macro was read wrongly"
+    periods = dbt_vars(DBT_PROJECT).periods
+    measured = {
+        (row["subject_kind"], row["measure"].replace("{period}", period))
+        for row in rows("measures")
+        for period in periods
+    }
+    wrong, seen = [], set()
+    for row in rows("headline_templates"):
+        key = (row["subject_kind"], row["measure"], row["outcome"])
+        name = " ".join(key)
+        wrong += [f"{name}: there are two templates"] if key in seen else []
+        wrong += [f"{name}: measures.csv has no such measure"] if key[:2] not in measured else []
+        wrong += [
+            f"{name}: the macro headline_placeholders does not fill {{{placeholder}}}"
+            for placeholder in re.findall(r"\{(.*?)\}", row["value_text"] + row["sentence"])
+            if placeholder not in filled
+        ]
+        seen.add(key)
+    assert seen
+    hold(wrong)
 
 
 def test_every_source_and_its_columns_are_described(project: Project, built_sample_store: Settings) -> None:

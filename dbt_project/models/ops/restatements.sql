@@ -1,5 +1,6 @@
--- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is the split is no restatement.
--- `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied.
+-- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
+-- the split is no restatement. `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price
+-- is divided by the ratio, a share count multiplied.
 {% set values = [
     {"relation": ref("stg_prices"), "field": "'close'", "told": "close", "exponent": "-1"},
     {"relation": "actions", "field": "field", "told": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},

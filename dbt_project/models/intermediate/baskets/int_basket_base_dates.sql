@@ -1,5 +1,5 @@
--- Where each basket starts: the first session of any member on which all initial members are priced, not before the seed's own base date.
--- Weights by market value also need a share count of each: none is carried back for a weight.
+-- Where each basket starts: the first session of any member on which all initial members are priced, not before the
+-- seed's own base date. Weights by market value also need a share count of each: none is carried back for a weight.
 with members as (
     select
         members.basket_id,

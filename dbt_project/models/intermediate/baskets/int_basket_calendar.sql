@@ -1,5 +1,5 @@
--- The days of each basket that have data: every session of an exchange of which it holds something, and the days on which it is rebalanced.
--- The day of a rebalance belongs to the holdings before it, the base date to the first.
+-- The days of each basket that have data: every session of an exchange of which it holds something, and the days on
+-- which it is rebalanced. The day of a rebalance belongs to the holdings before it, the base date to the first.
 with spans as (
     select distinct
         holdings.basket_id,

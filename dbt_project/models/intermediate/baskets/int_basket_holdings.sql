@@ -1,5 +1,6 @@
--- What each basket holds after each rebalance: those who are members on the next session, with their weights and the prices they were bought at.
--- A member without a recent price or, for weights by market value, without a share count of its own time waits for the next rebalance.
+-- What each basket holds after each rebalance: those who are members on the next session, with their weights and the
+-- prices they were bought at. A member without a recent price or, for weights by market value, without a share count of
+-- its own time waits for the next rebalance.
 with members as (
     select
         rebalances.basket_id,

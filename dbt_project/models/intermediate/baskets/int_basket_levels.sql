@@ -1,5 +1,6 @@
--- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted price relatives.
--- Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) / PR_(t-1).
+-- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted
+-- price relatives. Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) /
+-- PR_(t-1).
 with by_basis as (
     {{ member_relatives() }}
 ),

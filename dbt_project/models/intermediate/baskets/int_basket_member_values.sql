@@ -1,4 +1,5 @@
--- Each holding on each day of its basket, its close carried where its exchange is closed; dividends count on their own day only.
+-- Each holding on each day of its basket, its close carried where its exchange is closed; dividends count on their own
+-- day only.
 with days as (
     select
         calendar.basket_id,
@@ -23,7 +24,8 @@ final as (
         days.close_bought,
         days.close_usd_bought,
         prices.close,
-        -- The exchange may be closed and the dollar is not: the carried close is converted at the rate of the basket's day.
+        -- The exchange may be closed and the dollar is not: the carried close is converted at the rate of the basket's
+        -- day.
         prices.close / fx.units_per_usd as close_usd,
         case when prices.date = days.date then prices.dividend else 0 end as dividend,
         case when prices.date = days.date then prices.dividend / fx.units_per_usd else 0 end as dividend_usd,

@@ -1,5 +1,5 @@
--- Forward P/Es of each basket and the breadth of revisions. Neither value nor estimates of a member that is not priced count.
--- Where an exchange is closed, the P/E of its last session stands.
+-- Forward P/Es of each basket and the breadth of revisions. Neither value nor estimates of a member that is not priced
+-- count. Where an exchange is closed, the P/E of its last session stands.
 with members as (
     select
         held.basket_id,

@@ -1,4 +1,5 @@
--- Levels of both baskets of every ordered pair on the union of their days: on a day that only one of them has, the other's level is carried.
+-- Levels of both baskets of every ordered pair on the union of their days: on a day that only one of them has, the
+-- other's level is carried.
 with days as (
     select distinct
         basket_id,

@@ -1,4 +1,5 @@
--- The level that each day's contributions are measured against: the close before, and for the periods to date the base of fct_basket_daily, or none.
+-- The level that each day's contributions are measured against: the close before, and for the periods to date the base
+-- of fct_basket_daily, or none.
 with steps as (
     select
         basket_id,

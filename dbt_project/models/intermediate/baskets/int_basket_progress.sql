@@ -1,4 +1,5 @@
--- How far the data of each basket reach: as far as those of the slowest exchange of what it holds, or to the day on which the last member was sold.
+-- How far the data of each basket reach: as far as those of the slowest exchange of what it holds, or to the day on
+-- which the last member was sold.
 with spans as (
     select
         members.basket_id,

@@ -1,6 +1,6 @@
--- Why the market value of each basket changed since the last close of the previous year, member by member.
--- A member's value is close * rate * shares. The logarithmic mean of both values shares its change among the logarithms of the three
--- factors without a rest and whatever their order (additive LMDI-I of B. W. Ang, Energy Policy 33, 2005).
+-- Why the market value of each basket changed since the last close of the previous year, member by member. A member's
+-- value is close * rate * shares. The logarithmic mean of both values shares its change among the logarithms of the
+-- three factors without a rest and whatever their order (additive LMDI-I of B. W. Ang, Energy Policy 33, 2005).
 with valued as (
     select
         basket_id,

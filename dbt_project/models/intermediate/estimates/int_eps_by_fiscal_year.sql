@@ -1,8 +1,8 @@
 {% set shortest_year, longest_year = 365 - var("fiscal_year_slack_days"), 365 + var("fiscal_year_slack_days") %}
 {{ config(materialized="view") }}
 
--- For each equity and session: earnings per share of the running fiscal year (FY1) and the next (FY2) out of the last snapshot before it.
--- A snapshot that is too old is not used. FY2 must end a year after FY1.
+-- For each equity and session: earnings per share of the running fiscal year (FY1) and the next (FY2) out of the last
+-- snapshot before it. A snapshot that is too old is not used. FY2 must end a year after FY1.
 with snapshots as (
     select
         symbol,

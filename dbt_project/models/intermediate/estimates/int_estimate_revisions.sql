@@ -1,5 +1,5 @@
--- Each estimate against the last snapshot of the same fiscal period that is at least so many days older, and not much older than
--- that. Without such a base, or with one in another currency, there is no change.
+-- Each estimate against the last snapshot of the same fiscal period that is at least so many days older, and not much
+-- older than that. Without such a base, or with one in another currency, there is no change.
 with estimates as (
     select * from {{ ref("int_estimates_split_adjusted") }}
 ),

@@ -1,5 +1,6 @@
--- The fiscal year ends that estimates name, each as it first came, with the one before it: in its snapshot, or the first of the snapshot before.
--- Where whole years do not lie between the two, give or take the slack, the year that ends there is a transition year.
+-- The fiscal year ends that estimates name, each as it first came, with the one before it: in its snapshot, or the
+-- first of the snapshot before. Where whole years do not lie between the two, give or take the slack, the year that
+-- ends there is a transition year.
 with ends as (
     select
         symbol,

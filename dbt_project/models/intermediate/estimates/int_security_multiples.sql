@@ -1,4 +1,5 @@
--- Earnings of the next twelve months for each equity and session, blended out of FY1 and FY2 by the time left in FY1, and the forward P/E on them.
+-- Earnings of the next twelve months for each equity and session, blended out of FY1 and FY2 by the time left in FY1,
+-- and the forward P/E on them.
 with weighted as (
     select
         *,

@@ -1,5 +1,5 @@
--- US dollars to each currency for every calendar day: the last fixing on or before it, unless it is too old. Minor units, in which
--- some exchanges quote (GBp, pence), go with their major currency.
+-- US dollars to each currency for every calendar day: the last fixing on or before it, unless it is too old. Minor
+-- units, in which some exchanges quote (GBp, pence), go with their major currency.
 with fixings as (
     select
         quote_currency as currency,

@@ -1,4 +1,5 @@
--- One price row a symbol and day: the latest version, on the latest split basis, with the correction of its close beside the vendor's own.
+-- One price row a symbol and day: the latest version, on the latest split basis, with the correction of its close
+-- beside the vendor's own.
 with latest as (
     select *
     from {{ ref("stg_prices") }}

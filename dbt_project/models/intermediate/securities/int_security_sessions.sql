@@ -1,4 +1,5 @@
--- A row for each session of the security's exchange from its first price on; on days without a close of its own the last one is carried.
+-- A row for each session of the security's exchange from its first price on; on days without a close of its own the
+-- last one is carried.
 with first_prices as (
     select
         symbol,

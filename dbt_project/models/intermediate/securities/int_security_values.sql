@@ -1,4 +1,5 @@
--- Each session of each equity with its close in both currencies, its dividend, its total return index and its market value.
+-- Each session of each equity with its close in both currencies, its dividend, its total return index and its market
+-- value.
 with sessions as (
     select *
     from {{ ref("int_security_sessions") }}

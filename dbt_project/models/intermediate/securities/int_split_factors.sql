@@ -1,5 +1,6 @@
--- For each split, what brings a value from before it, and after the split before it, to the basis of the build: the product of its ratio and of all later ones.
--- The basis of a point-in-time build is that of its own day: splits after it are divided out, and values that include them all have a row of their own.
+-- For each split, what brings a value from before it, and after the split before it, to the basis of the build: the
+-- product of its ratio and of all later ones. The basis of a point-in-time build is that of its own day: splits after
+-- it are divided out, and values that include them all have a row of their own.
 with splits as (
     select
         symbol,

@@ -1,4 +1,5 @@
--- Contributions in points of the level, so that they add up whatever is rebalanced between: what was earned since the base over the level at the base.
+-- Contributions in points of the level, so that they add up whatever is rebalanced between: what was earned since the
+-- base over the level at the base.
 with first_days as (
     select
         basket_id,

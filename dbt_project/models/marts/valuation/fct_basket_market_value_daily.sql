@@ -1,4 +1,5 @@
--- Market value of the priced members. If one of them has no share count there is no value: part of a basket is not the basket.
+-- Market value of the priced members. If one of them has no share count there is no value: part of a basket is not the
+-- basket.
 with by_day as (
     select
         basket_id,

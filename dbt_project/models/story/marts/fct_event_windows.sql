@@ -42,7 +42,8 @@ windows as (
             and levels.session_number - bases.base_number between -{{ var("event_sessions_before") }} and {{ var("event_sessions_after") }}
 ),
 
--- The other side on the subject's own days, its level carried; not past its own data, where the carried level would be restated.
+-- The other side on the subject's own days, its level carried; not past its own data, where the carried level would be
+-- restated.
 measured as (
     select
         windows.*,

@@ -1,4 +1,5 @@
--- Bounds are compared with a slack of a billionth, so that a value exactly at its bound counts as at it, whatever its last binary digit.
+-- Bounds are compared with a slack of a billionth, so that a value exactly at its bound counts as at it, whatever its
+-- last binary digit.
 with differences as (
     select
         *,

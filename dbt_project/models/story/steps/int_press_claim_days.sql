@@ -1,4 +1,5 @@
--- Each claim twice, with the session of its subject that it is held against: the last one on or before the claim's day, and the one before that.
+-- Each claim twice, with the session of its subject that it is held against: the last one on or before the claim's day,
+-- and the one before that.
 {% set claim_columns = [
     "claim_id", "claim_date", "subject", "measure", "comparison", "claimed_value", "tolerance", "unit", "statement",
 ] %}
@@ -7,7 +8,8 @@ with claims as (
     select * from {{ ref("stg_press_claims") }}
 ),
 
--- The claim's basket, equity or index, or both baskets of its pair: a pair's data reach as far as those of the slower of the two.
+-- The claim's basket, equity or index, or both baskets of its pair: a pair's data reach as far as those of the slower
+-- of the two.
 subjects as (
     select
         claims.claim_id,

@@ -1,5 +1,6 @@
--- What the marts say about each claim on the day that it is checked against, with the counts that explain why they may say nothing.
--- The columns of the rows below are named like the measures; the seed measures says which of them can be claimed.
+-- What the marts say about each claim on the day that it is checked against, with the counts that explain why they may
+-- say nothing. The columns of the rows below are named like the measures; the seed measures says which of them can be
+-- claimed.
 with basket_rows as (
     select
         daily.*,

@@ -1,4 +1,5 @@
--- The days of every subject with its level: a basket's in local currency without dividends, an equity's close, an index's level.
+-- The days of every subject with its level: a basket's in local currency without dividends, an equity's close, an
+-- index's level.
 {{ config(materialized="view") }}
 
 select

@@ -1,4 +1,5 @@
--- What event windows and press claims speak of: every basket, equity and index, what each is measured against, and how far its data reach.
+-- What event windows and press claims speak of: every basket, equity and index, what each is measured against, and how
+-- far its data reach.
 select
     baskets.basket_id as subject_id,
     'basket' as subject_kind,

@@ -1,4 +1,4 @@
-"""Seeds of the story that the marts could not follow are refused, with the row and what to do."""
+"""Seeds that the marts could not follow are refused, with the row and what to do."""
 
 from __future__ import annotations
 
@@ -76,4 +76,14 @@ def test_a_basket_may_not_bear_the_symbol_of_a_security(seeds: Path) -> None:
     with (seeds / "securities.csv").open("a") as file:
         file.write("china_titans,A listed fund,equity,XHKG,HKD,HKD\n")
     with pytest.raises(TitansError, match=r"china_titans.*symbol of a security"):
+        load_reference(seeds)
+
+
+@pytest.mark.parametrize("name", ["exchanges", "securities", "baskets", "market_events", "press_claims", "minor_units"])
+def test_a_key_that_occurs_twice_is_refused(seeds: Path, name: str) -> None:
+    """dbt relies on it: it does not test the keys of seeds."""
+    path = seeds / f"{name}.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + text.splitlines()[-1] + "\n", encoding="utf-8")
+    with pytest.raises(TitansError, match=rf"{name}\.csv lists .* twice"):
         load_reference(seeds)
