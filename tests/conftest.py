@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from include import transform
 from include.locks import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from tests.pipeline import AS_OF, run_without_airflow
+from tests.pipeline import AS_OF, copy_project, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
 EXPORTED_AT = "2025-03-08"
@@ -46,24 +47,55 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
+MOST_BUILDS = 40
+"""Of all tests together: a full build is what takes time. Share a world, select models (``build_marts``), or stop at gate 1."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _count_builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Note the test of each full build in a file that all workers share."""
+    counted, invoke = built_below(tmp_path_factory) / BUILDS, transform._invoke
+
+    def count(settings: Settings, command: list[str], manifest: Any) -> Any:
+        if command[0] == "build" and "--select" not in command and settings.dbt_project_dir.name == "dbt_project":
+            with counted.open("a") as file:
+                file.write(os.environ["PYTEST_CURRENT_TEST"].split(" ")[0] + "\n")
+        return invoke(settings, command, manifest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transform, "_invoke", count)
+        yield
+
+
+BUILDS = "builds.txt"
 _skipped: list[str] = []
 
 
+def _builds(config: pytest.Config) -> list[str]:
+    counted = config._tmp_path_factory.getbasetemp() / BUILDS  # type: ignore[attr-defined]  # pytest sets it
+    return counted.read_text().splitlines() if counted.exists() else []
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Called where the outcome is told: with several workers, in the process that starts them."""
+    """Called where the outcome is reported: with several workers, in the process that starts them."""
     if report.skipped and MARKET_DATA.is_dir() and "the real prices are not at" in str(report.longrepr):
         _skipped.append(report.nodeid)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if _skipped:
         terminalreporter.write_line(
             f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True
         )
+    builds = _builds(config)
+    terminalreporter.write_line(f"{len(builds)} full builds, of at most {MOST_BUILDS}")
+    if len(builds) > MOST_BUILDS:
+        for test, number in Counter(builds).most_common():
+            terminalreporter.write_line(f"FAILED: {number} builds in {test}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _skipped:
+    if _skipped or (not hasattr(session.config, "workerinput") and len(_builds(session.config)) > MOST_BUILDS):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -130,9 +162,7 @@ def copy_store(tmp_path: Path) -> CopyStore:
 @pytest.fixture
 def project_copy(tmp_path: Path) -> Path:
     """A copy of the dbt project whose seeds a test may edit."""
-    target = tmp_path / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", target, ignore=shutil.ignore_patterns("target", "logs"))
-    return target
+    return copy_project(tmp_path / "dbt_project")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from contextlib import suppress
 from datetime import date
@@ -17,9 +18,12 @@ from include.ingest.fetch import PartialFailureError, fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates, plan_fx, plan_prices
 from include.ingest.summary import summarise
 from include.publishing import generations
+from include.raw.lock import writer_lock
+from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, RunRecord
 from include.seeds.read import load_reference
-from include.settings import Settings
+from include.settings import PROJECT_ROOT, Settings
+from include.transform import invoke_dbt
 
 AS_OF = date(2025, 3, 7)
 _numbers = count(1)
@@ -61,9 +65,35 @@ def build_all(settings: Settings, as_of: date = AS_OF) -> RunRecord:
     return record
 
 
+def judge(settings: Settings) -> CheckRawFacts:
+    """A build up to gate 1, which must let enough through to go on; returns what the gate counted."""
+    run = new_run(settings)
+    build.load(settings, run)
+    return build.check_raw(settings, run)
+
+
+def build_marts(settings: Settings, *selection: str) -> None:
+    """Load, judge and build models, all or those that dbt selects; no data tests, gate 2 or publishing."""
+    judge(settings)
+    transform_only(settings, *selection)
+
+
+def transform_only(settings: Settings, *selection: str) -> None:
+    """Raw to models, all or those that dbt selects, without data tests."""
+    selected = ["--select", *selection] if selection else []
+    with writer_lock(settings.store.warehouse, "a test"):
+        invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test", "test", *selected])
+
+
 def run_without_airflow(settings: Settings, as_of: date = AS_OF) -> RunRecord:
     ingest_all(settings, as_of)
     return build_all(settings, as_of)
+
+
+def copy_project(target: Path) -> Path:
+    """A copy of the dbt project whose seeds a test may edit."""
+    shutil.copytree(PROJECT_ROOT / "dbt_project", target, ignore=shutil.ignore_patterns("target", "logs"))
+    return target
 
 
 def ask(settings: Settings, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:

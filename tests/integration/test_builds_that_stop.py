@@ -19,7 +19,17 @@ from include.runs.records import run_records
 from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
 from tests.conftest import CopyStore
-from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
+from tests.pipeline import (
+    AS_OF,
+    Published,
+    ask,
+    ask_warehouse,
+    build_all,
+    ingest_all,
+    judge,
+    new_run,
+    run_without_airflow,
+)
 from titans.commands.release import release_units
 from titans.commands.status import status_lines
 
@@ -50,10 +60,15 @@ def test_corrupt_warehouse(store: Settings) -> None:
         build_all(store)
     assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
     before.assert_untouched()
+    linked = generations.linked_generation(store.published)
     store.store.warehouse.unlink()
-    record = build_all(store)
+    record = run_without_airflow(store)
     assert record.outcome == "success"
-    assert record.facts(PublishFacts).is_new is False, "a warehouse rebuilt from landing gives the same marts"
+    facts = record.facts(PublishFacts)
+    assert (facts.is_new, facts.changed, facts.generation) == (False, [], linked), (
+        "a warehouse rebuilt from landing gives the same marts, and nothing new has come"
+    )
+    assert len(generations.manifests(store.published)) == 1
 
 
 def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
@@ -74,12 +89,13 @@ def test_two_builds_at_once(store: Settings) -> None:
         build_all(store)
     assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
     before.assert_untouched()
-    assert build_all(store).outcome == "success"
+    judge(store)  # the lock is free again
 
 
-def test_marts_of_another_build_are_not_published(store: Settings) -> None:
+def test_marts_of_another_build_are_not_published(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """One build passes its gate, another transforms in between: the first must not publish the other's marts."""
     before = Published(store)
+    monkeypatch.setattr(build, "dbt_build", lambda _: {})  # whose marts they are is told by the stamp of the build
     first, second = new_run(store), new_run(store)
     for run in (first, second):
         build.load(store, run)
@@ -95,13 +111,20 @@ def test_nothing_to_build_from(tmp_path: Path) -> None:
         build_all(load_settings(data_dir=str(tmp_path)))
 
 
-def test_symbol_without_its_last_session_is_left_out_of_a_new_store(market_data: Path, tmp_path: Path) -> None:
-    """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published."""
+def test_symbol_without_its_last_session_is_left_out_of_a_new_store(
+    store: Settings, market_data: Path, tmp_path: Path
+) -> None:
+    """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published.
+
+    The sample was published in the same folder: the new source takes the link and says so.
+    """
     settings = load_settings(
-        source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(tmp_path / "data")
+        source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(store.data_dir)
     )
     settings = export_of(settings, market_data, tmp_path, "9618.HK", "null")
     record = run_without_airflow(settings)
+    assert record.facts(PublishFacts).changed_source_from == "sample"
+    assert ask(settings, "select distinct source from marts.fct_security_daily") == [("files",)]
     (unit,) = quarantined_units(settings.store)
     assert unit.symbol == "9618.HK"
     assert unit.reasons == ["last_session_present: no price for the last session, 2025-03-07"]
@@ -131,8 +154,12 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
     before = Published(settings)
     with (project_copy / "seeds" / "calendar_overrides.csv").open("a") as seed:
         seed.write("XHKG,2025-03-05,false,a mistake\n")
+    run = new_run(settings)
+    for step in (build.load, build.check_raw, build.transform):
+        step(settings, run)
     with pytest.raises(TitansError, match=r"nothing_lost \(\d+ rows, first .*month=2025-03.*untouched"):
-        build_all(settings)
+        build.check_marts(settings, run)
+    run.finish(AS_OF.isoformat())
     before.assert_untouched()
     red = dict(status_lines(settings, run_records(settings.store)[-1].ended_at))
     assert "stopped at check_marts" in red["Build"]
@@ -140,8 +167,11 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
     assert "symbol=" in red["Red gate"]
     assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.ROWS_LOST
 
+    # The same run goes on at gate 2, as after clearing the task.
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
-    assert build_all(accepted).outcome == "success"
+    build.check_marts(accepted, run)
+    build.publish_marts(accepted, run)
+    assert run.finish(AS_OF.isoformat()).outcome == "success"
     assert ask(
         settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'"
     ) == [(0,)]
@@ -180,7 +210,8 @@ def test_too_many_quarantined_symbols_stop_the_run(
     assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
     before.assert_untouched()
     healed = settings.model_copy(update={"files_dir": market_data, "exported_at": settings.exported_at.replace(day=10)})  # type: ignore[union-attr]  # set by the fixture
-    assert run_without_airflow(healed).outcome == "success"
+    ingest_all(healed)
+    judge(healed)
     assert quarantined_units(healed.store) == [], "the next good delivery heals"
     before.assert_untouched()
 
@@ -216,7 +247,8 @@ def test_quarantine_and_release(
     assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [
         ("released", "looked at it, and meant to")
     ]
-    assert run_without_airflow(settings).outcome == "success"
+    ingest_all(settings)
+    judge(settings)
     assert quarantined_units(settings.store) == [], "the same rows delivered again are released rows"
 
 

@@ -1,9 +1,8 @@
-"""A small version of ``make soak``: kills at random moments of every stage, and readers while generations are published."""
+"""Readers while generations are published, and folders and disks that cannot be written."""
 
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,24 +16,7 @@ from include.publishing import generations
 from include.settings import PROJECT_ROOT
 from tests.soak.publisher import publish_for, settings_of
 from tests.soak.readers import OWN_CLIENTS, read_while_publishing
-from tests.soak.stage_kills import STAGES, StageKiller
 from tests.soak.tally import Tally
-
-KILLS_A_ROUND = 5
-
-
-def test_killed_runs_leave_a_whole_generation_and_the_next_run_repairs_everything(tmp_path: Path) -> None:
-    """After each kill the link names a whole generation, the old or the new one; the run after five of them ends as an undisturbed one."""
-    tally = Tally()
-    killer = StageKiller(tmp_path, tally, random.Random(7), truths=2)
-    killer.prepare()
-    for _ in range(3):
-        killer.round(KILLS_A_ROUND)
-    assert tally.findings == []
-    kills = {stage: tally.done[f"kills in {stage}"] for stage in STAGES}
-    # A stage may end before its kill comes: then there was none.
-    assert sum(kills.values()) >= 10, kills
-    assert tally.done["runs after a kill that end in the marts of an undisturbed one"] == 3
 
 
 def test_readers_meet_no_error_and_no_torn_read_while_generations_are_published(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,14 +19,14 @@ from include.errors import TitansError
 from include.publishing.changes import changed_tables
 from include.publishing.generations import last_of_source
 from include.raw.store import open_warehouse
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
-from tests.pipeline import build_all, new_run
+from tests.pipeline import build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
-EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "2"))
+"""``make verify`` tries more."""
 LAST = small_world.LAST
 WORLD = World(
     changes=(
@@ -67,8 +66,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def empty_store(folder: Path) -> Settings:
-    project = folder / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder / "dbt_project")
     return load_settings(data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project)))
 
 
@@ -208,7 +206,7 @@ def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_d
 
 def assert_equal_marts(settings: Settings, straight: Settings) -> None:
     """Build the marts: no unit waits for a good delivery, and every row is that of the straight store."""
-    dbt_build(settings)
+    transform_only(settings)
     published = last_of_source(straight.published, straight.source)
     assert published is not None
     with open_warehouse(settings.store) as connection:

@@ -18,11 +18,10 @@ from include.errors import TitansError
 from include.publishing.changes import changed_tables
 from include.raw.store import open_warehouse
 from include.runs.records import RunRecord, run_records
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
-from tests.pipeline import build_all, new_run
+from tests.pipeline import build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
 WORLD = World(
@@ -73,8 +72,7 @@ def fetches() -> list[Delivery]:
 
 def make_store(folder: Path, deliveries: list[Delivery], known_at: date | None = None) -> Settings:
     """A store that received the deliveries, in the order of their fetches, with a gate after each day; seeds as known by then."""
-    project = folder / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder / "dbt_project")
     settings = load_settings(
         data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project, known_at))
     )
@@ -107,7 +105,7 @@ def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at:
     assert build_known_at(store, known_at).outcome == "success"
     truncated = make_store(tmp_path, small_world.known_by(fetches(), known_at), known_at)
     load_and_judge(truncated)
-    dbt_build(truncated)
+    transform_only(truncated)
     with open_warehouse(truncated.store) as connection:
         assert changed_tables(connection, store.model_copy(update={"known_at": known_at}).store.known_at_file) == []
 

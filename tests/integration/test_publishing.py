@@ -10,11 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.publishing import generations
-from include.runs.facts import PublishFacts
 from include.settings import PROJECT_ROOT, Settings
-from tests.conftest import CopyStore
-from tests.pipeline import ask, build_all, run_without_airflow
+from tests.pipeline import ask
 
 MARTS = {
     "dim_securities",
@@ -104,52 +101,6 @@ def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sam
 def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
     rows = ask(built_real_store, "select symbol, date from marts.fct_security_daily")
     assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[1]))
-
-
-def test_a_build_without_news_makes_no_generation(built_sample_store: Settings, copy_store: CopyStore) -> None:
-    settings = copy_store(built_sample_store)
-    before = generations.linked_generation(settings.published)
-    record = run_without_airflow(settings)
-    facts = record.facts(PublishFacts)
-    assert (facts.is_new, facts.changed, facts.generation) == (False, [], before)
-    assert len(generations.manifests(settings.published)) == 1
-
-
-def test_a_changed_seed_is_news_and_a_rollback_holds(
-    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
-) -> None:
-    settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
-    first = generations.linked_generation(settings.published)
-    baskets = project_copy / "seeds" / "baskets.csv"
-    baskets.write_text(baskets.read_text().replace("China's seven tech titans", "The seven titans"))
-    facts = build_all(settings).facts(PublishFacts)
-    second = generations.linked_generation(settings.published)
-    assert facts.is_new is True
-    assert second == facts.generation != first
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
-        ("The seven titans",)
-    ]
-
-    assert generations.roll_back(settings.published, None) == (second, first)
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
-        ("China's seven tech titans",)
-    ]
-    baskets.write_text(baskets.read_text().replace("The seven titans", "Seven titans"))
-    facts = build_all(settings).facts(PublishFacts)
-    assert facts.is_held is True
-    assert generations.linked_generation(settings.published) == first, "a build must not undo a rollback"
-    assert generations.release_hold(settings.published) == facts.generation
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("Seven titans",)]
-
-
-def test_another_source_takes_the_link_and_says_so(
-    built_sample_store: Settings, copy_store: CopyStore, market_data: Path
-) -> None:
-    settings = copy_store(built_sample_store)
-    real = settings.model_copy(update={"source": "files", "files_dir": market_data})
-    facts = run_without_airflow(real).facts(PublishFacts)
-    assert facts.changed_source_from == "sample"
-    assert ask(real, "select distinct source from marts.fct_security_daily") == [("files",)]
 
 
 def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> None:

@@ -17,10 +17,9 @@ from include.raw import retention
 from include.raw.store import open_warehouse
 from include.settings import Settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
-from tests.pipeline import ask_warehouse, new_run
+from tests.pipeline import ask_warehouse, new_run, transform_only
 from tests.small_world import Fetch
 from titans.commands.tidy import remove_old_history
 
@@ -40,11 +39,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
             if delivery.fetch.fetched_at.date() == day:
                 small_world.land_delivery(settings, delivery, f"run{number}")
         load_and_judge(settings)
-    dbt_build(settings)
+    transform_only(settings)
     shutil.copy(settings.store.warehouse, folder / "marts.duckdb")
     known = settings.model_copy(update={"known_at": LOOKED_BACK_ON})
     build.load(known, new_run(known))
-    dbt_build(known)
+    transform_only(known)
     shutil.move(known.store.warehouse, folder / "known.duckdb")
     shutil.rmtree(known.store.warehouse.parent)
     return settings
@@ -57,7 +56,7 @@ def copy(store: Settings, tmp_path: Path) -> Settings:
 
 
 def differences(settings: Settings, marts: Path) -> list[str]:
-    dbt_build(settings)
+    transform_only(settings)
     with open_warehouse(settings.store) as connection:
         return changed_tables(connection, marts)
 

@@ -9,6 +9,7 @@ from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -168,8 +169,8 @@ def test_a_project_that_does_not_parse_is_named(settings: Settings) -> None:
 
 
 def _parse(settings: Settings, folder: Path) -> int:
-    transform.manifest_cache = lambda settings: folder
-    return len(transform._manifest(settings).nodes)
+    with patch.object(transform, "manifest_cache", lambda _: folder):
+        return len(transform._manifest(settings).nodes)
 
 
 def test_two_processes_parse_at_once(settings: Settings, tmp_path: Path) -> None:
