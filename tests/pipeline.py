@@ -19,7 +19,6 @@ from include.ingest.plan import TriggerParams, plan_estimates, plan_fx, plan_pri
 from include.ingest.summary import summarise
 from include.publishing import generations
 from include.raw.lock import writer_lock
-from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, RunRecord
 from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings
@@ -65,11 +64,14 @@ def build_all(settings: Settings, as_of: date = AS_OF) -> RunRecord:
     return record
 
 
-def judge(settings: Settings) -> CheckRawFacts:
-    """A build up to gate 1, which must let enough through to go on; returns what the gate counted."""
+def judge(settings: Settings, as_of: date = AS_OF) -> None:
+    """A build up to gate 1, on record; the gate must let enough through to go on."""
     run = new_run(settings)
-    build.load(settings, run)
-    return build.check_raw(settings, run)
+    try:
+        build.load(settings, run)
+        build.check_raw(settings, run)
+    finally:
+        run.finish(as_of.isoformat())
 
 
 def build_marts(settings: Settings, *selection: str) -> None:
