@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
+# Tests that build no marts and start no Airflow.
+QUICK := tests/unit tests/dags/test_dag_policies.py $(addprefix tests/integration/test_,dbt_project_rules.py extraction.py raw_store.py)
 
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -39,7 +41,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
+.PHONY: help install run test check verify lint lint-changed lint-python airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -69,15 +71,28 @@ install: $(VENV)/run.stamp ## install the locked packages into .venv
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason"
 	@$(PY) -m titans run
 
-test: $(VENV)/dev.stamp lint ## lint, then every test; JOBS=2 at a time, TESTS=... for some
+test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
 
-lint: $(VENV)/dev.stamp
+check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minute: for the edit loop
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(QUICK)
+
+# One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
+verify: $(VENV)/dev.stamp ## what takes a server, a whole make run or kills; more drawn histories
+	@HISTORY_EXAMPLES=4 $(PY) -m pytest -rs tests/end_to_end tests/integration/test_history.py tests/integration/test_known_at.py
+
+lint: $(VENV)/dev.stamp lint-python
+	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing
+	@$(PY) -m titans parse
+
+# sqlfluff takes a third of a second a model, and the parse of the project as long as all other linting.
+lint-changed: $(VENV)/dev.stamp lint-python
+	@git ls-files --modified --others --exclude-standard 'dbt_project/models/*.sql' | xargs -r $(VENV)/bin/sqlfluff lint --disable-progress-bar
+
+lint-python: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy include titans dags tests
-	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models
-	@$(PY) -m titans parse
 
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
 	@$(PY) -m titans airflow --port "$$PORT"

@@ -7,34 +7,34 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, AssetAny, task
 from airflow.sdk.exceptions import AirflowFailException
-from wiring import (
+from wiring.forms import as_of_param, known_at_param
+from wiring.runs import (
     ESTIMATES_ASSET,
     FX_ASSET,
-    WRITER_POOL,
-    as_of_param,
     build_settings,
     current_run,
     finish_run,
-    known_at_param,
     prices_asset,
     report_failure,
     run_as_of,
 )
 
+from include.raw.lock import WRITER_POOL
 from include.seeds.read import load_reference
 from include.settings import load_settings
 
 DOC = """
 ### Build and publish the marts
-`load` → `check_raw` (gate 1) → `transform` (one `dbt build`) → `check_marts` (gate 2) → `publish`. One writer at a time.
+`load` → `check_raw` (gate 1) → `transform` (one `dbt build`) → `check_marts` (gate 2) → `publish`, one writer at a time.
 
 - **When:** as soon as any ingest DAG has landed something. No landing, no build.
-- **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build without a changed row publishes nothing: that is not late.
-- **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end (UTC), into
-  `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published, and the warehouse is only read.
+- **Late:** when an ingest run is more than 30 minutes old and `make status` still shows an older generation. A build
+  without a changed row publishes nothing: that is not late.
+- **Known at:** triggered with that day, the same tasks build from the raw store alone what could be known by its end
+  (UTC), into `data/<source>/known_at/<day>.duckdb`. Nothing is loaded, judged or published.
 
-**When it is red**, what was published before is still there and still right. The last lines of the red task say what failed; `make status`
-shows the rows, and `data/<source>/incidents/` has a page about the run.
+**When it is red**, what was published before is still there and still right. The last lines of the red task say what
+failed; `make status` shows the rows, and `data/<source>/incidents/` has a page about the run.
 
 | red task | means | do (in `docs/runbooks/`) |
 |---|---|---|
@@ -68,35 +68,35 @@ with DAG(
         run = current_run(settings)
         with run.step("as_of"):
             run_as_of()
-        return build.load(settings, run)
+        return build.load(settings, run).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def check_raw() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.check_raw(settings, current_run(settings))
+        return build.check_raw(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def transform() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.transform(settings, current_run(settings))
+        return build.transform(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def check_marts() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.check_marts(settings, current_run(settings))
+        return build.check_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def publish() -> dict[str, Any]:
         from include import build
 
         settings = build_settings()
-        return build.publish_marts(settings, current_run(settings))
+        return build.publish_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(trigger_rule="all_done")
     def record() -> str:

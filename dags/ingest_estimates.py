@@ -7,27 +7,32 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ESTIMATES_ASSET, ingest_params, ingest_tasks, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import ESTIMATES_ASSET, report_failure
 
 from include.seeds.schedules import INGEST_ESTIMATES
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
+    from include.runs.facts import PlannedBatch
 
 DOC = """
 ### Estimates and share counts
 Takes a snapshot of the earnings estimates and the share count of every equity in `securities.csv`.
 
 - **When:** 22:00 UTC every day (06:00 in Hong Kong, 17:00 or 18:00 in New York).
-- **Late:** when a day has no snapshot. It cannot be made up: a live vendor only tells today's estimates. Estimates older than 100 days are not used.
+- **Late:** when a day has no snapshot. It cannot be made up: a live vendor has today's estimates only. Estimates older
+  than `max_estimate_age_days` of `dbt_project.yml` are not used.
 
-**When it is red**, nothing landed; `land` says why. A backfill of a live vendor is refused with a sentence; sources with a history take one.
+**When it is red**, nothing landed; `land` says why. A backfill of a live vendor is refused with a sentence; sources with
+a history take one.
 Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
 
 
-def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
     from include.ingest.plan import plan_estimates
 
     return plan_estimates(settings, as_of, params)

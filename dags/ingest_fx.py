@@ -7,27 +7,32 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import FX_ASSET, ingest_params, ingest_tasks, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import FX_ASSET, report_failure
 
 from include.seeds.schedules import INGEST_FX
 from include.settings import Settings
 
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
+    from include.runs.facts import PlannedBatch
 
 DOC = """
 ### FX rates
-Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days are stored.
+Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days
+are stored.
 
 - **When:** 17:30 in Berlin on weekdays, after the European fixing (23:30 or 00:30 in Hong Kong, 11:30 in New York).
-- **Late:** when the last stored rate is older than three days: rates older than 7 days are not used, and the build then stops.
+- **Late:** when the last stored rate is older than three days. Rates older than `max_fx_age_days` of `dbt_project.yml`
+  are not used, and the build then stops.
 
 **When it is red**, no pair landed; `land` says why. Trigger again; for a gap, with `start` and `end`.
 Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
 
 
-def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
     from include.ingest.plan import plan_fx
 
     return plan_fx(settings, as_of, params)

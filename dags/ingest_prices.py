@@ -7,26 +7,32 @@ from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import DAG, CronTriggerTimetable
-from wiring import ingest_params, ingest_tasks, prices_asset, report_failure
+from wiring.forms import ingest_params
+from wiring.ingest import ingest_tasks
+from wiring.runs import prices_asset, report_failure
 
 from include.seeds.read import load_reference
 from include.seeds.rows import Exchange
 from include.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from include.ingest.plan import BatchRequest, TriggerParams
+    from include.ingest.plan import TriggerParams
+    from include.runs.facts import PlannedBatch
 
 DOC = """
 ### Prices of {name}
-Fetches open, high, low, close, volume, dividends and splits of the {market} securities in `securities.csv`, and lands them as Parquet files.
+Fetches open, high, low, close, volume, dividends and splits of the {market} securities in `securities.csv`, and lands
+them as Parquet files.
 
 - **When:** `{cron}` in {zone} time, after the close. A scheduled run on a day without a session ends as skipped.
 - **Late:** when no run has succeeded two hours after that time on a session day.
-- **Window:** from the last stored session minus 10; everything for a new symbol; `start` to `end` of the form for a backfill.
+- **Window:** from `TITANS_OVERLAP_SESSIONS` before the last stored session; everything for a new symbol; `start` to `end`
+  of the form for a backfill.
 
-**When it is red**, not one symbol landed. Read the last lines of `land`: it says why. A red batch in a green run means that some symbols failed
-while the others landed; their reasons are in the batch's log and in `make status`.
-No network: trigger again later, nothing is lost. A rate limit: the message says from when on; the next run asks only for what is missing.
+**When it is red**, not one symbol landed. Read the last lines of `land`: it says why. A red batch in a green run means
+that some symbols failed while the others landed; their reasons are in the batch's log and in `make status`.
+No network: trigger again later, nothing is lost. A rate limit: the message says from when on; the next run asks only for
+what is missing.
 An unknown symbol: correct `securities.csv`.
 Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`.
 """
@@ -47,7 +53,7 @@ def make_dag(exchange: Exchange) -> DAG:
         tags=["titans", "ingest"],
     )
 
-    def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+    def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
         from include.ingest.plan import plan_prices
 
         return plan_prices(settings, exchange.market, as_of, params)

@@ -52,7 +52,7 @@ class NetworkUnavailableError(TitansError):
 
 
 def is_refused(error: OSError) -> bool:
-    """Whether the system refused a file for a reason that stays: a full disk, missing rights. Trying again at once is of no use."""
+    """Whether the system refused a file for a reason that stays, such as a full disk or missing rights."""
     return error.errno in _REFUSALS
 
 
@@ -63,4 +63,7 @@ def refusal(error: OSError) -> str:
         if error.filename
         else "A file in the data folder cannot be written"
     )
-    return f"{what} ({error.strerror or error}): free space or change who may write there, then try again. What was published is untouched."
+    return (
+        f"{what} ({error.strerror or error}): free space or change who may write there, then try again. "
+        "What was published is untouched."
+    )

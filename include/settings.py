@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,10 +12,42 @@ from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, fi
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
+from include.paths import PublishedPaths, StorePaths
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 SourceName = Literal["sample", "files", "yahoo"]
-SOURCE_NAMES: tuple[str, ...] = get_args(SourceName)
+SOURCE_NAMES: tuple[SourceName, ...] = get_args(SourceName)
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """How often a vendor's host may be asked.
+
+    Attributes:
+        attempts: how often one request is sent before it counts as failed.
+        longest_wait_seconds: between two attempts.
+        refusals_until_pause: 429 answers in a row, of all processes, that open the breaker for ``pause_seconds``.
+    """
+
+    requests_per_minute: float
+    attempts: int
+    longest_wait_seconds: float
+    refusals_until_pause: int
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class YahooConfig:
+    """What the Yahoo source needs.
+
+    Attributes:
+        base_url: where the client connects to instead of *.yahoo.com.
+        folder: its cache and its request budget.
+    """
+
+    base_url: str | None
+    folder: Path
+    limits: RequestLimits
 
 
 class Settings(BaseSettings):
@@ -27,7 +60,7 @@ class Settings(BaseSettings):
     exported_at: datetime | None = None
     as_of: date | None = None
     known_at: date | None = None
-    """Build from what could be known by the end of this day (UTC), into a file of its own; nothing is ingested or published."""
+    """Build from what was known by the end of this day (UTC), into a separate file. Nothing is ingested."""
     data_dir: Path = Path("data")
     dbt_project_dir: Path = Path("dbt_project")
     """The dbt project with its seeds; give a copy to try other seeds."""
@@ -37,9 +70,9 @@ class Settings(BaseSettings):
     yahoo_requests_per_minute: int = Field(default=60, ge=1)
     """Requests a minute to one host of Yahoo, evenly spaced, of all tasks and processes together."""
     yahoo_attempts: int = Field(default=4, ge=1)
-    """How often one request is sent before its symbol fails: on 429, server errors, timeouts and cut connections only."""
+    """Attempts of one request before its symbol fails: after 429, server errors, timeouts and cut connections only."""
     yahoo_longest_wait_seconds: int = Field(default=60, ge=1)
-    """Longest wait between two attempts. A host that asks for more (Retry-After) is left alone until then, and the run ends."""
+    """Longest wait between two attempts. If a host asks for more (Retry-After), the run ends and it is left alone."""
     yahoo_refusals_until_pause: int = Field(default=6, ge=1)
     """429 answers in a row, of all tasks together, after which a host is not asked any more."""
     yahoo_pause_minutes: int = Field(default=15, ge=1)
@@ -53,10 +86,12 @@ class Settings(BaseSettings):
     keep_records_days: int = Field(default=400, ge=1)
     """Days for which ``make tidy`` keeps run records, incidents and logs. Releases have no end."""
     keep_history_days: int | None = Field(default=None, ge=1)
-    """Days before the newest fetch for which ``make tidy`` keeps landing files of prices and rates, and what was superseded of them. Unset: for good.
+    """Days before the newest fetch for which ``make tidy`` keeps landing files and superseded versions of prices and
+    rates. Unset: for good.
     Estimates and share counts are kept for good in any case."""
     webhook_url: SecretStr | None = None
-    """Where a failed run is told: http or https; a receiver that takes ``{"text": ...}``, such as Slack. Never shown or logged."""
+    """Where failed runs are reported: an http or https address that takes ``{"text": ...}``, such as Slack's. Never
+    shown or logged."""
 
     @field_validator("files_dir", "data_dir", "dbt_project_dir")
     @classmethod
@@ -90,45 +125,33 @@ class Settings(BaseSettings):
         return self.dbt_project_dir / "seeds"
 
     @property
-    def store_dir(self) -> Path:
-        """The one folder of this source: landing files, warehouse, run records."""
-        return self.data_dir / self.source
+    def store(self) -> StorePaths:
+        """The store of this source."""
+        return StorePaths(self.data_dir / self.source, self.source, self.known_at)
+
+    def store_of(self, source: SourceName) -> StorePaths:
+        """The store of any source in the data folder."""
+        return StorePaths(self.data_dir / source, source)
 
     @property
-    def landing_dir(self) -> Path:
-        return self.store_dir / "landing"
+    def published(self) -> PublishedPaths:
+        return PublishedPaths(self.data_dir / "published")
 
     @property
-    def known_at_path(self) -> Path:
-        """What a point-in-time build makes."""
-        return self.store_dir / "known_at" / f"{self.known_at}.duckdb"
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The store's warehouse; of a point-in-time build one of its own, which lasts as long as the build."""
-        folder = self.store_dir / "known_at" / f".{self.known_at}" if self.known_at else self.store_dir
-        return folder / "warehouse.duckdb"
-
-    @property
-    def runs_dir(self) -> Path:
-        return self.store_dir / "runs"
-
-    @property
-    def published_dir(self) -> Path:
-        return self.data_dir / "published"
-
-    @property
-    def published_link(self) -> Path:
-        return self.published_dir / "titans.duckdb"
+    def yahoo(self) -> YahooConfig:
+        limits = RequestLimits(
+            requests_per_minute=self.yahoo_requests_per_minute,
+            attempts=self.yahoo_attempts,
+            longest_wait_seconds=self.yahoo_longest_wait_seconds,
+            refusals_until_pause=self.yahoo_refusals_until_pause,
+            pause_seconds=60.0 * self.yahoo_pause_minutes,
+        )
+        return YahooConfig(self.yahoo_base_url, self.data_dir / "yahoo", limits)
 
     @property
     def airflow_home(self) -> Path:
         """Airflow's database, logs and configuration: shared by the sources, as the DAGs are."""
         return self.data_dir / "airflow"
-
-    @property
-    def is_simulated(self) -> bool:
-        return self.source == "sample"
 
 
 _EXPECTED = {
@@ -189,6 +212,7 @@ def load_settings(**overrides: object) -> Settings:
         )
     if settings.exported_at and settings.exported_at.date() > tomorrow:
         raise TitansError(
-            f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: say when it was made."
+            f"EXPORTED_AT={settings.exported_at.date()} is in the future, and would outrank every later export: "
+            "say when it was made."
         )
     return settings

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.errors import Runbook, TitansError
 from include.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
 
 
 def dbt_build(settings: Settings) -> dict[str, Any]:
@@ -25,13 +31,25 @@ def dbt_build(settings: Settings) -> dict[str, Any]:
 
 
 def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
-    """Run one dbt command on the warehouse of ``settings`` and give its DuckDB handle back, which dbt would keep for the life of the process."""
+    """Run one dbt command on the warehouse of ``settings`` and close its DuckDB connections, which dbt keeps open.
+
+    Raises:
+        TitansError: as ``dbt_build``.
+    """
+    work = settings.store.warehouse.parent / "dbt"
+    # These two commands write what parsing gives, so they parse.
+    manifest = None if command[0] in ("parse", "docs") else _manifest(settings)
+    return _summary(_invoke(settings, command, manifest), work / "logs" / "dbt.log")
+
+
+def _invoke(settings: Settings, command: list[str], manifest: Manifest | None) -> Any:
+    """The result of one dbt command, on the manifest given or on one that dbt parses."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.warehouse_path)
+    os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.store.warehouse)
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    work = settings.warehouse_path.parent / "dbt"
+    work = settings.store.warehouse.parent / "dbt"
     arguments = [
         "--quiet",
         "--no-use-colors",
@@ -49,15 +67,69 @@ def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
         json.dumps({"source": settings.source, "known_at": str(settings.known_at or "")}),
     ]
     try:
-        result = dbtRunner().invoke(arguments)
+        result = dbtRunner(manifest).invoke(arguments)
     finally:
         DuckDBConnectionManager.close_all_connections()
     if result.exception is not None:
         raise TitansError(
-            f"dbt could not run: {_first_line(str(result.exception))}. Nothing was published. Its log is {work / 'logs' / 'dbt.log'}; "
-            f"what to do is in {Runbook.TRANSFORM_FAILED.path}."
+            f"dbt could not run: {_first_line(str(result.exception))}. Nothing was published. "
+            f"Its log is {work / 'logs' / 'dbt.log'}; what to do is in {Runbook.TRANSFORM_FAILED.path}."
         )
-    return _summary(result.result, work / "logs" / "dbt.log")
+    return result.result
+
+
+def _manifest(settings: Settings) -> Manifest:
+    """The parsed dbt project: from the store's cache, or parsed and put there.
+
+    Parsing takes about as much CPU as building a small warehouse, and dbt's own cache is lost when a variable or the
+    warehouse's path changes. No model's parents or configuration depend on either, so one manifest serves all builds.
+    """
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.contracts.graph.nodes import SeedNode
+    from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
+
+    cached = manifest_cache(settings) / f"{_parse_key(settings.dbt_project_dir)}.msgpack"
+    try:
+        manifest: Manifest = Manifest.from_msgpack(cached.read_bytes(), decoder=extended_mashumuro_decoder)
+        manifest.build_flat_graph()
+    except Exception:  # no file, or one that another dbt or a broken disk left: parsing makes a new one
+        manifest = _invoke(settings, ["parse"], None)
+        with suppress(OSError):  # a cache that cannot be written costs time only
+            _keep(cached, manifest.to_msgpack(extended_mashumaro_encoder))
+    # Seeds are read when they are built, from the folder that the manifest names.
+    for node in manifest.nodes.values():
+        if isinstance(node, SeedNode):
+            node.root_path = str(settings.dbt_project_dir)
+    return manifest
+
+
+def manifest_cache(settings: Settings) -> Path:
+    """The folder of the parsed project. In the store, since the project may be read-only."""
+    return settings.store.root / "dbt" / "parsed"
+
+
+def _parse_key(project: Path) -> str:
+    """A hash of what parsing depends on: dbt's version and every file of the project; of a seed its name alone."""
+    key = hashlib.sha256()
+    for package in ("dbt-core", "dbt-duckdb"):
+        key.update(f"{package} {version(package)}\n".encode())
+    for path in sorted(project.rglob("*")):
+        place = path.relative_to(project)
+        if path.is_file() and place.parts[0] not in ("target", "logs"):
+            content = b"" if place.parts[0] == "seeds" and path.suffix == ".csv" else path.read_bytes()
+            key.update(f"{place} {len(content)}\n".encode() + content)
+    return key.hexdigest()[:16]
+
+
+def _keep(cached: Path, content: bytes) -> None:
+    """Write the cache whole, under a name of this process first. Only the last three versions of the project stay."""
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    temporary = cached.with_name(f".{cached.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(cached)
+    with suppress(FileNotFoundError):  # another process has removed the same
+        for old in sorted(cached.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime)[:-3]:
+            old.unlink()
 
 
 def _summary(result: Any, log: Path) -> dict[str, Any]:

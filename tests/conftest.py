@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from include import transform
 from include.locks import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from tests.pipeline import AS_OF, run_without_airflow
+from tests.pipeline import AS_OF, copy_project, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
 EXPORTED_AT = "2025-03-08"
@@ -30,36 +30,12 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dbt_reads_the_project_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Builds share what the first of them made of the project's files: that takes half a build, and dbt binds its own cache to one warehouse."""
-    invoke_dbt = transform.invoke_dbt
-
-    def invoke(settings: Settings, command: list[str]) -> dict[str, Any]:
-        if command[0] != "build" or settings.dbt_project_dir != PROJECT_ROOT / "dbt_project":
-            return invoke_dbt(settings, command)
-        from dbt.cli import main
-        from dbt.contracts.graph.manifest import Manifest
-        from dbt.parser.manifest import extended_mashumuro_decoder
-
-        # What dbt reads may depend on the variables that it is given.
-        shared = (
-            built_below(tmp_path_factory) / f"parsed-{settings.source}-{'known_at' if settings.known_at else 'now'}"
-        )
-        if not shared.exists():
-            done = invoke_dbt(settings, command)
-            own = shared.with_suffix(f".{os.getpid()}")
-            shutil.copy(settings.warehouse_path.parent / "dbt" / "target" / "partial_parse.msgpack", own)
-            own.replace(shared)
-            return done
-        manifest = Manifest.from_msgpack(shared.read_bytes(), decoder=extended_mashumuro_decoder)
-        manifest.build_flat_graph()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(main, "dbtRunner", partial(main.dbtRunner, manifest))
-            return invoke_dbt(settings, command)
-
+def _one_parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All stores of all workers share the parsed dbt project. Every statement of every build in a log takes a fifth of it."""
+    shared = built_below(tmp_path_factory) / "parsed"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_LOG_LEVEL_FILE", "info")  # each statement of each build on record takes a fifth of it
-        patch.setattr(transform, "invoke_dbt", invoke)
+        patch.setenv("DBT_LOG_LEVEL_FILE", "info")
+        patch.setattr(transform, "manifest_cache", lambda _: shared)
         yield
 
 
@@ -71,24 +47,55 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
+MOST_BUILDS = 40
+"""Of all tests together: a full build is what takes time. Share a world, select models (``build_marts``), or stop at gate 1."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _count_builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Note the test of each full build in a file that all workers share."""
+    counted, invoke = built_below(tmp_path_factory) / BUILDS, transform._invoke
+
+    def count(settings: Settings, command: list[str], manifest: Any) -> Any:
+        if command[0] == "build" and "--select" not in command and settings.dbt_project_dir.name == "dbt_project":
+            with counted.open("a") as file:
+                file.write(os.environ["PYTEST_CURRENT_TEST"].split(" ")[0] + "\n")
+        return invoke(settings, command, manifest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transform, "_invoke", count)
+        yield
+
+
+BUILDS = "builds.txt"
 _skipped: list[str] = []
 
 
+def _builds(config: pytest.Config) -> list[str]:
+    counted = config._tmp_path_factory.getbasetemp() / BUILDS  # type: ignore[attr-defined]  # pytest sets it
+    return counted.read_text().splitlines() if counted.exists() else []
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Called where the outcome is told: with several workers, in the process that starts them."""
+    """Called where the outcome is reported: with several workers, in the process that starts them."""
     if report.skipped and MARKET_DATA.is_dir() and "the real prices are not at" in str(report.longrepr):
         _skipped.append(report.nodeid)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if _skipped:
         terminalreporter.write_line(
             f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True
         )
+    builds = _builds(config)
+    terminalreporter.write_line(f"{len(builds)} full builds, of at most {MOST_BUILDS}")
+    if len(builds) > MOST_BUILDS:
+        for test, number in Counter(builds).most_common():
+            terminalreporter.write_line(f"FAILED: {number} builds in {test}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _skipped:
+    if _skipped or (not hasattr(session.config, "workerinput") and len(_builds(session.config)) > MOST_BUILDS):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -132,7 +139,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
     transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads(
-        (settings.store_dir / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
+        (settings.store.root / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
     )
     return parsed
 
@@ -155,9 +162,7 @@ def copy_store(tmp_path: Path) -> CopyStore:
 @pytest.fixture
 def project_copy(tmp_path: Path) -> Path:
     """A copy of the dbt project whose seeds a test may edit."""
-    target = tmp_path / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", target, ignore=shutil.ignore_patterns("target", "logs"))
-    return target
+    return copy_project(tmp_path / "dbt_project")
 
 
 @pytest.fixture

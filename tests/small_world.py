@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.landing.batches import FetchWindow, land
+from include.landing.batches import BatchKey, FetchWindow, land
 from include.settings import Settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 
@@ -292,7 +292,8 @@ def land_delivery(settings: Settings, delivery: Delivery, run_id: str) -> None:
             )
         )
     table = pa.Table.from_pylist(list(delivery.rows), schema=SCHEMAS[fetch.dataset])
-    land(settings, fetch.dataset, "world", 1, run_id, 1, Extract(table, fetch.fetched_at), windows)
+    key = BatchKey(fetch.dataset, "world", 1, run_id, 1)
+    land(settings.store, key, Extract(table, fetch.fetched_at), windows)
 
 
 def _symbol(row: Row) -> str:

@@ -10,19 +10,18 @@ from pathlib import Path
 
 from include.errors import Runbook, TitansError
 from include.locks import exclusive
-from include.settings import PROJECT_ROOT, Settings
+from include.raw.lock import WRITER_POOL
+from include.settings import PROJECT_ROOT
 
-WRITER_POOL = "duckdb_writer"
 
-
-def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
-    """Point Airflow at the project and its home under the data folder. Variables that are set already win, as a server's do."""
-    home = settings.airflow_home
+def set_airflow_environment(home: Path, port: int = 8080) -> None:
+    """Point Airflow at the project and its home under the data folder."""
     values = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # SQLite has one writer at a time: the scheduler, the API server and the DAG processor wait for each other, but 5 s, the default, are too few.
+        # SQLite has one writer at a time. Scheduler, API server and DAG processor wait for each other; the default
+        # of 5 s is too short.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "titans" / "airflow_plugins"),
         "AIRFLOW__CORE__PARALLELISM": "4",
@@ -36,23 +35,21 @@ def set_airflow_environment(settings: Settings, port: int = 8080) -> None:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
-        # dbt leaves its locks to the end of the process, where Python warns of them: it would show as errors in the log of a good task.
+        # dbt leaves its locks to the end of the process. Python's warning would be an error in a good task's log.
         "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
     }
-    for name, value in values.items():
-        os.environ[name] = value
-    os.environ["PYTHONPATH"] = values["PYTHONPATH"]
+    os.environ.update(values)
     # Airflow starts itself by the name `airflow`.
     binaries = str(Path(sys.executable).parent)
     if binaries not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([binaries, os.environ["PATH"]])
 
 
-def prepare_airflow(settings: Settings) -> None:
+def prepare_airflow(home: Path) -> None:
     """Make or migrate Airflow's database and the writer's pool. Needs the environment to be set."""
-    settings.airflow_home.mkdir(parents=True, exist_ok=True)
-    settings.airflow_home.chmod(0o700)  # Airflow writes the key that signs its tokens into airflow.cfg, for all to read
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)  # Airflow writes the key that signs its tokens into airflow.cfg, for all to read
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
@@ -61,7 +58,7 @@ def prepare_airflow(settings: Settings) -> None:
 
 
 @contextmanager
-def airflow_database(settings: Settings) -> Iterator[None]:
+def airflow_database(home: Path) -> Iterator[None]:
     """The block writes to Airflow's database: where it cannot, say so.
 
     Raises:
@@ -73,8 +70,9 @@ def airflow_database(settings: Settings) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise TitansError(
-            f"Airflow's database {settings.airflow_home / 'airflow.db'} cannot be written ({error.orig}): free space or make the folder writable, "
-            f"then run again. What was published is untouched. See {Runbook.PUBLISH_FAILED.path}."
+            f"Airflow's database {home / 'airflow.db'} cannot be written ({error.orig}): "
+            "free space or make the folder writable, then run again. What was published is untouched. "
+            f"See {Runbook.PUBLISH_FAILED.path}."
         ) from error
 
 
@@ -88,11 +86,18 @@ def forget_queued_assets(dag_id: str) -> None:
         session.execute(delete(AssetDagRunQueue).where(AssetDagRunQueue.target_dag_id == dag_id))
 
 
-def airflow_lock(settings: Settings, holder: str) -> AbstractContextManager[None]:
-    """The only right to execute DAG runs on a data folder: a live scheduler would pick up the runs of ``make run``, and run tasks twice.
+def airflow_lock(home: Path, holder: str) -> AbstractContextManager[None]:
+    """The only right to execute DAG runs on a data folder. A live scheduler would run the tasks of ``make run`` twice.
 
     Raises:
         TitansError: ``make run`` or ``make airflow`` is running on the folder.
     """
-    refusal = f"Airflow is at work on {settings.data_dir}: {{who}}. Wait for it to end, or stop it; with make airflow running, trigger the DAGs there."
-    return exclusive(settings.airflow_home / "titans.lock", holder, refusal)
+    refusal = (
+        f"Airflow is at work on {home.parent}: {{who}}. Wait for it to end, or stop it; "
+        "with make airflow running, trigger the DAGs there."
+    )
+    return exclusive(lock_of(home), holder, refusal)
+
+
+def lock_of(home: Path) -> Path:
+    return home / "titans.lock"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import TitansError
+from include.files import write_whole
 from include.settings import PROJECT_ROOT
 
 ENTITIES_PAGE = PROJECT_ROOT / "docs" / "ENTITIES.md"
@@ -74,8 +75,8 @@ def marts_of(manifest: dict[str, Any]) -> dict[str, Table]:
 def relations_of(tables: dict[str, Table]) -> list[Relation]:
     """How the tables join.
 
-    A column called like the one key column of a dimension, or ending in its name after an underscore, names a row of it. Joins between facts
-    cannot be told by names: those stand in ``meta.refers_to`` as ``{table: [columns]}``.
+    A column called like the one key column of a dimension, or ending in its name after an underscore, names a row of
+    it. Names do not show joins between facts: those stand in ``meta.refers_to`` as ``{table: [columns]}``.
 
     Raises:
         TitansError: ``refers_to`` names a table or column that is not there, or not the whole key.
@@ -108,7 +109,8 @@ def _declared(tables: dict[str, Table]) -> Iterator[Relation]:
             ):
                 key = list(tables[parent].key) if parent in tables else "no such table"
                 raise TitansError(
-                    f"{table.name} refers_to {parent} by {columns}, whose key is {key}: name columns of {table.name} for all of it."
+                    f"{table.name} refers_to {parent} by {columns}, whose key is {key}: "
+                    f"name columns of {table.name} for all of it."
                 )
             yield _relation(table, tuple(columns), tables[parent])
 
@@ -154,5 +156,5 @@ def write_entities_page(target_dir: Path) -> Path:
     """Write the page out of the manifest in dbt's ``target_dir``, if it says something else than before."""
     page = entities_page(json.loads((target_dir / "manifest.json").read_text(encoding="utf-8")))
     if not ENTITIES_PAGE.exists() or ENTITIES_PAGE.read_text(encoding="utf-8") != page:
-        ENTITIES_PAGE.write_text(page, encoding="utf-8")
+        write_whole(ENTITIES_PAGE, page)
     return ENTITIES_PAGE

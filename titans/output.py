@@ -11,12 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+# A pipe has no width of its own: wide enough for a sentence a line.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[Console]:
     """Send the process's standard output and error to ``log``; yields a console on the real terminal.
 
-    Airflow and dbt print hundreds of lines to the file descriptors themselves, so these are redirected, not Python's streams.
+    Airflow and dbt print hundreds of lines to the file descriptors themselves: these are redirected, not the streams.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()

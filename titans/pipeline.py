@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,6 +13,8 @@ from rich.console import Console
 
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
+from include.paths import StorePaths
+from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
 from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, symbols_by_reason
 from include.runs.rounds import begin_round, end_round
 from include.seeds.calendars import load_calendars
@@ -48,12 +52,13 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     """
     result = PipelineResult()
     as_of = _check_beforehand(settings, result)
-    log = settings.airflow_home / "logs" / "make-run.log"
-    with airflow_lock(settings, "make run"), quiet_libraries(log) as console, airflow_database(settings):
-        forget_killed_runs(settings)
+    home = settings.airflow_home
+    log = home / "logs" / "make-run.log"
+    with airflow_lock(home, "make run"), quiet_libraries(log) as console, airflow_database(home):
+        forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
-            set_airflow_environment(settings)
-            prepare_airflow(settings)
+            set_airflow_environment(home)
+            prepare_airflow(home)
             keep_task_logs(log)
             from airflow.dag_processing.dagbag import BundleDagBag
 
@@ -61,23 +66,25 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
             bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
             if bag.import_errors:
                 raise TitansError(
-                    f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} The log is {log}."
+                    f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} "
+                    f"The log is {log}."
                 )
         conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
         if settings.known_at is None:
             _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
             wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
-            record = _execute(
-                settings, bag, BUILD_DAG, {**wanted, **({"as_of": conf["as_of"]} if "as_of" in conf else {})}
-            )
+            if "as_of" in conf:
+                wanted["as_of"] = conf["as_of"]
+            record = _execute(settings.store, bag, BUILD_DAG, wanted)
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
         if record.outcome == "success" and settings.known_at is None:
             forget_queued_assets(BUILD_DAG)
     if record.outcome == "failed":
-        failed = next(step for step in record.steps if step.outcome == "failed")
+        failed = record.failed_step
+        assert failed is not None, "a step that failed makes the run fail"
         raise TitansError(f"{BUILD_DAG} stopped at {failed.step}. {failed.message}")
     return result
 
@@ -90,10 +97,10 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
     """
     ingest_ids = [f"ingest_prices_{exchange.market}" for exchange in load_reference(settings.seeds_dir).exchanges]
     said = ""
-    begin_round(settings)
+    begin_round(settings.store)
     for dag_id in dict.fromkeys([*ingest_ids, "ingest_fx", "ingest_estimates"]):
         with _timed(result, dag_id, console) as line:
-            record = _execute(settings, bag, dag_id, conf)
+            record = _execute(settings.store, bag, dag_id, conf)
             result.ingests.append(record)
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             result.notes += [f"{dag_id} failed for {text}" for text in symbols_by_reason(finals.items())]
@@ -102,7 +109,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
             said = text
             line.is_good = record.outcome in ("success", "skipped")
     if all(is_complete(record) for record in result.ingests):
-        end_round(settings)
+        end_round(settings.store)
     if all(record.outcome in ("failed", "skipped") for record in result.ingests):
         raise TitansError(
             next(
@@ -114,13 +121,15 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
 
 def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
-    load_calendars(load_reference(settings.seeds_dir))
+    reference = load_reference(settings.seeds_dir)
+    load_calendars(reference)
     if settings.known_at:
         result.notes.append(
-            f"KNOWN_AT={settings.known_at} means the end of that day in UTC. It builds from what is stored: nothing was ingested."
+            f"KNOWN_AT={settings.known_at} means the end of that day in UTC. "
+            "It builds from what is stored: nothing was ingested."
         )
         return None
-    source = open_source(settings)
+    source = open_source(settings, reference)
     coverage = source.coverage()
     if settings.as_of is None:
         return coverage.last if coverage else None
@@ -130,17 +139,14 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
     return as_of
 
 
-def _execute(settings: Settings, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
+def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
     dag_run = dag.test(logical_date=None, run_conf=conf)
-    path = settings.runs_dir / f"{Run(settings, dag_id, dag_run.run_id).name}.json"
-    try:
-        return RunRecord.model_validate_json(path.read_text())
-    except OSError as error:
-        raise TitansError(
-            f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log."
-        ) from error
+    record = Run(store, dag_id, dag_run.run_id).record()
+    if record is None:
+        raise TitansError(f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log.")
+    return record
 
 
 def _ingest_line(record: RunRecord) -> str:
@@ -149,26 +155,20 @@ def _ingest_line(record: RunRecord) -> str:
         return next((step.message for step in record.steps if step.outcome == "failed"), "failed")
     if land.outcome == "skipped":
         return land.message
-    failed = land.facts["failed"]
-    earlier = (
-        f", {land.facts['taken_over']} symbols taken over from a run that did not complete"
-        if land.facts["taken_over"]
-        else ""
-    )
-    return f"{land.facts['symbols']} symbols, {land.facts['rows']:,} rows{earlier}" + (
-        f"; failed: {', '.join(failed)}" if failed else ""
-    )
+    facts = record.facts(LandFacts)
+    earlier = f", {facts.taken_over} symbols taken over from a run that did not complete" if facts.taken_over else ""
+    failed = f"; failed: {', '.join(facts.failed)}" if facts.failed else ""
+    return f"{facts.symbols} symbols, {facts.rows:,} rows{earlier}{failed}"
 
 
 def _build_line(record: RunRecord) -> str:
-    failed = next((step for step in record.steps if step.outcome == "failed"), None)
-    if failed:
-        return f"{failed.step} failed"
-    facts = {step.step: step.facts for step in record.steps}
+    if record.failed_step:
+        return f"{record.failed_step.step} failed"
+    load, nodes = record.facts(LoadFacts), f"{sum(record.facts(TransformFacts).nodes.values())} dbt nodes"
     if record.known_at:
-        return f"{facts['load']['rows_copied']:,} rows stored, {sum(facts['transform']['nodes'].values())} dbt nodes, as known on {record.known_at}"
-    published = "a new generation" if facts["publish"]["is_new"] else "nothing new to publish"
-    return f"{facts['load']['rows_new']:,} new rows, {sum(facts['transform']['nodes'].values())} dbt nodes, {published}"
+        return f"{load.rows_copied:,} rows stored, {nodes}, as known on {record.known_at}"
+    published = "a new generation" if record.facts(PublishFacts).is_new else "nothing new to publish"
+    return f"{load.rows_new:,} new rows, {nodes}, {published}"
 
 
 @dataclass
@@ -177,22 +177,15 @@ class _Line:
     is_good: bool = True
 
 
-class _timed:  # noqa: N801  # used as a context manager, like a function
+@contextmanager
+def _timed(result: PipelineResult, name: str, console: Console) -> Iterator[_Line]:
     """Show a step while it runs and its outcome when it ended."""
-
-    def __init__(self, result: PipelineResult, name: str, console: Console) -> None:
-        self._result, self._name, self._console = result, name, console
-        self._line = _Line()
-
-    def __enter__(self) -> _Line:
-        self._started = time.monotonic()
-        self._status = self._console.status(f"{self._name} ...")
-        self._status.start()
-        return self._line
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._status.stop()
-        seconds = self._result.seconds[self._name] = time.monotonic() - self._started
-        is_good = kind is None and self._line.is_good
-        mark = "[green]✓[/]" if is_good else "[red]✗[/]" if kind is not None else "[yellow]![/]"
-        self._console.print(f"{mark} {self._name:<20} {seconds:5.1f} s  {self._line.text}")
+    line, started, is_raised = _Line(), time.monotonic(), True
+    try:
+        with console.status(f"{name} ..."):
+            yield line
+        is_raised = False
+    finally:
+        seconds = result.seconds[name] = time.monotonic() - started
+        mark = "[red]✗[/]" if is_raised else "[green]✓[/]" if line.is_good else "[yellow]![/]"
+        console.print(f"{mark} {name:<20} {seconds:5.1f} s  {line.text}")

@@ -1,6 +1,6 @@
 """The secrets of the server in ``docker-compose.yml``: generated once into ``.env``, and the login file made from them.
 
-``python -m titans.server_env`` writes ``.env``; ``python -m titans.server_env passwords`` runs in the ``init`` container.
+``python -m titans.server_env`` writes ``.env``. With the argument ``passwords`` it runs in the ``init`` container.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from include.errors import TitansError
+from include.files import write_whole
 from include.settings import PROJECT_ROOT
 
 IMAGE_UID = 50000
@@ -36,7 +37,7 @@ def generate_values() -> dict[str, str]:
 
 
 def container_user() -> tuple[int, int]:
-    """User and group id of the containers: those of whoever calls, but never root's."""
+    """User and group id of the containers: the caller's, but never root's."""
     return (os.getuid(), os.getgid()) if os.getuid() else (IMAGE_UID, IMAGE_UID)
 
 
@@ -77,7 +78,7 @@ def write_env(folder: Path) -> Path:
 
 
 def write_passwords() -> Path:
-    """Write the login of ``admin`` where Airflow's SimpleAuthManager reads it (mode 0600), from the container's environment.
+    """Write the login of ``admin`` from the container's environment where Airflow's SimpleAuthManager reads it.
 
     Raises:
         TitansError: the password or the path of the file is not in the environment.
@@ -86,14 +87,11 @@ def write_passwords() -> Path:
     path = os.environ.get("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE")
     if not password or not path:
         raise TitansError(
-            "AIRFLOW_ADMIN_PASSWORD is not set: this command is for the init container. Run make env, then docker compose up."
+            "AIRFLOW_ADMIN_PASSWORD is not set: this command is for the init container. "
+            "Run make env, then docker compose up."
         )
     target = Path(path)
-    fresh = target.with_suffix(".fresh")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        json.dump({"admin": password}, stream)
-    fresh.replace(target)
+    write_whole(target, json.dumps({"admin": password}), mode=0o600)
     return target
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.table import Table
 from include.errors import TitansError
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
+from include.runs.facts import CheckRawFacts, PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
 
@@ -54,11 +54,8 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
 
 def print_summary(console: Console, settings: Settings, build: RunRecord, notes: list[str]) -> None:
     """Print the whole summary."""
-    facts = {step.step: step.facts for step in build.steps}
-    published = facts["publish"]
-    file = (
-        settings.known_at_path if settings.known_at else generations.generation_path(settings, published["generation"])
-    )
+    published = build.facts(PublishFacts)
+    file = settings.store.known_at_file if settings.known_at else settings.published.file(published.generation)
     with duckdb.connect(str(file), read_only=True) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
@@ -69,7 +66,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
             from marts.fct_press_reconciliation where evaluated_at = 'claim_date'
         """).fetchone()
     console.print()
-    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.is_simulated else "")
+    title = f"Titans on {session:%-d %B %Y}" + (", simulated data" if settings.store.is_simulated else "")
     if settings.known_at:
         title += f", as known at the end of {settings.known_at:%-d %B %Y}"
     table = Table(
@@ -87,11 +84,12 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""
         say(
             console,
-            f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: see fct_press_reconciliation",
+            f"Press      of {claims} claims {agree} agree on their day, {differ} differ{rest}: "
+            "see fct_press_reconciliation",
         )
     for line in [*notes, *([note] if note else [])]:
         say(console, f"Note       {line}")
-    if settings.is_simulated:
+    if settings.store.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
     if settings.known_at:
@@ -100,20 +98,22 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         _print_published(console, settings, published, session)
 
 
-def _print_published(console: Console, settings: Settings, published: dict[str, Any], session: date) -> None:
-    if published["changed_source_from"]:
-        say(console, f"Source     {settings.source} now; the link named {published['changed_source_from']} before")
-    state = "new generation" if published["is_new"] else "no mart row changed, so no new generation"
+def _print_published(console: Console, settings: Settings, published: PublishFacts, session: date) -> None:
+    if published.changed_source_from:
+        say(console, f"Source     {settings.source} now; the link named {published.changed_source_from} before")
+    state = "new generation" if published.is_new else "no mart row changed, so no new generation"
     say(
         console,
-        f"{'Built' if published['is_held'] else 'Published':<10} {_relative(settings.published_link)} ({published['generation']}: {state})",
+        f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} "
+        f"({published.generation}: {state})",
     )
-    if published["is_held"]:
-        held = generations.linked_generation(settings)
+    if published.is_held:
+        held = generations.linked_generation(settings.published)
         say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
     say(
         console,
-        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" | make status | make airflow",
+        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
+        "| make status | make airflow",
     )
 
 
@@ -125,15 +125,12 @@ def _order(row: tuple[str, str, str, str]) -> tuple[int, str]:
 def _print_gates(console: Console, build: RunRecord) -> None:
     passed = sum(check.status == "passed" for check in build.checks)
     warned = [check for check in build.checks if check.status == "warning"]
-    quarantined: list[dict[str, Any]] = next(
-        (step.facts.get("quarantined", []) for step in build.steps if step.step == "check_raw"), []
-    )
     failed = sum(check.status == "failed" for check in build.checks)
     say(console, f"Gates      {passed} checks passed, {len(warned)} warned, {failed} failed")
     for check in warned:
         say(console, f"           warned: {check.name}, {check.rows_text} ({check.examples_text}). {check.why}")
-    for unit in quarantined:
-        say(console, f"Quarantine {unit['symbol']} of batch {unit['batch_id']}: {'; '.join(unit['reasons'])}")
+    for unit in build.facts(CheckRawFacts).quarantined:
+        say(console, f"Quarantine {unit.symbol} of batch {unit.batch_id}: {'; '.join(unit.reasons)}")
 
 
 def say(console: Console, line: str) -> None:

@@ -17,7 +17,7 @@ _OTHERS = re.compile(r"\[airflow\.(api_fastapi|sdk\.definitions\.dag)\b|::(end)?
 
 
 def keep_task_logs(log: Path) -> None:
-    """Copy what each task writes to ``log`` into the task's own log file, from now on. ``log`` takes this process's standard output.
+    """Copy what each task writes to ``log``, which takes this process's standard output, into the task's own log file.
 
     ``dag.test()`` runs tasks without the supervisor that would write these files.
     """
@@ -65,7 +65,8 @@ def _listener(log: Path) -> Any:
 
 
 def as_task_log(text: str) -> str:
-    """Console lines as the JSON lines of a task's log; a line of its own shape, such as a traceback's, keeps the level before it."""
+    """Console lines as the JSON lines of a task's log. A line of another shape, such as a traceback's, keeps the level
+    before it."""
     entry: dict[str, str | None] = {"timestamp": None, "level": "info", "logger": None}
     lines = []
     for line in text.splitlines():

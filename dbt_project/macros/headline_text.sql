@@ -1,3 +1,47 @@
+{# What a headline has for each placeholder of the seed headline_templates; NULL where its columns are. #}
+{% macro headline_placeholders() -%}
+    {%- set texts = {
+        "subject": "subject_name",
+        "subject_inside": in_sentence("subject_name"),
+        "other_inside": in_sentence("other_name"),
+        "event": "event_name",
+        "percent": percent("abs(value)"),
+        "signed_percent": percent("value"),
+        "points": "printf('%.1f', abs(100 * value))",
+        "signed_points": "printf('%.1f', round(100 * value, 1) + 0)",
+        "dollars": dollars("abs(value)"),
+        "signed_dollars": "case when value < 0 then '-' else '' end || " ~ dollars("abs(value)"),
+        "times": "printf('%.1f', value)",
+        "date": long_date("value_date"),
+        "year": "year(value_date)::varchar",
+        "base_date": long_date("base_date"),
+        "iso_base_date": "strftime(base_date, '%Y-%m-%d')",
+        "level": "format('{:,.2f}', level)",
+        "known": "known::varchar",
+        "members": "members::varchar",
+        "other_known": "other_known::varchar",
+        "other_members": "other_members::varchar",
+        "coverage": percent("coverage_ratio"),
+        "min_coverage": percent(var("min_coverage_ratio")),
+        "near_correction": whole_percent(var("near_correction_drawdown")),
+        "correction": whole_percent(var("correction_drawdown")),
+        "bear": whole_percent(var("bear_drawdown")),
+    } -%}
+    map(['{{ texts.keys() | join("', '") }}'], [{{ texts.values() | join(", ") }}])
+{%- endmacro %}
+
+{# The parts of a template, split before each placeholder and with it filled in. A part is NULL where its placeholder is #}
+{# empty or unknown. #}
+{% macro filled_parts(template, placeholders) -%}
+    list_transform(
+        string_split({{ template }}, '{'),
+        lambda part: case
+            when contains(part, '}') then {{ placeholders }}[split_part(part, '}', 1)] || split_part(part, '}', 2)
+            else part
+        end
+    )
+{%- endmacro %}
+
 {# A day as a sentence writes it: 7 March 2025. #}
 {% macro long_date(date) -%}
     strftime({{ date }}, '%-d %B %Y')
@@ -8,28 +52,25 @@
     printf('%.1f%%', round(100 * ({{ ratio }}), 1) + 0)
 {%- endmacro %}
 
+{# A ratio of whole percents: 9%. #}
+{% macro whole_percent(ratio) -%}
+    printf('%.0f%%', 100 * {{ ratio }})
+{%- endmacro %}
+
+{# US dollars in billions, $439 billion, or below one in millions. #}
+{% macro dollars(usd) -%}
+    case
+        when {{ usd }} < 999.5e6 then format('${:,.0f} million', {{ usd }} / 1e6)
+        else format('${:,.0f} billion', {{ usd }} / 1e9)
+    end
+{%- endmacro %}
+
 {# A name that begins with an article, inside a sentence: of the Magnificent Seven. #}
 {% macro in_sentence(name) -%}
     case when starts_with({{ name }}, 'The ') then 'the ' || {{ name }}[5:] else {{ name }} end
 {%- endmacro %}
 
-{# A change as a sentence tells it: 'gained 43.1%'. One that prints as 0.0% is 'hardly moved', which fits one and many. #}
-{% macro moved(ratio, up="gained", down="lost") -%}
-    case
-        when round(1000 * ({{ ratio }})) = 0 then 'hardly moved'
-        when {{ ratio }} > 0 then '{{ up }} ' || {{ percent(ratio) }}
-        else '{{ down }} ' || {{ percent("abs(" ~ ratio ~ ")") }}
-    end
+{# Whether a change is up, down or, where it prints as 0.0%, flat. #}
+{% macro direction(ratio) -%}
+    case when round(1000 * {{ ratio }}) = 0 then 'flat' when {{ ratio }} > 0 then 'up' else 'down' end
 {%- endmacro %}
-
-{# US dollars in billions, $439 billion, or below one in millions. #}
-{% macro billions(usd) -%}
-    case when {{ usd }} < 0 then '-' else '' end
-    || case
-        when abs({{ usd }}) < 999.5e6 then format('${:,.0f} million', abs({{ usd }}) / 1e6)
-        else format('${:,.0f} billion', abs({{ usd }}) / 1e9)
-    end
-{%- endmacro %}
-
-{# A value that is older than this many days says nothing of the day. #}
-{% macro headline_max_age_days() %}10{% endmacro %}

@@ -1,7 +1,7 @@
 {# The last day (UTC) of a point-in-time build, or '' in a normal one. #}
 {% macro known_at() %}{{ return(var("known_at")) }}{% endmacro %}
 
-{# The first moment that a point-in-time build knows nothing of. #}
+{# The moment from which on a point-in-time build knows nothing. #}
 {% macro after_known_at() -%}
     ('{{ known_at() }}'::timestamp + interval 1 day)
 {%- endmacro %}
@@ -12,24 +12,25 @@
 {%- endmacro %}
 
 {# The rows of a raw table that gate 1 let in; in a point-in-time build those of them that could be known by then. #}
-{# The first version of a row could be known from its own moment on (the close of its session, its fixing, its as_of, its ex-date), a later version #}
-{# from when it was fetched. Which version came first is read from the order of fetches: at load, a file fetched earlier may still have been missing. #}
-{# The own moment is the earliest known_from ever stored for the key; a version that is kept in quarantine was none. #}
+{# The first version of a row is known from the event itself: the close of its session, its fixing, its as_of, its ex-date. #}
+{# A later version is known from its fetch. The order of fetches says which version came first, since a file that was #}
+{# fetched earlier may be loaded later. The time of the event is the earliest known_from stored for the key; a version in #}
+{# quarantine does not count. #}
 {% macro usable_versions(table, keys, symbol="symbol", or_else="false") -%}
     {%- set key = keys | join(", ") -%}
     {%- if known_at() -%}
-    select * exclude (own_moment)
+    select * exclude (event_known_from)
     from (
         select
             *,
-            min(known_from) over (partition by {{ key }}) as own_moment
+            min(known_from) over (partition by {{ key }}) as event_known_from
         from {{ source("raw", table) }}
     )
     where {{ of_usable_unit(symbol) }}
     qualify
         case
-            when fetched_at = min(fetched_at) over (partition by {{ key }}) then own_moment
-            else greatest(own_moment, fetched_at)
+            when fetched_at = min(fetched_at) over (partition by {{ key }}) then event_known_from
+            else greatest(event_known_from, fetched_at)
         end < {{ after_known_at() }}
         or {{ or_else }}
     {%- else -%}

@@ -1,4 +1,4 @@
-{# Each holding's value on each day in both currency bases, as a share of its basket after the last rebalance; its dividend likewise. #}
+{# Value and dividend of each holding on each day in both currency bases, as shares of its basket after the last rebalance. #}
 {% macro member_relatives() -%}
     {%- for basis, suffix in [("local", ""), ("usd", "_usd")] %}
     select

@@ -1,14 +1,4 @@
-{# The periods of every return column, in order. #}
-{% macro periods() %}
-    {{ return(["1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y"]) }}
-{% endmacro %}
-
-{# Those of contributions. Every day of such a period has one base. #}
-{% macro periods_to_date() %}
-    {{ return(["wtd", "mtd", "ytd"]) }}
-{% endmacro %}
-
-{# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps month ends when it subtracts months. #}
+{# The last day whose close may be the base of `period` for the day `date`. DuckDB clamps the ends of months. #}
 {% macro period_target(period, date) -%}
     {%- set targets = {
         "1d": "(" ~ date ~ " - 1)",
@@ -24,10 +14,7 @@
         "5y": "(" ~ date ~ " - interval 5 year)::date"
     } -%}
     {%- if period not in targets -%}
-        {{ exceptions.raise_compiler_error("There is no period " ~ period ~ ": use one of " ~ periods() | join(", ")) }}
+        {{ exceptions.raise_compiler_error("There is no period " ~ period ~ ": use one of " ~ var("periods") | join(", ")) }}
     {%- endif -%}
     {{ targets[period] }}
 {%- endmacro %}
-
-{# How many days older than its target a base may be: a longer gap leaves the period without a base. #}
-{% macro period_base_max_age_days() %}{{ return(10) }}{% endmacro %}

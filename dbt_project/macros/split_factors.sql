@@ -1,4 +1,4 @@
-{# Joins the product of the ratios of all splits after `basis_date`: what brings a value to the latest basis. Use with split_factor(). #}
+{# Joins the product of the ratios of all splits after `basis_date`, which brings a value to the latest basis. For split_factor(). #}
 {% macro split_factor_join(row) -%}
     asof left join {{ ref("int_split_factors") }} as split_factors
         on {{ row }}.symbol = split_factors.symbol and {{ row }}.basis_date < split_factors.ex_date
@@ -6,9 +6,4 @@
 
 {% macro split_factor() -%}
     coalesce(split_factors.cumulative_ratio, 1.0)
-{%- endmacro %}
-
-{# The version of a row that counts: the one fetched last. #}
-{% macro latest_version(keys) -%}
-    qualify row_number() over (partition by {{ keys | join(", ") }} order by fetched_at desc, loaded_at desc, batch_id desc) = 1
 {%- endmacro %}

@@ -1,8 +1,9 @@
 """A SQLAlchemy dialect ``duckdb+readonly`` on which Great Expectations can read a DuckDB file.
 
-Two things of duckdb-engine stand in its way. GX fetches rows after it has handed the connection back to the pool, and the rollback that this
-brings discards a pending DuckDB result: a read-only connection has no transaction to end, so the transaction calls do nothing here. And the
-reflection of columns asks PostgreSQL's catalog for things that DuckDB does not have: here it asks ``duckdb_columns()``.
+Two things of duckdb-engine stand in its way. GX fetches rows after it has handed the connection back to the pool, and
+the rollback that follows discards a pending DuckDB result: a read-only connection has no transaction to end, so the
+transaction calls do nothing here. And the reflection of columns asks PostgreSQL's catalog for things that DuckDB does
+not have: here it asks ``duckdb_columns()``.
 """
 
 from __future__ import annotations
@@ -63,8 +64,9 @@ class ReadOnlyDialect(DuckDBDialect):  # type: ignore[misc]  # duckdb-engine is 
     ) -> list[dict[str, Any]]:
         rows = connection.execute(
             text(
-                "select column_name, data_type, is_nullable from duckdb_columns() where database_name = current_database() "
-                "and schema_name = coalesce(:schema, current_schema()) and table_name = :name order by column_index"
+                "select column_name, data_type, is_nullable from duckdb_columns() "
+                "where database_name = current_database() and schema_name = coalesce(:schema, current_schema()) "
+                "and table_name = :name order by column_index"
             ),
             {"schema": schema, "name": table_name},
         ).fetchall()

@@ -1,9 +1,9 @@
-"""The one way from a run, of whatever kind, to the day that it is about."""
+"""The as-of date of a run of any kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,17 +21,24 @@ class RunFacts:
         logical_date: set for scheduled and backfill runs, and for a manual run that was given one.
         data_interval_end: set for scheduled and backfill runs.
         event_as_ofs: as-of dates that the triggering asset events carry.
+        is_of_timetable: set for scheduled and backfill runs.
+        given: names of the values that the trigger brought.
     """
 
     run_after: datetime
     requested: str | date | None = None
     logical_date: datetime | None = None
     data_interval_end: datetime | None = None
-    event_as_ofs: Sequence[str] = field(default_factory=tuple)
+    event_as_ofs: Sequence[str] = ()
+    is_of_timetable: bool = False
+    given: Sequence[str] = ()
 
 
 def resolve_as_of(facts: RunFacts, zone: str = "UTC", now: datetime | None = None) -> date:
-    """The as-of date of a run, in this order: asked for, carried by asset events, end of the data interval, logical date, time of the run.
+    """The as-of date of a run.
+
+    It is the first that is set of: the date requested, the latest of the asset events, the end of the data interval,
+    the logical date, and the time the run was due.
 
     Args:
         zone: the exchange's time zone; moments are read as dates there.
@@ -49,7 +56,7 @@ def resolve_as_of(facts: RunFacts, zone: str = "UTC", now: datetime | None = Non
 
 
 def parse_as_of(value: str | date, now: datetime) -> date:
-    """A date that a user wrote, refused if it is malformed or after today in every time zone of the world's exchanges."""
+    """A date that a user wrote. A malformed one is refused, and one after today in the exchanges' easternmost zone."""
     try:
         day = value if isinstance(value, date) else date.fromisoformat(value)
     except ValueError as error:
@@ -69,6 +76,7 @@ def bound_to_coverage(as_of: date, coverage: Coverage | None, source: str) -> da
         return as_of
     if as_of < coverage.first:
         raise TitansError(
-            f"AS_OF={as_of} is before the data: source {source} begins on {coverage.first}. Give that day or a later one."
+            f"AS_OF={as_of} is before the data: source {source} begins on {coverage.first}. "
+            "Give that day or a later one."
         )
     return min(as_of, coverage.last)

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from include.errors import TitansError
-from include.ingest.as_of import bound_to_coverage
-from include.landing.batches import last_dates
+from include.ingest.as_of import RunFacts, bound_to_coverage, resolve_as_of
+from include.landing.index import LandingIndex
+from include.paths import StorePaths
+from include.runs.facts import PlanFacts, PlannedBatch
+from include.runs.records import Run
 from include.runs.releases import quarantined_units
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.seeds.rows import Reference, Security
 from include.settings import Settings
 from include.sources import open_source
-from include.sources.base import Dataset, currency_pairs
+from include.sources.base import Dataset, Source, currency_pairs
 
 FX_OVERLAP = timedelta(days=10)
-
-
-@dataclass(frozen=True)
-class BatchRequest:
-    """One mapped task: symbols (or currency pairs such as USDHKD) of one dataset that need the same window. Dates are ISO text.
-
-    ``is_window_given``: the trigger named the window or the symbols, so only an answer to the very same question will do.
-    """
-
-    dataset: str
-    group: str
-    index: int
-    symbols: list[str]
-    start: str | None
-    end: str
-    is_window_given: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset} {self.group} {self.index}: {len(self.symbols)} symbols from {self.start or 'the beginning'}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For XCom; ``name`` labels the mapped task."""
-        return {**asdict(self), "name": self.name}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> BatchRequest:
-        return cls(**{key: value for key, value in values.items() if key != "name"})
 
 
 @dataclass(frozen=True)
@@ -58,7 +34,7 @@ class TriggerParams:
     symbols: tuple[str, ...] = ()
 
     @classmethod
-    def from_params(cls, params: dict[str, Any]) -> TriggerParams:
+    def from_params(cls, params: Mapping[str, Any]) -> TriggerParams:
         """From the trigger form's values.
 
         Raises:
@@ -73,16 +49,57 @@ class TriggerParams:
         return cls(start, end, tuple(params.get("symbols") or ()))
 
 
+Plan = Callable[[Settings, date, TriggerParams], list[PlannedBatch]]
+
+
+def plan_run(
+    settings: Settings,
+    run: Run,
+    plan: Plan,
+    facts: RunFacts,
+    form: Mapping[str, Any],
+    zone: str,
+    only_on_sessions_of: str | None = None,
+) -> list[PlannedBatch]:
+    """The first step of an ingest run: what it asks for.
+
+    Args:
+        form: values of the trigger form, by name.
+        zone: time zone in which a run's time is read as a date.
+        only_on_sessions_of: market without whose session a run of the timetable has nothing to do.
+
+    Raises:
+        TitansError: the trigger names what is no parameter, or a value of it is refused.
+    """
+    with run.step("plan") as step:
+        if unknown := sorted(set(facts.given) - set(form)):
+            raise TitansError(f"The trigger names {unknown[0]}, which is no parameter: use {', '.join(form)}.")
+        as_of = resolve_as_of(facts, zone)
+        batches: list[PlannedBatch] = []
+        if (
+            only_on_sessions_of
+            and facts.is_of_timetable
+            and not is_session(load_reference(settings.seeds_dir), only_on_sessions_of, as_of)
+        ):
+            step.outcome, step.message = "skipped", f"{as_of} is no session of {only_on_sessions_of}"
+        else:
+            batches = plan(settings, as_of, TriggerParams.from_params(form))
+        step.facts = PlanFacts(batches=batches)
+    return batches
+
+
 def plan_prices(
     settings: Settings, market: str, as_of: date, params: TriggerParams, now: datetime | None = None
-) -> list[BatchRequest]:
-    """Batches for the securities of one market: all history for a new symbol, else from the last stored session minus the overlap.
+) -> list[PlannedBatch]:
+    """Batches for the securities of one market.
+
+    A new symbol is asked for its whole history, any other from its last stored session minus the overlap.
 
     Raises:
         TitansError: ``as_of`` is before the source's data, or ``params`` names a symbol that the seeds do not have.
     """
     reference = load_reference(settings.seeds_dir)
-    source = open_source(settings)
+    source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
     securities = _chosen(
         reference, [row for row in reference.securities_of(market) if row.symbol not in source.omitted], params
@@ -97,32 +114,33 @@ def plan_prices(
     if session is None or closed is None:
         return []
     last_day = min(session.date, closed.date)
-    stored = last_dates(settings, Dataset.PRICES, quarantined_pairs(settings)) if source.is_incremental else {}
+    stored = _stored(settings.store, source, Dataset.PRICES)
     windows: dict[date | None, list[str]] = defaultdict(list)
     for security in securities:
         last = stored.get(security.symbol)
         start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
         windows[start].append(security.symbol)
-    return _batches(settings, Dataset.PRICES, market, windows, last_day, params)
+    return _batches(Dataset.PRICES, market, windows, last_day, params, settings.batch_size)
 
 
-def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
     """One batch for each window the pairs in use need."""
-    source = open_source(settings)
+    reference = load_reference(settings.seeds_dir)
+    source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
     end = params.end or as_of
-    stored = last_dates(settings, Dataset.FX_RATES, quarantined_pairs(settings)) if source.is_incremental else {}
+    stored = _stored(settings.store, source, Dataset.FX_RATES)
     windows: dict[date | None, list[str]] = defaultdict(list)
-    for pair in currency_pairs(load_reference(settings.seeds_dir)):
+    for pair in currency_pairs(reference):
         last = stored.get(pair.name)
         windows[params.start or (min(last, end) - FX_OVERLAP if last else None)].append(pair.name)
-    return _batches(settings, Dataset.FX_RATES, "fx", windows, end, params)
+    return _batches(Dataset.FX_RATES, "fx", windows, end, params, settings.batch_size)
 
 
-def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[BatchRequest]:
+def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
     """Estimates and share counts of every equity, from the beginning: snapshots are few, and raw stores what is new."""
     reference = load_reference(settings.seeds_dir)
-    source = open_source(settings)
+    source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
     symbols = [
         row.symbol
@@ -131,8 +149,22 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
     return [
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
-        for batch in _batches(settings, dataset, "all", {params.start: symbols}, params.end or as_of, params)
+        for batch in _batches(dataset, "all", {params.start: symbols}, params.end or as_of, params, settings.batch_size)
     ]
+
+
+def is_session(reference: Reference, market: str, day: date) -> bool:
+    """Whether any exchange of ``market`` has a session on ``day``."""
+    calendars = load_calendars(reference)
+    return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)
+
+
+def _stored(store: StorePaths, source: Source, dataset: Dataset) -> dict[str, date]:
+    """The last date stored of each symbol, without units in quarantine. Of a closed source all is fetched again."""
+    if not source.is_incremental:
+        return {}
+    quarantined = {(unit.batch_id, unit.symbol) for unit in quarantined_units(store)}
+    return LandingIndex(store).last_dates(dataset, quarantined)
 
 
 def _chosen(reference: Reference, securities: list[Security], params: TriggerParams) -> list[Security]:
@@ -144,34 +176,29 @@ def _chosen(reference: Reference, securities: list[Security], params: TriggerPar
     return [row for row in securities if not params.symbols or row.symbol in params.symbols]
 
 
-def quarantined_pairs(settings: Settings) -> list[tuple[str, str]]:
-    return [(unit["batch_id"], unit["symbol"]) for unit in quarantined_units(settings)]
-
-
 def _batches(
-    settings: Settings,
     dataset: Dataset,
     group: str,
     windows: dict[date | None, list[str]],
     end: date,
     params: TriggerParams,
-) -> list[BatchRequest]:
+    batch_size: int,
+) -> list[PlannedBatch]:
     slices = [
-        (start, symbols[first : first + settings.batch_size])
+        (start, symbols[first : first + batch_size])
         for start, symbols in sorted(windows.items(), key=lambda item: item[0] or date.min)
-        for first in range(0, len(symbols), settings.batch_size)
+        for first in range(0, len(symbols), batch_size)
     ]
     is_given = bool(params.start or params.end or params.symbols)
     return [
-        BatchRequest(
-            str(dataset), group, index, symbols, start.isoformat() if start else None, end.isoformat(), is_given
+        PlannedBatch(
+            dataset=dataset,
+            group=group,
+            index=index,
+            symbols=symbols,
+            start=start,
+            end=end,
+            is_window_given=is_given,
         )
         for index, (start, symbols) in enumerate(slices, 1)
     ]
-
-
-def is_session(settings: Settings, market: str, day: date) -> bool:
-    """Whether any exchange of ``market`` has a session on ``day``."""
-    reference = load_reference(settings.seeds_dir)
-    calendars = load_calendars(reference)
-    return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)

@@ -1,12 +1,12 @@
-"""Landing files: one immutable Parquet file a batch, which appears by rename and carries its own story in its metadata."""
+"""Landing files: one immutable Parquet file a batch. It appears by rename and carries its manifest in the metadata."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,11 +17,38 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from include.errors import TitansError
+from include.files import replacing
 from include.landing.retention import refuse_older
-from include.settings import Settings
-from include.sources.base import Dataset, Extract
+from include.paths import StorePaths
+from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
 
 _METADATA_KEY = b"titans"
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """One attempt of one run at a batch. File and folder names follow from it.
+
+    Attributes:
+        group: a market, or ``fx`` or ``all``.
+        index: number of the batch in its dataset and group, from 1 on.
+    """
+
+    dataset: Dataset
+    group: str
+    index: int
+    run_id: str
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        """``<dataset>-<group>-<index>``: the batch within its run, whatever the attempt."""
+        return f"{self.dataset}-{self.group}-{self.index:03d}"
+
+    def batch_id(self, fetched_at: datetime) -> str:
+        """``<name>-<UTC fetch time>-<hash of run and attempt>``: an attempt that is repeated names the same file."""
+        token = hashlib.sha256(f"{self.run_id}|{self.attempt}".encode()).hexdigest()[:8]
+        return f"{self.name}-{fetched_at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{token}"
 
 
 class FetchWindow(BaseModel):
@@ -46,7 +73,7 @@ class FetchWindow(BaseModel):
 
 
 class FailedFetch(BaseModel):
-    """What was asked for one symbol in vain."""
+    """A request for one symbol that failed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,7 +86,7 @@ class FailedFetch(BaseModel):
 
 
 class BatchManifest(BaseModel):
-    """The story of one landing file, stored in its Parquet metadata."""
+    """What a landing file holds and where it came from, stored in its Parquet metadata."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,62 +100,60 @@ class BatchManifest(BaseModel):
     windows: list[FetchWindow]
     failures: list[FailedFetch] = []
 
-
-def batch_id_of(dataset: Dataset, group: str, index: int, fetched_at: datetime, run_id: str, attempt: int) -> str:
-    """``<dataset>-<group>-<index>-<UTC fetch time>-<hash of run and attempt>``: a repeated attempt of one run names the same file."""
-    token = hashlib.sha256(f"{run_id}|{attempt}".encode()).hexdigest()[:8]
-    return f"{dataset}-{group}-{index:03d}-{fetched_at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{token}"
+    @classmethod
+    def of(
+        cls,
+        key: BatchKey,
+        source: str,
+        fetched_at: datetime,
+        windows: list[FetchWindow],
+        failures: Sequence[FailedFetch] = (),
+    ) -> BatchManifest:
+        """The manifest of the batch ``key`` as fetched at ``fetched_at``."""
+        return cls(
+            batch_id=key.batch_id(fetched_at),
+            source=source,
+            dataset=key.dataset,
+            group=key.group,
+            run_id=key.run_id,
+            attempt=key.attempt,
+            fetched_at=fetched_at,
+            windows=windows,
+            failures=list(failures),
+        )
 
 
 def land(
-    settings: Settings,
-    dataset: Dataset,
-    group: str,
-    index: int,
-    run_id: str,
-    attempt: int,
+    store: StorePaths,
+    key: BatchKey,
     extract: Extract,
     windows: list[FetchWindow],
     failures: Sequence[FailedFetch] = (),
 ) -> Path:
-    """Write one batch; returns the file's path. A file that is already there is left as it is: landing files never change.
+    """Write one batch; returns the file's path. A file that is already there stays: landing files never change.
 
     Raises:
         TitansError: the file cannot be written, or its rows are older than the kept history.
     """
-    refuse_older(settings, dataset, extract.fetched_at)
-    manifest = BatchManifest(
-        batch_id=batch_id_of(dataset, group, index, extract.fetched_at, run_id, attempt),
-        source=settings.source,
-        dataset=dataset,
-        group=group,
-        run_id=run_id,
-        attempt=attempt,
-        fetched_at=extract.fetched_at,
-        windows=windows,
-        failures=list(failures),
-    )
-    path = settings.landing_dir / dataset / f"{manifest.batch_id}.parquet"
+    refuse_older(store, key.dataset, extract.fetched_at)
+    manifest = BatchManifest.of(key, store.source, extract.fetched_at, windows, failures)
+    path = store.landing / key.dataset / f"{manifest.batch_id}.parquet"
     if not path.exists():
         write_batch(path, extract.table, manifest)
     return path
 
 
 def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
-    """Write rows and their story, whole or not at all.
+    """Write rows and their manifest, whole or not at all.
 
     Raises:
         TitansError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.tmp")
+    metadata = {_METADATA_KEY: manifest.model_dump_json().encode()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table.replace_schema_metadata({_METADATA_KEY: manifest.model_dump_json().encode()}), temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            pq.write_table(table.replace_schema_metadata(metadata), temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise TitansError(
             f"Landing file {path} cannot be written ({error}): free space or give DATA=<another folder>."
         ) from error
@@ -143,8 +168,31 @@ def rows_by_symbol(dataset: Dataset, table: pa.Table, symbols: Iterable[str]) ->
     return {symbol: table.filter(pc.equal(names, symbol)) for symbol in symbols}
 
 
+def fetch_windows(
+    extract: Extract, dataset: Dataset, symbols: Iterable[str], window: Window, asked_at: datetime
+) -> list[FetchWindow]:
+    """What came of each of ``symbols``, which the extract answered."""
+    windows = []
+    for symbol, rows in rows_by_symbol(dataset, extract.table, symbols).items():
+        days = [day for day in rows[DATE_COLUMN[dataset]].to_pylist() if day]
+        windows.append(
+            FetchWindow(
+                symbol=symbol,
+                start=window.start,
+                end=window.end,
+                rows=rows.num_rows,
+                first=min(days, default=None),
+                last=max(days, default=None),
+                asked_at=asked_at,
+                address=extract.addresses.get(symbol) or None,
+                content_hash=content_hash(rows),
+            )
+        )
+    return windows
+
+
 def content_hash(rows: pa.Table) -> str:
-    """SHA-256 of rows as CSV, in their order and with a header: the same whatever wrote or compressed the Parquet file around them."""
+    """SHA-256 of rows as CSV, in their order and with a header. How the Parquet file is written does not matter."""
     text = io.BytesIO()
     pa_csv.write_csv(rows, text)
     return hashlib.sha256(text.getvalue()).hexdigest()
@@ -163,12 +211,13 @@ def check_content(path: Path, manifest: BatchManifest) -> None:
     for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
         if content_hash(rows) != hashed[symbol]:
             raise TitansError(
-                f"Landing file {path} does not hold the rows of {symbol} that landed in it: it was changed or is damaged. Move it away and ingest again."
+                f"Landing file {path} does not hold the rows of {symbol} that landed in it: "
+                "it was changed or is damaged. Move it away and ingest again."
             )
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The rows of a landing file, without its story.
+    """The rows of a landing file, without its manifest.
 
     Raises:
         TitansError: the file is damaged.
@@ -190,37 +239,3 @@ def read_manifest(path: Path) -> BatchManifest:
         return BatchManifest.model_validate(json.loads(metadata[_METADATA_KEY]))
     except (OSError, KeyError, ValueError) as error:
         raise TitansError(f"Landing file {path} cannot be read ({error}): move it away and ingest again.") from error
-
-
-def landed(settings: Settings, dataset: Dataset | None = None) -> Iterator[tuple[Path, BatchManifest]]:
-    """All landing files of the source (or of one dataset), oldest fetch first."""
-    found = [
-        (path, _own(settings, path))
-        for folder in ([dataset] if dataset else Dataset)
-        for path in (settings.landing_dir / folder).glob("*.parquet")
-    ]
-    yield from sorted(found, key=lambda item: (item[1].fetched_at, item[1].batch_id))
-
-
-def _own(settings: Settings, path: Path) -> BatchManifest:
-    manifest = read_manifest(path)
-    if manifest.source != settings.source:
-        raise TitansError(
-            f"Landing file {path} is of source {manifest.source}, in the store of {settings.source}: simulated and real rows never meet. Move it away."
-        )
-    return manifest
-
-
-def last_dates(settings: Settings, dataset: Dataset, excluded: Iterable[tuple[str, str]] = ()) -> dict[str, date]:
-    """The last date landed of each symbol.
-
-    Args:
-        excluded: units (batch, symbol) that do not count, because they are quarantined: their history is asked for again.
-    """
-    skipped = set(excluded)
-    last: dict[str, date] = {}
-    for _, manifest in landed(settings, dataset):
-        for window in manifest.windows:
-            if window.last is not None and (manifest.batch_id, window.symbol) not in skipped:
-                last[window.symbol] = max(window.last, last.get(window.symbol, date.min))
-    return last

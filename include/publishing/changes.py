@@ -32,7 +32,8 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> l
 
 def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[tuple[str, str]]]:
     rows = connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns() where database_name = ? and schema_name = 'marts' order by table_name, column_index",
+        """select table_name, column_name, data_type from duckdb_columns()
+        where database_name = ? and schema_name = 'marts' order by table_name, column_index""",
         [database],
     ).fetchall()
     tables: dict[str, list[tuple[str, str]]] = {}
@@ -51,10 +52,12 @@ def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: lis
             f'union all (from published.marts."{table}" except all from warehouse.marts."{table}"))'
         ).fetchone()
         return row != (0,)
-    numbered = f'select *, row_number() over (partition by {exact} order by {", ".join(floats)}) as twin from {{database}}.marts."{table}"'
+    twin = f"row_number() over (partition by {exact} order by {', '.join(floats)}) as twin"
+    numbered = f'select *, {twin} from {{database}}.marts."{table}"'
     keys = " and ".join(f'one."{name}" is not distinct from two."{name}"' for name, kind in columns if kind != "DOUBLE")
     unequal = " or ".join(
-        f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) <= greatest({FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
+        f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) "
+        f"<= greatest({FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
         for name in floats
     )
     row = connection.execute(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from include.errors import TitansError
 from include.files import sync_folder, write_whole
-from include.settings import PROJECT_ROOT, Settings
+from include.locks import exclusive
+from include.paths import PublishedPaths
+from include.settings import PROJECT_ROOT
 
 _NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")
 _YOUNG = timedelta(minutes=10)
+_PATIENCE_SECONDS = 60.0
 FOLDER_MODE = 0o755
 """Readers cannot put another file under a published name, whatever the umask."""
 
@@ -50,9 +51,12 @@ def new_generation_name(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{_short_sha()}"
 
 
-def after_all(settings: Settings, now: datetime) -> datetime:
-    """``now``, or the microsecond after the newest generation where a clock was set back: names must go on in the order of publishing."""
-    return max([now, *(manifest.published_at + timedelta(microseconds=1) for manifest in manifests(settings))])
+def after_all(published: PublishedPaths, now: datetime) -> datetime:
+    """``now``, or the microsecond after the newest generation.
+
+    Names follow the order of publishing, also after a clock was set back.
+    """
+    return max([now, *(manifest.published_at + timedelta(microseconds=1) for manifest in manifests(published))])
 
 
 def _short_sha() -> str:
@@ -65,57 +69,63 @@ def _short_sha() -> str:
     return result.stdout.strip() if result.returncode == 0 else "nogit"
 
 
-def generation_path(settings: Settings, generation: str) -> Path:
-    return settings.published_dir / f"titans-{generation}.duckdb"
-
-
-def manifests(settings: Settings) -> list[Manifest]:
+def manifests(published: PublishedPaths) -> list[Manifest]:
     """All whole generations, oldest first: those with both file and readable manifest."""
     found = []
-    for path in settings.published_dir.glob("titans-*.json"):
+    for path in published.folder.glob("titans-*.json"):
         try:
             manifest = Manifest.model_validate_json(path.read_text())
         except (OSError, ValidationError):
             continue
         # The name becomes a path, which must not leave the folder.
-        path_of_file = generation_path(settings, manifest.generation)
+        path_of_file = published.file(manifest.generation)
         if _NAME.fullmatch(f"titans-{manifest.generation}.duckdb") and path_of_file.exists():
             found.append(manifest)
     return sorted(found, key=lambda manifest: manifest.generation)
 
 
-def linked_generation(settings: Settings) -> str | None:
+def linked_generation(published: PublishedPaths) -> str | None:
     """The generation that the link names, or None where nothing is published."""
     try:
-        match = _NAME.match(settings.published_link.readlink().name)
+        match = _NAME.match(published.link.readlink().name)
     except OSError:
         return None
-    return match["generation"] if match and generation_path(settings, match["generation"]).exists() else None
+    return match["generation"] if match and published.file(match["generation"]).exists() else None
 
 
-def last_of_source(settings: Settings) -> Manifest | None:
-    """The newest generation of the settings' source, linked or not."""
-    return next((manifest for manifest in reversed(manifests(settings)) if manifest.source == settings.source), None)
+def linked_manifest(published: PublishedPaths) -> Manifest | None:
+    """What is known of the generation that the link names; None where nothing is, or its manifest cannot be read."""
+    linked = linked_generation(published)
+    return next((manifest for manifest in manifests(published) if manifest.generation == linked), None)
 
 
-def hold(settings: Settings) -> Hold | None:
+def last_of_source(published: PublishedPaths, source: str) -> Manifest | None:
+    """The newest generation of ``source``, linked or not."""
+    return next((manifest for manifest in reversed(manifests(published)) if manifest.source == source), None)
+
+
+def hold(published: PublishedPaths) -> Hold | None:
     """The rollback in force, if any."""
     try:
-        return Hold.model_validate_json(_hold_path(settings).read_text())
+        return Hold.model_validate_json(published.hold.read_text())
     except (OSError, ValidationError):
         return None
 
 
 @contextmanager
-def link_lock(settings: Settings) -> Iterator[None]:
-    """The only right to move the link, hold it or prune: builds of several sources and people share the folder."""
-    settings.published_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    with (settings.published_dir / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def link_lock(published: PublishedPaths, holder: str) -> Iterator[None]:
+    """The only right to move the link, hold it or prune: builds of several sources and people share the folder.
+
+    Raises:
+        HeldError: another process holds it for longer than a minute.
+    """
+    published.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    refusal = f"The link in {published.folder} is being moved: {{who}}. Wait for it to end, then try again."
+    with exclusive(published.lock, holder, refusal, _PATIENCE_SECONDS):
         yield
 
 
-def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
+def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
     """Move the link to an earlier generation and hold it there.
 
     Args:
@@ -127,12 +137,12 @@ def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
     Raises:
         TitansError: nothing is published, or there is no such or no earlier generation.
     """
-    current = linked_generation(settings)
+    current = linked_generation(published)
     if current is None:
         raise TitansError(
-            f"Nothing is published in {settings.published_dir}, so nothing can be rolled back. Run make run first."
+            f"Nothing is published in {published.folder}, so nothing can be rolled back. Run make run first."
         )
-    known = manifests(settings)
+    known = manifests(published)
     names = [manifest.generation for manifest in known]
     if to is None:
         source = next((manifest.source for manifest in known if manifest.generation == current), None)
@@ -141,80 +151,74 @@ def roll_back(settings: Settings, to: str | None) -> tuple[str, str]:
         ]
         if not earlier:
             raise TitansError(
-                f"There is no generation of source {source} before {current}: nothing was moved. Known are {', '.join(names)}."
+                f"There is no generation of source {source} before {current}: nothing was moved. "
+                f"Known are {', '.join(names)}."
             )
         to = earlier[-1]
     if to not in names:
         raise TitansError(f"There is no generation {to}: nothing was moved. Known are {', '.join(names)}.")
-    with link_lock(settings):
-        write_whole(_hold_path(settings), Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
-        move_link(settings, to)
+    with link_lock(published, "make rollback"):
+        write_whole(published.hold, Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
+        move_link(published, to)
     return current, to
 
 
-def release_hold(settings: Settings) -> str:
+def release_hold(published: PublishedPaths) -> str:
     """Let builds move the link again, and move it to the newest generation of the held one's source.
 
     Raises:
         TitansError: nothing is published.
     """
-    known = manifests(settings)
+    known = manifests(published)
     if not known:
-        raise TitansError(f"Nothing is published in {settings.published_dir}. Run make run first.")
-    current = linked_generation(settings)
+        raise TitansError(f"Nothing is published in {published.folder}. Run make run first.")
+    current = linked_generation(published)
     source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
     newest = [manifest.generation for manifest in known if manifest.source == source][-1]
-    with link_lock(settings):
-        _hold_path(settings).unlink(missing_ok=True)
-        move_link(settings, newest)
+    with link_lock(published, "make publish"):
+        published.hold.unlink(missing_ok=True)
+        move_link(published, newest)
     return newest
 
 
-def move_link(settings: Settings, generation: str) -> None:
-    """Point ``titans.duckdb`` at a generation in one atomic step; readers see the old file before it and the new one after.
+def move_link(published: PublishedPaths, generation: str) -> None:
+    """Point ``titans.duckdb`` at a generation in one atomic step: readers see the old file or the new one.
 
     The caller holds the link lock.
     """
-    temporary = settings.published_dir / ".titans.link"
+    temporary = published.folder / ".titans.link"
     temporary.unlink(missing_ok=True)
     # The target is a bare name, so that the folder can be mounted anywhere.
-    temporary.symlink_to(generation_path(settings, generation).name)
-    temporary.replace(settings.published_link)
-    sync_folder(settings.published_dir)
+    temporary.symlink_to(published.file(generation).name)
+    temporary.replace(published.link)
+    sync_folder(published.folder)
 
 
-def prune(settings: Settings, now: datetime | None = None) -> list[str]:
-    """Remove old generations: the last ones of each source stay, and the linked and held ones, and whatever is younger than 10 minutes."""
+def prune(published: PublishedPaths, keep: int, now: datetime | None = None) -> list[str]:
+    """Remove old generations.
+
+    The last ``keep`` of each source stay, the linked and the held one, and those younger than 10 minutes.
+    """
     now = now or datetime.now(UTC)
-    known = manifests(settings)
-    kept = {linked_generation(settings)}
-    if (held := hold(settings)) is not None:
+    known = manifests(published)
+    kept = {linked_generation(published)}
+    if (held := hold(published)) is not None:
         kept.add(held.generation)
     for source in {manifest.source for manifest in known}:
-        kept |= {
-            manifest.generation for manifest in [m for m in known if m.source == source][-settings.keep_generations :]
-        }
+        kept |= {manifest.generation for manifest in [m for m in known if m.source == source][-keep:]}
     removed = []
     for manifest in known:
         if manifest.generation not in kept and now - manifest.published_at > _YOUNG:
-            generation_path(settings, manifest.generation).unlink()
-            manifest_path(settings, manifest.generation).unlink()
+            published.file(manifest.generation).unlink()
+            published.manifest(manifest.generation).unlink()
             removed.append(manifest.generation)
     # What a killed build left: a half-written file, or one of the pair of file and manifest without the other.
-    whole = {manifest.generation for manifest in manifests(settings)}
-    pairs = [path for ending in ("duckdb", "json") for path in settings.published_dir.glob(f"titans-*.{ending}")]
+    whole = {manifest.generation for manifest in manifests(published)}
+    pairs = [path for ending in ("duckdb", "json") for path in published.folder.glob(f"titans-*.{ending}")]
     for leftover in [
-        *settings.published_dir.glob(".titans-*"),
+        *published.folder.glob(".titans-*"),
         *(path for path in pairs if path.stem.removeprefix("titans-") not in whole),
     ]:
         if now.timestamp() - leftover.lstat().st_mtime > _YOUNG.total_seconds():
             leftover.unlink(missing_ok=True)
     return removed
-
-
-def manifest_path(settings: Settings, generation: str) -> Path:
-    return settings.published_dir / f"titans-{generation}.json"
-
-
-def _hold_path(settings: Settings) -> Path:
-    return settings.published_dir / "hold.json"

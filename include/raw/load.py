@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from include.landing.batches import BatchManifest, check_content, landed
+from include.landing.batches import BatchManifest, check_content
+from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
-from include.runs.releases import releases
+from include.raw.units import Release
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference
-from include.settings import Settings
 from include.sources.base import Dataset
-
-LandingFile = tuple[Path, BatchManifest]
 
 
 @dataclass(frozen=True)
@@ -36,36 +32,47 @@ class LoadedBatch:
 
 def load_landing(
     connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
+    landing: LandingIndex,
     reference: Reference,
+    releases: Sequence[Release],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[LoadedBatch]:
-    """Append what is new, and let in what a person released. Each file is one transaction with its ledger row, so loading twice or dying halfway changes nothing.
+    """Append what is new, and let in what a person released.
+
+    Each file is one transaction with its ledger row: loading twice or dying halfway changes nothing.
 
     Returns:
         One entry for each file loaded now, in the order of fetching.
     """
     known = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
-    files = list(landed(settings))
-    _load_calendar(connection, reference, [manifest for _, manifest in files])
+    _load_calendar(connection, reference, [batch.manifest for batch in landing.batches()])
     register_securities(connection, reference)
-    let_in = releases(settings)
     loaded = []
-    # A release before the next file: a row that equals a released one is then nothing new to judge. In a warehouse that is rebuilt too.
-    for row in let_in:
-        _release(connection, files, row, now())
-    for path, manifest in files:
-        if manifest.batch_id not in known:
-            loaded.append(_load_file(connection, files, path, manifest, now()))
-            for row in let_in:
-                if row["batch_id"] == manifest.batch_id:
-                    _release(connection, files, row, now())
+    # Apply releases before the next file: a row equal to a released one is a duplicate and needs no check.
+    for release in releases:
+        _release(connection, landing, release, now())
+    for batch in landing.batches():
+        if batch.manifest.batch_id not in known:
+            loaded.append(_load_file(connection, landing, batch, now()))
+            for release in releases:
+                if release.batch_id == batch.manifest.batch_id:  # in a warehouse that is rebuilt
+                    _release(connection, landing, release, now())
     return loaded
 
 
-def _release(
-    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], row: dict[str, Any], now: datetime
-) -> None:
+def rejected_reasons(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]) -> list[str]:
+    """Why rows of these batches were rejected, in words, the most frequent reason first."""
+    rows = connection.execute(
+        """select array_to_string(reasons, ', ') as reason, count(*) as rows, max(symbol) as symbol, max(date) as day
+        from raw.rejected_rows where list_contains(?, batch_id) group by reason order by rows desc, reason limit 5""",
+        [[batch.batch_id for batch in batches]],
+    ).fetchall()
+    return [
+        f"{reason}: {number} ({symbol} {day}{', ...' if number > 1 else ''})" for reason, number, symbol, day in rows
+    ]
+
+
+def _release(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, release: Release, now: datetime) -> None:
     """Turn a release on record into a verdict, if it is none yet."""
     connection.execute("begin")
     released = connection.execute(
@@ -73,19 +80,21 @@ def _release(
         select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
         from raw.fetch_windows
         where batch_id = $batch_id and symbol = $symbol
-            and (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')
+            and (batch_id, symbol) not in
+                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')
         returning batch_id""",
-        row,
+        release.model_dump(),
     ).fetchall()
     if released:
-        append_later_again(connection, files, row["batch_id"], now)
+        _append_later_again(connection, landing, release.batch_id, now)
     connection.execute("commit")
 
 
 def register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
     """Give the connection the seeds' securities as the temporary table ``seed_securities``."""
     connection.execute(
-        "create or replace temp table seed_securities (symbol varchar, kind varchar, exchange varchar, currency varchar)"
+        """create or replace temp table seed_securities
+        (symbol varchar, kind varchar, exchange varchar, currency varchar)"""
     )
     connection.executemany(
         "insert into seed_securities values (?, ?, ?, ?)",
@@ -94,7 +103,7 @@ def register_securities(connection: duckdb.DuckDBPyConnection, reference: Refere
 
 
 def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, manifests: list[BatchManifest]) -> None:
-    """Lay down the sessions from the year before the first fetched day to the end of the year of the last one, so that they follow the data."""
+    """Store the sessions of the years that the data cover, and of the year before them."""
     windows = [window for manifest in manifests for window in manifest.windows]
     if not windows:
         return
@@ -134,17 +143,14 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _load_file(
-    connection: duckdb.DuckDBPyConnection,
-    files: list[LandingFile],
-    path: Path,
-    manifest: BatchManifest,
-    loaded_at: datetime,
+    connection: duckdb.DuckDBPyConnection, landing: LandingIndex, batch: LandedBatch, loaded_at: datetime
 ) -> LoadedBatch:
+    path, manifest = batch
     check_content(path, manifest)
     connection.execute("begin")
     try:
         rules = load_sql.RULES[manifest.dataset]
-        rows_read = _judge(connection, path, manifest)
+        rows_read = _judge(connection, batch)
         _execute(connection, load_sql.reject(manifest.dataset, rules), _parameters(manifest, loaded_at))
         rows_rejected = _count(connection, "judged where len(reasons) > 0")
         rejected = dict(
@@ -164,10 +170,11 @@ def _load_file(
         _record_fetches(connection, manifest, rejected)
         values = asdict(loaded)
         connection.execute(
-            "insert into raw.load_ledger values ($batch_id, $dataset, $file_name, $rows_read, $rows_new, $rows_unchanged, $rows_rejected, $loaded_at)",
+            """insert into raw.load_ledger values (
+                $batch_id, $dataset, $file_name, $rows_read, $rows_new, $rows_unchanged, $rows_rejected, $loaded_at)""",
             {**values, "file_name": path.name, "loaded_at": _utc(loaded_at)},
         )
-        append_later_again(connection, files, manifest.batch_id, loaded_at)
+        _append_later_again(connection, landing, manifest.batch_id, loaded_at)
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
@@ -175,14 +182,15 @@ def _load_file(
     return loaded
 
 
-def append_later_again(
-    connection: duckdb.DuckDBPyConnection, files: list[LandingFile], batch_id: str, loaded_at: datetime
+def _append_later_again(
+    connection: duckdb.DuckDBPyConnection, landing: LandingIndex, batch_id: str, loaded_at: datetime
 ) -> None:
-    """Append the batches that are loaded already and were fetched after ``batch_id`` once more, in order, for the symbols that it stored anything of.
+    """Append later batches once more, in order, for the symbols that ``batch_id`` stored rows of.
 
-    A, then A again (unchanged, so not stored), then a file fetched in between that says B is loaded, or let in by a person: the newest word is A, and the
-    store must say so. The later files know what they said, also where they said nothing. After a split that was missing, the same number may be
-    another statement: then later share counts and estimates are appended again too. The caller holds the transaction and ``seed_securities``.
+    Later batches are those loaded already and fetched after it. The vendor sends A, then A again (unchanged, so not
+    stored). Then a file fetched in between, which says B, is loaded or released: the latest version is A, and the store
+    must say so. After a split that was missing, the same number may mean another value: later share counts and
+    estimates are appended again too. The caller holds the transaction and ``seed_securities``.
     """
     stored = " union ".join(
         f"select {load_sql.RULES[dataset].symbol} as symbol from raw.{dataset} where batch_id = $batch_id"
@@ -191,26 +199,27 @@ def append_later_again(
     actions = "select symbol from raw.corporate_actions where batch_id = $batch_id"
     later = connection.execute(
         f"""select later.batch_id, list(later.symbol)
-        from raw.fetch_windows as later inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
+        from raw.fetch_windows as later
+        inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
         where later.fetched_at > this.fetched_at and (
             (later.dataset = this.dataset and later.symbol in ({stored} union {actions}))
             or (later.dataset in ('shares', 'estimates') and later.symbol in ({actions} and action = 'split')))
         group by later.batch_id, later.fetched_at order by later.fetched_at, later.batch_id""",
         {"batch_id": batch_id},
     ).fetchall()
-    by_batch = {manifest.batch_id: (path, manifest) for path, manifest in files} if later else {}
+    by_id = {batch.manifest.batch_id: batch for batch in landing.batches()} if later else {}
     for later_id, symbols in later:
-        if later_id in by_batch:
-            path, manifest = by_batch[later_id]
-            _judge(connection, path, manifest)
-            connection.execute(
-                f"delete from judged where not list_contains(?, {load_sql.RULES[manifest.dataset].symbol})", [symbols]
-            )
-            _append(connection, manifest, loaded_at)
+        if later_id in by_id:
+            batch = by_id[later_id]
+            _judge(connection, batch)
+            symbol = load_sql.RULES[batch.manifest.dataset].symbol
+            connection.execute(f"delete from judged where not list_contains(?, {symbol})", [symbols])
+            _append(connection, batch.manifest, loaded_at)
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, path: Path, manifest: BatchManifest) -> int:
-    """Read a landing file and lay its rows down as ``judged``, with the reasons against each; returns how many rows it has."""
+def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
+    """Read a landing file into ``judged``, with the reasons against each row; returns how many rows it has."""
+    path, manifest = batch
     connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
     judge = load_sql.RULES[manifest.dataset].judge
     connection.execute(f"create or replace temp table judged as {judge}", {"fetched_on": manifest.fetched_at.date()})
@@ -238,7 +247,7 @@ def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, objec
 
 
 def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, rejected: dict[str, int]) -> None:
-    """What was asked for each symbol: with rows, without, and in vain."""
+    """What was asked for each symbol: with rows, without rows, and failed."""
     for window in manifest.windows:
         connection.execute(
             "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

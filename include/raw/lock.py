@@ -8,6 +8,9 @@ from pathlib import Path
 from include.errors import Runbook
 from include.locks import exclusive
 
+WRITER_POOL = "duckdb_writer"
+"""Airflow's pool of one slot, in which the tasks of builds queue."""
+
 
 def writer_lock(warehouse: Path, holder: str, patience_seconds: float = 0.0) -> AbstractContextManager[None]:
     """Hold the only right to open ``warehouse`` for the time of the block.

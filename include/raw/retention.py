@@ -1,4 +1,4 @@
-"""Letting go of old history, where somebody chose to: landing files and superseded versions of prices and rates, never of estimates."""
+"""Removal of old history where the owner chose to: landing files and superseded versions of prices and rates only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import duckdb
 
 from include.errors import TitansError
 from include.files import sync_folder
-from include.landing.batches import BatchManifest, landed
+from include.landing.index import LandingIndex
 from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_from
+from include.paths import StorePaths
 from include.raw.lock import writer_lock
 from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
-from include.settings import Settings
+from include.raw.versions import version_order
 
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {
@@ -37,53 +38,60 @@ class Retired:
     versions: int
 
 
-def retire_history(settings: Settings, days: int) -> Retired | None:
-    """Let go of what was superseded more than ``days`` days before the newest fetch; returns None where there is no warehouse.
+def retire_history(store: StorePaths, days: int) -> Retired | None:
+    """Remove what was superseded more than ``days`` days before the newest fetch; returns None without a warehouse.
 
-    The version of each value that held at that moment stays, and all later ones: marts are the same afterwards, and KNOWN_AT can be asked for
-    from then on. The raw tables are saved before a landing file goes, so that a warehouse can still be rebuilt. What stays in any case: estimates and
-    share counts, files with a unit in quarantine or without a verdict, and of each symbol the file that says up to when it was fetched.
+    Of each value the version that held at that time stays, and all later ones: marts are the same afterwards, and
+    KNOWN_AT works from then on. The raw tables are saved before a landing file goes, so that a warehouse can still be
+    rebuilt. Always kept: estimates and share counts, files with a unit in quarantine or without a verdict, and of each
+    symbol the file with the last fetched day.
 
     Raises:
         TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
     """
-    if not settings.warehouse_path.exists():
+    if not store.warehouse.exists():
         return None
-    with writer_lock(settings.warehouse_path, "make tidy"):
-        files = list(landed(settings))
-        with open_warehouse(settings) as connection:
-            _refuse_unloaded(connection, files)
-            begins = _beginning(connection, settings, days)
+    with writer_lock(store.warehouse, "make tidy"):
+        landing = LandingIndex(store)
+        with open_warehouse(store) as connection:
+            _refuse_unloaded(connection, landing)
+            begins = _beginning(connection, kept_from(store), days)
             if begins is None:
                 return None
-            # First of all, so that nobody looks back on what may be gone.
-            record_kept_from(settings, begins)
+            # Before anything goes, so that no point-in-time build reads what may be gone.
+            record_kept_from(store, begins)
             versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
-            old = _removable(connection, files, begins)
+            old = _removable(connection, landing, begins)
         if old:
             try:
-                save_raw(settings)
+                save_raw(store)
                 for path in old:
                     path.unlink()
                 for folder in {path.parent for path in old}:
                     sync_folder(folder)
             except (OSError, duckdb.IOException) as error:
                 raise TitansError(
-                    f"Old landing files cannot be let go ({error}): free space, or make their folder writable, and run again."
+                    f"Old landing files cannot be let go ({error}): "
+                    "free space, or make their folder writable, and run again."
                 ) from error
     return Retired(begins, len(old), versions)
 
 
-def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]]) -> None:
+def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, landing: LandingIndex) -> None:
     loaded = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
-    if waiting := [path.name for path, manifest in files if manifest.batch_id not in loaded]:
+    if waiting := [path.name for path, manifest in landing.batches() if manifest.batch_id not in loaded]:
         raise TitansError(
-            f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: make run, then make tidy again."
+            f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: "
+            "make run, then make tidy again."
         )
 
 
-def _beginning(connection: duckdb.DuckDBPyConnection, settings: Settings, days: int) -> datetime | None:
-    """Counted from the newest fetch, not from today: a store that nothing comes to keeps what it has, and a wrong clock takes nothing away."""
+def _beginning(connection: duckdb.DuckDBPyConnection, kept: datetime | None, days: int) -> datetime | None:
+    """``days`` before the newest fetch, not before today: an idle store keeps its history, whatever the clock says.
+
+    Args:
+        kept: where the kept history begins already.
+    """
     (newest,) = connection.execute(
         "select max(fetched_at) from raw.fetch_windows where list_contains(?, dataset)",
         [[str(dataset) for dataset in RETIRED_DATASETS]],
@@ -91,27 +99,26 @@ def _beginning(connection: duckdb.DuckDBPyConnection, settings: Settings, days: 
     if newest is None:
         return None
     begins: datetime = newest.replace(tzinfo=UTC) - timedelta(days=days)
-    return max(begins, kept_from(settings) or begins)
+    return max(begins, kept or begins)
 
 
 def _drop_versions(connection: duckdb.DuckDBPyConnection, table: str, begins: datetime) -> int:
-    """Delete the versions that an accepted one had superseded by ``begins``; versions in quarantine neither go nor supersede."""
+    """Delete the versions that an accepted one had superseded by ``begins``. Versions in quarantine do neither."""
     keys, symbol = _VERSIONED[table]
     (count,) = connection.execute(
         f"""delete from {table} where rowid in (
             select versions.rowid
             from {table} as versions
             where versions.fetched_at < $begins
-                and (batch_id, {symbol}) in (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))
-            qualify row_number() over (partition by {", ".join(keys)} order by fetched_at desc, loaded_at desc) > 1)""",
+                and (batch_id, {symbol}) in
+                    (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))
+            qualify row_number() over (partition by {", ".join(keys)} order by {version_order()} desc) > 1)""",
         {"begins": begins.replace(tzinfo=None)},
     ).fetchone() or (0,)
     return int(count)
 
 
-def _removable(
-    connection: duckdb.DuckDBPyConnection, files: list[tuple[Path, BatchManifest]], begins: datetime
-) -> list[Path]:
+def _removable(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, begins: datetime) -> list[Path]:
     judged = set(
         connection.execute(
             """select batch_id, symbol from raw.current_verdicts
@@ -127,7 +134,12 @@ def _removable(
     furthest = {
         (manifest.dataset, window.symbol): path
         for path, manifest, window in sorted(
-            ((path, manifest, window) for path, manifest in files for window in manifest.windows if window.last),
+            (
+                (path, manifest, window)
+                for path, manifest in landing.batches()
+                for window in manifest.windows
+                if window.last
+            ),
             key=lambda each: (each[2].last, each[1].fetched_at),
         )
         if (manifest.batch_id, window.symbol) in is_good
@@ -135,7 +147,7 @@ def _removable(
     needed = set(furthest.values())
     return [
         path
-        for path, manifest in files
+        for path, manifest in landing.batches()
         if manifest.dataset in RETIRED_DATASETS
         and manifest.fetched_at < begins
         and path not in needed

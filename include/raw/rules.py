@@ -1,12 +1,14 @@
 """The SQL of loading: which rows are refused and why, and which of the others are new.
 
-A row rule is a pair of a reason, in words, and a condition. A row with any reason goes to ``raw.rejected_rows`` with all of them.
+A row rule is a pair of a reason, in words, and a condition. A row with any reason goes to ``raw.rejected_rows``, with
+all its reasons.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from include.raw.versions import latest_version
 from include.sources.base import Dataset
 
 
@@ -32,7 +34,7 @@ class TableRules:
 
 
 def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str = "") -> str:
-    """The judging query. Identical rows count once; rows that share a key and differ are all refused: nobody knows which is right."""
+    """The judging query. Identical rows count once; rows that share a key and differ are all refused."""
     reasons = ",\n            ".join(f"case when {condition} then '{reason}' end" for reason, condition in rules)
     return f"""
         select i.*, {known_from} as known_from,
@@ -146,17 +148,17 @@ RULES: dict[Dataset, TableRules] = {
 
 def reject(dataset: Dataset, rules: TableRules) -> str:
     """Insert the refused rows of ``judged``, each once however often the vendor repeats it."""
-    told = (
+    columns = (
         *rules.key,
         *rules.values,
         *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()),
     )
-    row = "{" + ", ".join(f"'{name}': {name}" for name in told) + "}"
+    row = "{" + ", ".join(f"'{name}': {name}" for name in columns) + "}"
     return f"""
         insert into raw.rejected_rows
         select '{dataset}', {rules.symbol}, {rules.date}, refused.reasons, to_json({row}),
             $batch_id, $fetched_at, $loaded_at
-        from (select distinct {", ".join(told)}, reasons from judged where len(reasons) > 0) as refused
+        from (select distinct {", ".join(columns)}, reasons from judged where len(reasons) > 0) as refused
         where not exists (
             select 1 from raw.rejected_rows as r
             where r.dataset = '{dataset}' and r.row_values = to_json({row}) and r.reasons = refused.reasons)
@@ -166,10 +168,11 @@ def reject(dataset: Dataset, rules: TableRules) -> str:
 def append(dataset: Dataset, rules: TableRules) -> str:
     """Insert the accepted rows that differ from the version before them.
 
-    The version before is the latest one fetched up to the same moment and not in quarantine. A row that equals one of a unit still to be judged is
-    stored with its own unit too, or it would be lost with the other. Else a row is unchanged if its values are, and no split that a fetch up to the same
-    moment told of lies between the two bases: the same number on another basis is another statement. What was fetched later has no say,
-    so that it makes no difference when it is loaded. A batch stores a key once, however often it is appended.
+    The version before is the latest one of those fetched up to then that are not in quarantine. A row that equals one
+    of a pending unit is stored with its own unit too, or it would be lost with the other. Otherwise a row is unchanged if
+    its values are, and no split fetched up to then lies between the two bases: the same number on another basis is
+    another value. Later fetches do not count, so the order of loading makes no difference. A batch stores a key once,
+    however often it is appended.
     """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
     same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
@@ -185,12 +188,13 @@ def append(dataset: Dataset, rules: TableRules) -> str:
         with accepted as (select *{basis} from judged where len(reasons) = 0),
         usable as (
             select r.* from raw.{dataset} as r
-            where (r.batch_id, {_prefixed(rules.symbol)}) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            where (r.batch_id, {_prefixed(rules.symbol)}) not in
+                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
         ),
         previous as (
             select r.*, {_is_good(rules.symbol)} as is_good
             from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
-            qualify row_number() over (partition by {", ".join(f"r.{name}" for name in rules.key)} order by r.fetched_at desc, r.loaded_at desc) = 1
+            {latest_version([f"r.{name}" for name in rules.key], "r")}
         )
         select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at,
             case when exists (select 1 from usable as f where {is_first} and f.fetched_at < $fetched_at)
@@ -199,21 +203,24 @@ def append(dataset: Dataset, rules: TableRules) -> str:
         from accepted as j
         where not exists (
             select 1 from previous as p
-            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and p.is_good and {same_values}{split_between})
+            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and p.is_good
+            and {same_values}{split_between})
             and not exists (select 1 from raw.{dataset} as r where r.batch_id = $batch_id and {same_key})
     """
 
 
 def _split_between(row: str) -> str:
-    """Whether a split, told of by any fetch up to this one, lies between the bases of ``row`` and of ``p``, the version before it."""
+    """Whether a split fetched up to then lies between the bases of ``row`` and of ``p``, the version before."""
     return f"""exists (
                 select 1 from raw.corporate_actions as a
                 where a.symbol = {row}.symbol and a.action = 'split' and a.fetched_at <= $fetched_at
-                    and a.date > least(p.basis_date, {row}.basis_date) and a.date <= greatest(p.basis_date, {row}.basis_date))"""
+                    and a.date > least(p.basis_date, {row}.basis_date)
+                    and a.date <= greatest(p.basis_date, {row}.basis_date))"""
 
 
 def _is_good(symbol: str) -> str:
-    return f"(r.batch_id, {_prefixed(symbol)}) in (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))"
+    return f"""(r.batch_id, {_prefixed(symbol)}) in
+                (select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released'))"""
 
 
 def _prefixed(symbol: str, alias: str = "r") -> str:
@@ -229,34 +236,36 @@ _PRICE_REASONS = (
     "negative volume",
     "no session on that day",
 )
-"""What can be wrong with a price row while its dividend or split is still the vendor's word."""
+"""What can be wrong with a price row whose dividend or split still counts."""
 
-# A dividend or split stands on the price row of its ex-date. A good row that no longer carries one withdraws it: version with value 0.
+# A dividend or split stands on the price row of its ex-date. A good row without one withdraws it: a version of value 0.
 APPEND_CORPORATE_ACTIONS = f"""
-    insert into raw.corporate_actions (symbol, date, action, value, currency, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+    insert into raw.corporate_actions
+        (symbol, date, action, value, currency, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
     with rows_with_actions as (
         select *, len(reasons) > 0 as is_rejected from judged
         where len(list_filter(reasons, lambda reason: reason not in {_PRICE_REASONS})) = 0
     ),
-    told as (
-        select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value, coalesce(dividend_currency, currency) as currency, basis_date,
-            is_rejected
+    actions as (
+        select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value,
+            coalesce(dividend_currency, currency) as currency, basis_date, is_rejected
         from rows_with_actions
         union all
-        select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end, null, basis_date, is_rejected
+        select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end,
+            null, basis_date, is_rejected
         from rows_with_actions
     ),
     previous as (
-        select r.*, (r.batch_id, r.symbol) in (
-            select (batch_id, symbol) from raw.current_verdicts where verdict in ('accepted', 'released')) as is_good
+        select r.*, {_is_good("symbol")} as is_good
         from raw.corporate_actions as r
-        where (r.batch_id, r.symbol) not in (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+        where (r.batch_id, r.symbol) not in
+            (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             and r.fetched_at <= $fetched_at
-        qualify row_number() over (partition by r.symbol, r.date, r.action order by r.fetched_at desc, r.loaded_at desc) = 1
+        {latest_version(["r.symbol", "r.date", "r.action"], "r")}
     )
     select t.symbol, t.date, t.action, t.value, case when t.value > 0 then t.currency end, $fetched_at,
         t.date::timestamp, t.basis_date, $batch_id, $source, $loaded_at
-    from told as t
+    from actions as t
     left join previous as p on p.symbol = t.symbol and p.date = t.date and p.action = t.action
     where not (t.is_rejected and t.value = 0)
         and (t.value is distinct from coalesce(p.value, 0)

@@ -1,4 +1,4 @@
-"""One message to the webhook of ``TITANS_WEBHOOK_URL``: JSON with a ``text``, as Slack, Mattermost and their like take it."""
+"""One message to the webhook of ``TITANS_WEBHOOK_URL``: JSON with a ``text``, as Slack and Mattermost take it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def post_text(url: SecretStr, text: str, seconds: float = 10.0) -> str:
     """Send ``text``, and wait ``seconds`` at most.
 
-    The standard library's client, because it logs nothing: the address is a secret, and HTTP libraries write it to logs.
+    The standard library's client logs nothing. The address is a secret, and HTTP libraries write it to logs.
 
     Returns:
         An empty text where the receiver took it, else what went wrong, without the address.
     """
     problem = [f"no answer within {seconds:g} seconds"]
-    # A thread of its own: no time-out of a socket covers a name server that does not answer, or an answer that comes in drops.
+    # In a thread: a socket's time-out covers neither a silent name server nor an answer that comes in drops.
     thread = threading.Thread(target=_post, args=(url.get_secret_value(), _body(text), problem), daemon=True)
     thread.start()
     thread.join(seconds)

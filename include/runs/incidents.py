@@ -1,4 +1,4 @@
-"""Incident records: a page about each run that failed, for whoever comes to look, and a word to a webhook."""
+"""Incidents: a page about each failed run, and a message to the webhook."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 from include.errors import Runbook
 from include.files import write_whole
 from include.gates.result import CheckResult
+from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.publishing import generations
 from include.runs.alerts import post_text
+from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, RunRecord, last_step_of
 from include.runs.runbooks import runbook_of_step
 from include.settings import Settings
@@ -21,26 +23,29 @@ _MAX_ROWS = 20
 
 
 def report(settings: Settings, record: RunRecord) -> Path | None:
-    """Write the incident of a failed run and tell the webhook; nothing for any other run, nor twice for one end of a run.
+    """Write the incident of a failed run and report it to the webhook, once for each end of a run.
 
     A webhook that fails is noted in the incident and fails nothing.
 
     Returns:
         The page, or None where the run did not fail.
     """
-    path = incident_path(settings, record)
+    path = incident_path(settings.store, record)
     if record.outcome != "failed" or path.exists():
         return path if path.exists() else None
-    page = _page(settings, record)
+    page = _page(settings.published, record)
     _write(path, f"{page}\n")
     if settings.webhook_url is not None:
-        problem = post_text(settings.webhook_url, _short_text(settings, record, path))
+        problem = post_text(
+            settings.webhook_url,
+            _short_text(record, generations.linked_generation(settings.published), path.relative_to(settings.data_dir)),
+        )
         _write(path, f"{page}\n\nWebhook: {problem or 'told'}.\n")
     return path
 
 
 def _write(path: Path, text: str) -> None:
-    """Where the disk is full the run has failed already, and the webhook must still be told."""
+    """Where the disk is full the run has failed already, and the webhook must still get its message."""
     try:
         write_whole(path, text)
     except OSError as error:
@@ -48,8 +53,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | None:
-    """The incident of a run that Airflow calls failed, also of one whose last task was killed before it could write the record."""
-    run = Run(settings, dag_id, run_id)
+    """The incident of a run that Airflow calls failed, also if its last task was killed and left no record."""
+    run = Run(settings.store, dag_id, run_id)
     record = run.record()
     if record is None or run.is_under_way:
         try:
@@ -62,13 +67,9 @@ def report_unrecorded(settings: Settings, dag_id: str, run_id: str) -> Path | No
     return report(settings, record)
 
 
-def incident_path(settings: Settings, record: RunRecord) -> Path:
-    """``incidents/<UTC time of the end>-<dag>.md`` in the store; the time to the microsecond tells two ends of a cleared run apart."""
-    return (
-        settings.store_dir
-        / "incidents"
-        / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
-    )
+def incident_path(store: StorePaths, record: RunRecord) -> Path:
+    """``incidents/<UTC time of the end>-<dag>.md``. Microseconds tell two ends of a cleared run apart."""
+    return store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
 
 
 def runbook_of(record: RunRecord) -> Runbook:
@@ -77,12 +78,13 @@ def runbook_of(record: RunRecord) -> Runbook:
     return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
 
 
-def _page(settings: Settings, record: RunRecord) -> str:
+def _page(published: PublishedPaths, record: RunRecord) -> str:
     failed = record.failed_step
     lines = [
         f"# {record.dag_id} failed at {failed.step if failed else 'an unknown step'}",
         "",
-        f"- Run: `{record.run_id}` on source {record.source}, as of {record.as_of or 'a date that was refused or is not known'}",
+        f"- Run: `{record.run_id}` on source {record.source}, "
+        f"as of {record.as_of or 'a date that was refused or is not known'}",
         f"- From {_moment(record.started_at)} to {_moment(record.ended_at)}",
         f"- What to do: {runbook_of(record).path}",
         "",
@@ -100,14 +102,10 @@ def _page(settings: Settings, record: RunRecord) -> str:
             f"- {failure.symbol} ({failure.dataset}, attempt {failure.attempt}): {failure.reason}"
             for failure in failures
         ]
-    check_raw = record.step("check_raw")
-    if check_raw and check_raw.facts.get("quarantined"):
+    if quarantined := record.facts(CheckRawFacts).quarantined:
         lines += ["", "In quarantine:", ""]
-        lines += [
-            f"- {unit['symbol']} of {unit['batch_id']}: {'; '.join(unit['reasons'])}"
-            for unit in check_raw.facts["quarantined"]
-        ]
-    lines += ["", "## What people read meanwhile", "", *_published(settings, record)]
+        lines += [f"- {unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}" for unit in quarantined]
+    lines += ["", "## What people read meanwhile", "", *_published(published, record)]
     return visible("\n".join(lines))
 
 
@@ -118,27 +116,27 @@ def _rows_of(check: CheckResult) -> list[str]:
     return [*lines, f"- and {more} more"] if more > 0 and check.examples else lines
 
 
-def _published(settings: Settings, record: RunRecord) -> list[str]:
-    linked = generations.linked_generation(settings)
-    known = generations.manifests(settings)
-    manifest = next((each for each in known if each.generation == linked), None)
+def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
+    manifest = generations.linked_manifest(published)
     if manifest is None:
         return ["Nothing: no generation has been published yet."]
     lines = [
-        f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. This run changed nothing in it."
+        f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. "
+        "This run changed nothing in it."
     ]
+    known = generations.manifests(published)
     meanwhile = [each.generation for each in known if each.published_at >= record.started_at]
     lines.append(f"Published since the run began: {', '.join(meanwhile) or 'nothing'}.")
     return lines
 
 
-def _short_text(settings: Settings, record: RunRecord, path: Path) -> str:
+def _short_text(record: RunRecord, linked: str | None, incident: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
-    linked = generations.linked_generation(settings) or "nothing"
     return visible(
-        f"{where} {failed.message if failed else ''}\nSource {record.source}, run {record.run_id}. Published stays {linked}.\n"
-        f"What to do: {runbook_of(record).path}. Incident: {path.relative_to(settings.data_dir)}"
+        f"{where} {failed.message if failed else ''}\n"
+        f"Source {record.source}, run {record.run_id}. Published stays {linked or 'nothing'}.\n"
+        f"What to do: {runbook_of(record).path}. Incident: {incident}"
     )
 
 

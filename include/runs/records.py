@@ -1,25 +1,27 @@
-"""Run records: what a DAG run did, as one JSON file, written whole when the run ends. ``make status`` reads these and opens no database."""
+"""Run records: what a DAG run did, as one JSON file, written when the run ends. ``make status`` reads these alone."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
 from include.files import write_whole
 from include.gates.result import CheckResult
+from include.paths import StorePaths
+from include.raw.units import Release
+from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
-from include.settings import Settings
 
+Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
 
 
@@ -42,11 +44,16 @@ class StepRecord(BaseModel):
     started_at: datetime
     ended_at: datetime
     message: str = ""
-    facts: dict[str, Any] = Field(default_factory=dict)
+    facts: SerializeAsAny[StepFacts] = StepFacts()
     failures: list[FailureRow] = Field(default_factory=list)
     checks: list[CheckResult] = Field(default_factory=list)
     runbook: Runbook | None = None
     """The page that says what to do, where the step failed."""
+
+    @field_validator("facts", mode="before")
+    @classmethod
+    def _of_this_step(cls, value: object, info: ValidationInfo) -> object:
+        return facts_of(info.data.get("step", ""), value) if isinstance(value, dict) else value
 
 
 class RunRecord(BaseModel):
@@ -78,17 +85,21 @@ class RunRecord(BaseModel):
     def step(self, name: str) -> StepRecord | None:
         return next((step for step in self.steps if step.step == name), None)
 
+    def facts(self, kind: type[Facts]) -> Facts:
+        """The facts of the step that ``kind`` belongs to; defaults if it did not run, failed early or was skipped."""
+        return next((step.facts for step in self.steps if isinstance(step.facts, kind)), kind())
+
 
 class Run:
     """One DAG run, as its tasks see it: each records its step as a part file, the last one puts the parts together."""
 
-    def __init__(self, settings: Settings, dag_id: str, run_id: str) -> None:
-        self._settings = settings
+    def __init__(self, store: StorePaths, dag_id: str, run_id: str) -> None:
+        self._store = store
         self.dag_id = dag_id
         self.run_id = run_id
         self.name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{dag_id}.{run_id}")
-        self._parts = settings.runs_dir / f"{self.name}.parts"
-        self._record_path = settings.runs_dir / f"{self.name}.json"
+        self._parts = store.runs / f"{self.name}.parts"
+        self._record_path = store.runs / f"{self.name}.json"
 
     @contextmanager
     def step(self, name: str) -> Iterator[StepRecord]:
@@ -111,13 +122,17 @@ class Run:
             )
 
     def steps(self) -> list[StepRecord]:
-        """Steps recorded so far, in the order of their start; of a run whose tasks were cleared, also those that did not run again."""
+        """Steps recorded so far, in the order of their start.
+
+        Of a run whose tasks were cleared, these include the steps that did not run again.
+        """
         records: dict[str, StepRecord] = {}
         with contextlib.suppress(OSError, ValidationError):
             records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_text()).steps}
         for path in self._parts.glob("*.json"):
-            step = StepRecord.model_validate_json(path.read_text())
-            records[step.step] = step
+            with contextlib.suppress(OSError, ValidationError):
+                step = StepRecord.model_validate_json(path.read_text())
+                records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
@@ -136,7 +151,8 @@ class Run:
         """Write ``<run>.json`` out of the parts, in one step, and return it.
 
         Args:
-            last_step: the step without which the run is not whole. If it is missing and no other failed, a task was killed before it could say so.
+            last_step: the step without which the run is not whole. If it is missing and no other failed, a task was
+                killed.
         """
         steps = [step for step in self.steps() if step.runbook is not Runbook.KILLED_RUN]
         now = datetime.now(UTC)
@@ -153,9 +169,9 @@ class Run:
         record = RunRecord(
             run_id=self.run_id,
             dag_id=self.dag_id,
-            source=self._settings.source,
+            source=self._store.source,
             as_of=as_of,
-            known_at=self._settings.known_at,
+            known_at=self._store.known_at,
             outcome=outcome,
             started_at=min((step.started_at for step in steps), default=now),
             ended_at=now,
@@ -183,13 +199,13 @@ def _killed(last: str | None, now: datetime) -> StepRecord:
     )
 
 
-def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord]:
+def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]:
     """All readable records of the source, oldest first. A damaged one is passed over: it must not hide the others.
 
     Point-in-time builds are left out: they tell nothing of the warehouse or of what is published.
     """
     records = []
-    for path in settings.runs_dir.glob(f"{dag_id or ''}*.json"):
+    for path in store.runs.glob(f"{dag_id or ''}*.json"):
         try:
             records.append(RunRecord.model_validate_json(path.read_text()))
         except (OSError, ValidationError):
@@ -198,34 +214,34 @@ def run_records(settings: Settings, dag_id: str | None = None) -> list[RunRecord
 
 
 def is_complete(record: RunRecord) -> bool:
-    """Whether nothing is left that asking again might bring: at most symbols are missing that the vendor does not have."""
-    land = record.step("land")
-    if land is None or record.outcome not in ("success", "partial", "skipped"):
+    """Whether asking again would bring nothing more: at most, symbols are missing that the vendor does not have."""
+    if record.step("land") is None or record.outcome not in ("success", "partial", "skipped"):
         return False
+    land = record.facts(LandFacts)
     given_up = {failure.symbol for failure in record.failures if not failure.is_retryable}
-    return set(land.facts.get("failed", [])) <= given_up
+    return set(land.failed) <= given_up
 
 
-def symbols_by_reason(told: Iterable[tuple[str, str]]) -> list[str]:
+def symbols_by_reason(failures: Iterable[tuple[str, str]]) -> list[str]:
     """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
     reasons: dict[str, list[str]] = {}
-    for symbol, reason in told:
+    for symbol, reason in failures:
         reasons.setdefault(reason, []).append(symbol)
     return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
 
 
-def unfinished_runs(settings: Settings) -> list[str]:
+def unfinished_runs(store: StorePaths) -> list[str]:
     """Names of runs that recorded a step and never ended: running now, or killed."""
-    return sorted(path.name.removesuffix(".parts") for path in settings.runs_dir.glob("*.parts"))
+    return sorted(path.name.removesuffix(".parts") for path in store.runs.glob("*.parts"))
 
 
-def forget_killed_runs(settings: Settings) -> None:
+def forget_killed_runs(store: StorePaths) -> None:
     """Remove what killed runs left half recorded. Only for a caller who knows that no run is under way."""
-    for name in unfinished_runs(settings):
-        shutil.rmtree(settings.runs_dir / f"{name}.parts", ignore_errors=True)
+    for name in unfinished_runs(store):
+        shutil.rmtree(store.runs / f"{name}.parts", ignore_errors=True)
 
 
-def damaged_files(settings: Settings) -> list[Path]:
+def damaged_files(store: StorePaths) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
     def is_damaged(path: Path, read: Callable[[str], Any]) -> bool:
@@ -235,7 +251,7 @@ def damaged_files(settings: Settings) -> list[Path]:
             return True
         return False
 
-    records = [path for path in settings.runs_dir.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
+    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
     return sorted(records) + sorted(
-        path for path in (settings.runs_dir / "releases").glob("*.json") if is_damaged(path, json.loads)
+        path for path in store.releases.glob("*.json") if is_damaged(path, Release.model_validate_json)
     )

@@ -6,32 +6,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.files import write_whole
+from include.paths import StorePaths
 from include.runs.records import is_complete, run_records
-from include.settings import Settings
 
 
-def broken_off_since(settings: Settings, dag_id: str) -> datetime:
+def broken_off_since(store: StorePaths, dag_id: str) -> datetime:
     """From when on what the DAG landed belongs to work that broke off: its own, or a ``make run`` of all DAGs."""
-    ends = [
-        record.ended_at for record in run_records(settings, dag_id) if record.dag_id == dag_id and is_complete(record)
-    ]
+    ends = [record.ended_at for record in run_records(store, dag_id) if record.dag_id == dag_id and is_complete(record)]
     own = max(ends, default=datetime.min.replace(tzinfo=UTC))
     try:
-        return min(own, datetime.fromisoformat(_round_path(settings).read_text()))
+        return min(own, datetime.fromisoformat(_round_path(store).read_text()))
     except (OSError, ValueError):
         return own
 
 
-def begin_round(settings: Settings) -> None:
+def begin_round(store: StorePaths) -> None:
     """Note that all ingest DAGs are run as one, unless an earlier round broke off and goes on with this one."""
-    if not _round_path(settings).exists():
-        write_whole(_round_path(settings), datetime.now(UTC).isoformat())
+    if not _round_path(store).exists():
+        write_whole(_round_path(store), datetime.now(UTC).isoformat())
 
 
-def end_round(settings: Settings) -> None:
+def end_round(store: StorePaths) -> None:
     """All of them have completed: the next round asks for everything again."""
-    _round_path(settings).unlink(missing_ok=True)
+    _round_path(store).unlink(missing_ok=True)
 
 
-def _round_path(settings: Settings) -> Path:
-    return settings.runs_dir / "make-run.since"
+def _round_path(store: StorePaths) -> Path:
+    return store.runs / "make-run.since"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from include.errors import TitansError
-from include.seeds.rows import CLAIM_MEASURES, BasketMember, PressClaim, Reference
+from include.seeds.rows import BasketMember, PressClaim, Reference
 
 
 def check_unique(reference: Reference) -> None:
@@ -155,8 +155,12 @@ def check_memberships(reference: Reference) -> None:
                 )
 
 
-def check_press_claims(reference: Reference) -> None:
-    """Refuse a claim that the marts could not be asked about."""
+def check_press_claims(reference: Reference, measures_of: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse a claim that the marts could not be asked about.
+
+    Args:
+        measures_of: the measures of each kind of subject that can be claimed, with their units.
+    """
     baskets = {row.basket_id for row in reference.baskets}
     kinds = {**{row.symbol: str(row.kind) for row in reference.securities}, **dict.fromkeys(baskets, "basket")}
 
@@ -173,7 +177,7 @@ def check_press_claims(reference: Reference) -> None:
 
     for claim in reference.press_claims:
         kind = kind_of(claim)
-        measures = CLAIM_MEASURES[kind]
+        measures = measures_of[kind]
         if claim.measure not in measures:
             raise TitansError(
                 f"Seed press_claims.csv ({claim.claim_id}) has the measure {claim.measure}, which {claim.subject} does not have: "

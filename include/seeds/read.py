@@ -10,6 +10,7 @@ from pydantic import (
     ValidationError,
 )
 
+from include.dbt_facts import claim_measures
 from include.errors import TitansError
 from include.seeds.checks import (
     check_currencies,
@@ -75,7 +76,7 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
 
 
 def load_reference(folder: Path) -> Reference:
-    """Read every seed in ``folder`` and check each against the others.
+    """Read every seed in ``folder``, the seeds of a dbt project, and check each against the others.
 
     Raises:
         TitansError: names the file, the row and what to correct.
@@ -96,5 +97,5 @@ def load_reference(folder: Path) -> Reference:
     check_references(reference)
     check_currencies(reference)
     check_memberships(reference)
-    check_press_claims(reference)
+    check_press_claims(reference, claim_measures(folder.parent))
     return reference

@@ -121,27 +121,6 @@ class IndexHeadline(Row):
     measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
 
 
-_PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
-
-
-_RETURNS = {f"return_{period}": "ratio" for period in _PERIODS}
-
-
-CLAIM_MEASURES: dict[str, dict[str, str]] = {
-    "basket": {
-        **_RETURNS,
-        "drawdown": "ratio",
-        "market_value_usd": "usd",
-        "market_value_change_ytd_usd": "usd",
-        "forward_pe": "times",
-    },
-    "pair": {**{f"excess_{measure}": unit for measure, unit in _RETURNS.items()}, "forward_pe_discount": "ratio"},
-    "index": {**_RETURNS, "drawdown": "ratio", "highest_since": "year"},
-    "equity": {**_RETURNS, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
-}
-"""What a press claim may measure of each kind of subject, and in which unit: what int_press_values looks up."""
-
-
 class PressClaim(Row):
     claim_id: Identifier
     claim_date: Day

@@ -1,19 +1,20 @@
 """Where market data come from: a live vendor, a folder of files, a simulation. Uses seeds."""
 
+from include.seeds.rows import Reference
 from include.settings import Settings
 from include.sources.base import Source
 
 
-def open_source(settings: Settings) -> Source:
+def open_source(settings: Settings, reference: Reference) -> Source:
     """The source that the settings name. Imports are local: each adapter has heavy dependencies of its own."""
     if settings.source == "yahoo":
-        from include.sources.yahoo import YahooSource
+        from include.sources.yahoo import open_yahoo
 
-        return YahooSource(settings)
+        return open_yahoo(settings.yahoo, reference)
     if settings.source == "files":
         from include.sources.files import FilesSource
 
-        return FilesSource(settings)
+        return FilesSource(settings.files_dir, settings.exported_at, reference)
     from include.sources.sample import SampleSource
 
-    return SampleSource(settings)
+    return SampleSource(reference)

@@ -27,7 +27,8 @@ def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
 
 
 SCHEMAS: dict[Dataset, pa.Schema] = {
-    # Prices are split-adjusted to basis_date, never for dividends. No dividend or split is NULL or 0. Index lines may have a close only.
+    # Prices are split-adjusted to basis_date, never for dividends. No dividend or split is NULL or 0.
+    # An index may have a close only.
     Dataset.PRICES: _schema(
         ("symbol", pa.string()),
         ("date", pa.date32()),
@@ -55,7 +56,8 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
         ("note", pa.string()),
         ("basis_date", pa.date32()),
     ),
-    # metric: eps. period_type: annual or quarter. period_label: the vendor's (0y, +1y, 0q, +1q). period_end: the fiscal period's last day.
+    # metric: eps. period_type: annual or quarter. period_label: the vendor's (0y, +1y, 0q, +1q).
+    # period_end: the fiscal period's last day.
     Dataset.ESTIMATES: _schema(
         ("symbol", pa.string()),
         ("as_of", pa.date32()),
@@ -72,6 +74,9 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
         ("basis_date", pa.date32()),
     ),
 }
+
+DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
+"""The column that a window bounds."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ class Extract:
         table: rows in the dataset's schema; only symbols that succeeded.
         fetched_at: when the vendor answered (UTC); orders the versions of a row.
         failures: symbols that did not succeed; they never cost the others.
-        addresses: where each symbol was asked for: host and path, or a file. Never a query string, which may hold a secret.
+        addresses: where each symbol was asked for: host and path, or a file. No query string: it may hold a secret.
     """
 
     table: pa.Table
@@ -136,7 +141,7 @@ class Source(Protocol):
 
     name: str
     is_incremental: bool
-    """A live vendor: asked for prices since the last stored session, and symbol by symbol. Else all is delivered at once, each time."""
+    """A live vendor, asked symbol by symbol for what is new. Other sources deliver everything at once, each time."""
     omitted: frozenset[str]
     """Symbols that the source deliberately does not offer; asking for them is not a failure."""
 
@@ -150,14 +155,14 @@ class Source(Protocol):
     def shares(self, securities: Sequence[Security], window: Window) -> Extract: ...
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
-        """Snapshots with ``as_of`` in the window. A live vendor has only today's and says so for a window that ends earlier."""
+        """Snapshots with ``as_of`` in the window. A live vendor has only today's: it refuses older windows."""
 
 
 BASE_CURRENCY = "USD"
 
 
 def currency_pairs(reference: Reference) -> list[CurrencyPair]:
-    """Pairs in use: US dollars against each currency that a security trades or reports in, the major one of a minor unit."""
+    """US dollars against each currency that a security trades or reports in. Of a minor unit, its major currency."""
     named = {code for row in reference.securities for code in (row.currency, row.reporting_currency) if code}
     currencies = {reference.major_unit(code)[0] for code in named}
     return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]

@@ -11,10 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from include.errors import TitansError
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings, end_of_day
-from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+from include.seeds.rows import Reference, Security
+from include.settings import end_of_day
+from include.sources.base import DATE_COLUMN, SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 
 # Column name in the file -> column name in the schema, where they differ; then what a file may leave out.
 _RENAMED = {Dataset.ESTIMATES: {"period": "period_label", "source": "note"}, Dataset.SHARES: {"source": "note"}}
@@ -31,18 +30,22 @@ _TYPE_NAMES = {"DATE": "a date such as 2025-03-07", "DOUBLE": "a number", "BIGIN
 
 
 class FilesSource:
-    """Reads ``prices``, ``fx_rates``, ``shares`` and ``estimates`` from one folder, each whole: an export is one statement."""
+    """Reads ``prices``, ``fx_rates``, ``shares`` and ``estimates`` from ``folder``. An export is delivered whole.
+
+    Raises:
+        TitansError: no folder is given, or it cannot be read or lacks a file.
+    """
 
     name = "files"
     is_incremental = False
     omitted: frozenset[str] = frozenset()
 
-    def __init__(self, settings: Settings) -> None:
-        if settings.files_dir is None:
+    def __init__(self, folder: Path | None, exported_at: datetime | None, reference: Reference) -> None:
+        if folder is None:
             raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
-        self._folder = settings.files_dir
-        self._exported_at = settings.exported_at
-        self._reference = load_reference(settings.seeds_dir)
+        self._folder = folder
+        self._exported_at = exported_at
+        self._reference = reference
         try:
             names = {path.name for path in self._folder.iterdir()}
         except OSError as error:
@@ -58,7 +61,8 @@ class FilesSource:
         for dataset in _REQUIRED_FILES:
             if dataset not in self._paths:
                 raise TitansError(
-                    f"FILES={self._folder} holds no {dataset}.csv or {dataset}.parquet: export it there or give another folder."
+                    f"FILES={self._folder} holds no {dataset}.csv or {dataset}.parquet: "
+                    "export it there or give another folder."
                 )
 
     @cached_property
@@ -69,7 +73,7 @@ class FilesSource:
         return tables
 
     def _refuse_a_file_of_strangers(self, path: Path, table: pa.Table) -> None:
-        """A few rows of unknown symbols are rejected one by one, for all to see; nobody could read millions of them."""
+        """Raw rejects rows of unknown symbols one by one. That is no use for millions of them."""
         connection = duckdb.connect()
         connection.register("export", table)
         known = [security.symbol for security in self._reference.securities]
@@ -79,12 +83,13 @@ class FilesSource:
         ).fetchone() or (0, None)
         if strangers > _MOST_STRANGERS:
             raise TitansError(
-                f"{path} has {strangers:,} rows of symbols that securities.csv does not have (first {first!r}), of {table.num_rows:,} in all: "
-                f"export the securities of securities.csv only, or add the others there. Up to {_MOST_STRANGERS:,} such rows are rejected one by one."
+                f"{path} has {strangers:,} rows of symbols that securities.csv does not have (first {first!r}), "
+                f"of {table.num_rows:,} in all: export the securities of securities.csv only, or add the others there. "
+                f"Up to {_MOST_STRANGERS:,} such rows are rejected one by one."
             )
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
-        """First and last price date in the folder, of any of ``symbols`` or of all; None where the folder has no price of them.
+        """First and last price date in the folder, of any of ``symbols`` or of all. None: it has no price of them.
 
         Raises:
             TitansError: the prices file has no row at all.
@@ -100,7 +105,8 @@ class FilesSource:
             raise TitansError(f"{self._paths[Dataset.PRICES]} has no row: export prices into it.")
         if last and self._exported_at and last > self._exported_at.date() + timedelta(days=1):
             raise TitansError(
-                f"EXPORTED_AT={self._exported_at.date()} is before the last date of {self._paths[Dataset.PRICES].name}, {last}: say when the export was made."
+                f"EXPORTED_AT={self._exported_at.date()} is before the last date of "
+                f"{self._paths[Dataset.PRICES].name}, {last}: say when the export was made."
             )
         return Coverage(first, last) if last else None
 
@@ -112,13 +118,13 @@ class FilesSource:
         return self._exported_at or end_of_day(coverage.last)
 
     def prices(self, securities: Sequence[Security], window: Window) -> Extract:
-        return self._deliver(Dataset.PRICES, securities, window, "date", is_missing_a_failure=True)
+        return self._deliver(Dataset.PRICES, securities, window, is_missing_a_failure=True)
 
     def shares(self, securities: Sequence[Security], window: Window) -> Extract:
-        return self._deliver(Dataset.SHARES, securities, window, "as_of")
+        return self._deliver(Dataset.SHARES, securities, window)
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
-        return self._deliver(Dataset.ESTIMATES, securities, window, "as_of")
+        return self._deliver(Dataset.ESTIMATES, securities, window)
 
     def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
         wanted = [(pair.base, pair.quote) for pair in pairs]
@@ -142,7 +148,7 @@ class FilesSource:
 
     @property
     def _exported_by(self) -> date:
-        """No row may be of a later day: where nobody says when the export was made, today."""
+        """No row may be of a later day. Without ``EXPORTED_AT``, today."""
         return (self._exported_at or datetime.now(UTC)).date()
 
     def _is_due(self, day: date | None, window: Window) -> bool:
@@ -153,7 +159,6 @@ class FilesSource:
         dataset: Dataset,
         securities: Sequence[Security],
         window: Window,
-        date_column: str,
         is_missing_a_failure: bool = False,
     ) -> Extract:
         """Rows of ``securities`` in the window, and those from after the export, which raw rejects for all to see.
@@ -162,6 +167,7 @@ class FilesSource:
         """
         if dataset not in self._tables:
             return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at)
+        date_column = DATE_COLUMN[dataset]
         symbols = {security.symbol for security in securities}
         known = {security.symbol for security in self._reference.securities}
         takes_strangers = self._reference.securities[0] in securities
@@ -237,8 +243,9 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
             selected.append(f"null::{kind} as {column.name}")
             continue
         bad = connection.execute(
-            f"select line_number, {given} from file where {given} is not null and trim({given}::varchar) <> '' and try_cast({given} as {kind}) is null "
-            "order by line_number limit 1"
+            f"""select line_number, {given} from file
+            where {given} is not null and trim({given}::varchar) <> '' and try_cast({given} as {kind}) is null
+            order by line_number limit 1"""
         ).fetchone()
         if bad:
             raise TitansError(
@@ -247,7 +254,8 @@ def _read(dataset: Dataset, path: Path) -> pa.Table:
         selected.append(f"try_cast({given} as {kind}) as {column.name}")
     if dataset is Dataset.ESTIMATES:
         selected.append(
-            "case when right(period, 1) = 'q' then 'quarter' when right(period, 1) = 'y' then 'annual' end as period_type"
+            """case when right(period, 1) = 'q' then 'quarter' when right(period, 1) = 'y' then 'annual' end
+            as period_type"""
         )
     return connection.execute(f"select {', '.join(selected)} from file order by line_number").to_arrow_table()
 

@@ -82,7 +82,7 @@ class Mishap(Generic[Vendor]):
         return [f"{self.name} on {symbol}: nobody is told {wanted} as '{self.outcome}', only {told}"]
 
 
-_VALUES = {
+VALUES = {
     "fct_security_daily": ("symbol, date", "close", "not is_traded or is_suspect or is_corrected"),
     "fct_index_daily": ("symbol, date", "level", "false"),
     "fct_fx_daily": ("currency_pair, date", "rate", "false"),
@@ -100,7 +100,7 @@ def wrong_values(reference: Path, published: Path, told: list[str]) -> list[str]
         connection.execute(
             f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)"
         )
-        for table, (key, value, mark) in _VALUES.items():
+        for table, (key, value, mark) in VALUES.items():
             name = "currency_pair" if table == "fct_fx_daily" else "symbol"
             rows = connection.execute(
                 f"""select this.{name}, {", ".join(f"this.{column.strip()}" for column in key.split(",")[1:])}, this.{value}, right_row.{value}
@@ -120,7 +120,7 @@ def symbols_that_lost(reference: Path, published: Path, damaged: list[str]) -> l
         connection.execute(
             f"attach '{reference}' as right_one (read_only); attach '{published}' as this_one (read_only)"
         )
-        for table, (key, value, _) in _VALUES.items():
+        for table, (key, value, _) in VALUES.items():
             name = "currency_pair" if table == "fct_fx_daily" else "symbol"
             columns = f"{key}, round({value}, 9) as value"
             rows = connection.execute(

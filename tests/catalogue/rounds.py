@@ -6,16 +6,17 @@ import random
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from include.errors import TitansError
 from include.publishing import generations
-from include.settings import load_settings
-from tests.catalogue.mishap import Mishap, Outcome, symbols_that_lost, wrong_values
+from include.settings import Settings, load_settings
+from tests.catalogue.mishap import VALUES, Mishap, Outcome, symbols_that_lost, wrong_values
 from tests.catalogue.worlds import MOST_IN_QUARANTINE, SYMBOLS, Hit, Reference, World
-from titans.status import status_lines
+from tests.pipeline import build_all, build_marts
+from titans.commands.status import status_lines
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,17 @@ def rounds(mishaps: Iterable[Mishap[Any]], luck: random.Random) -> list[Round]:
     return [Round(tuple(hits)) for hits in made]
 
 
-def play(world: World, reference: Reference, around: Round, folder: Path) -> list[str]:
-    """Deliver the round's mishaps, judge what came of them, and if anything landed deliver what should have come, and judge again.
+def play(world: World, reference: Reference, around: Round, folder: Path, is_short: bool = False) -> list[str]:
+    """Deliver the round's mishaps, judge what came of them; if anything landed, deliver the right data and judge again.
+
+    A short round builds of the right data only the marts that are compared, and publishes nothing.
 
     Returns:
         A sentence for each thing that should not be.
     """
     data = reference.copy(folder / "data")
     settings = load_settings(data_dir=str(data))
-    before, landed_before = generations.linked_generation(settings), _landed(data)
+    before, landed_before = generations.linked_generation(settings.published), _landed(data)
     stops = [hit for hit in around.hits if hit.mishap.outcome is Outcome.STOPPED]
     found: list[str] = []
     try:
@@ -73,23 +76,27 @@ def play(world: World, reference: Reference, around: Round, folder: Path) -> lis
             for place, text in {"the error": str(error), "make status": status}.items()
             if hit.mishap.tells not in text
         ]
-        if generations.linked_generation(settings) != before:
+        if generations.linked_generation(settings.published) != before:
             found.append("a delivery that was refused has changed what is published")
     else:
         found += [f"{hit.mishap.name} was published" for hit in stops]
-        found += _judge_published(settings.published_link.resolve(), reference, around)
+        found += _judge_published(settings.published.link.resolve(), reference, around)
     is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
     if _landed(data) != landed_before and not is_harmless:
         try:
-            world.deliver(data, [], 15)
+            healed = world.deliver(data, [], 15, _build_compared_marts if is_short else build_all)
         except TitansError as error:
             found.append(f"the good delivery afterwards fails: {error}")
         else:
-            good = settings.published_link.resolve()
+            good = healed.store.warehouse if is_short else settings.published.link.resolve()
             found += [f"after the good delivery {text}" for text in symbols_that_lost(reference.friday, good, [])]
             found += [f"after the good delivery {text}" for text in wrong_values(reference.friday, good, [])]
     shutil.rmtree(data)
     return [f"{text} [{around.name}]" for text in found]
+
+
+def _build_compared_marts(settings: Settings, _: date) -> None:
+    build_marts(settings, *(f"+{mart}" for mart in VALUES))
 
 
 def _landed(data: Path) -> set[str]:

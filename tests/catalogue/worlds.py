@@ -6,7 +6,7 @@ In each, Friday's delivery comes damaged on a copy of Thursday's store, and then
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,16 +18,19 @@ from yfinance.data import YfData
 
 from include.ingest.plan import TriggerParams
 from include.publishing import generations
+from include.seeds import rows as seed_rows
 from include.seeds.read import load_reference
-from include.settings import Settings, load_settings
+from include.settings import RequestLimits, Settings, load_settings
 from include.sources.base import Source
 from include.sources.yahoo import YahooSource
-from include.sources.yahoo.host_guard import HostGuard, Limits
+from include.sources.yahoo.client import YahooClient
+from include.sources.yahoo.host_guard import HostGuard
 from tests.catalogue.mishap import Mishap
 from tests.integration.yahoo_stand_in import YahooStandIn, generate
 from tests.pipeline import build_all, ingest_all
 from tests.soak.world import write_truth
 
+Build = Callable[[Settings, date], object]
 THURSDAY, FRIDAY = date(2025, 3, 6), date(2025, 3, 7)
 SINCE = date(2025, 1, 20)
 """Friday's delivery goes back to before the half-day of 28 January."""
@@ -59,7 +62,7 @@ class World(Protocol):
     def base(self, data: Path) -> Settings:
         """Build Thursday's store in ``data``."""
 
-    def deliver(self, data: Path, hits: list[Hit], minute: int) -> Settings:
+    def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
         """Ingest and build Friday's delivery, damaged by ``hits``, in the store ``data``; ``minute`` orders deliveries.
 
         Raises:
@@ -76,12 +79,19 @@ class LiveVendor:
     def base(self, data: Path) -> Settings:
         return self._run(data, [], datetime(2025, 3, 6, 22, 30, tzinfo=UTC), TriggerParams(), THURSDAY)
 
-    def deliver(self, data: Path, hits: list[Hit], minute: int) -> Settings:
-        return self._run(
-            data, hits, datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC), TriggerParams(start=SINCE), FRIDAY
-        )
+    def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
+        now = datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC)
+        return self._run(data, hits, now, TriggerParams(start=SINCE), FRIDAY, build)
 
-    def _run(self, data: Path, hits: list[Hit], now: datetime, wish: TriggerParams, as_of: date) -> Settings:
+    def _run(
+        self,
+        data: Path,
+        hits: list[Hit],
+        now: datetime,
+        wish: TriggerParams,
+        as_of: date,
+        build: Build = build_all,
+    ) -> Settings:
         with YahooStandIn() as yahoo:
             generate(yahoo, datetime(2025, 3, 7, 22, 30, tzinfo=UTC), years=0)
             for hit in hits:
@@ -89,7 +99,7 @@ class LiveVendor:
             settings = load_settings(source="yahoo", data_dir=str(data), yahoo_base_url=yahoo.url)
             with _at(now, data / "requests.sqlite"):
                 ingest_all(settings, as_of, wish)
-                build_all(settings, as_of)
+                build(settings, as_of)
             return settings
 
 
@@ -99,13 +109,14 @@ def _at(now: datetime, budget: Path) -> Iterator[None]:
     budget.unlink(missing_ok=True)
     client = YfData()
     client._cookie = client._crumb = None
-    limits = Limits(
+    limits = RequestLimits(
         requests_per_minute=60, attempts=2, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900
     )
     guard = HostGuard(budget, limits, sleep=lambda _: None)
 
-    def open_source(settings: Settings) -> Source:
-        return YahooSource(settings, clock=lambda: now, guard=guard)
+    def open_source(settings: Settings, reference: seed_rows.Reference) -> Source:
+        client = YahooClient(settings.yahoo.base_url, settings.yahoo.folder / "cache", guard)
+        return YahooSource(reference, client, clock=lambda: now)
 
     with (
         patch("include.ingest.plan.open_source", open_source),
@@ -132,23 +143,23 @@ class Exporter:
             )
         return self._run(data, folder, datetime(2025, 3, 6, 22, 30, tzinfo=UTC), THURSDAY)
 
-    def deliver(self, data: Path, hits: list[Hit], minute: int) -> Settings:
+    def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
         folder = self._export(data)
         for hit in hits:
             hit.mishap.damage(folder, hit.symbol)
-        return self._run(data, folder, datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC), FRIDAY)
+        return self._run(data, folder, datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC), FRIDAY, build)
 
     def _export(self, data: Path) -> Path:
         self.exports += 1
         return write_truth(data.parent / f"{data.name}-export-{self.exports}", truth=0)
 
-    def _run(self, data: Path, folder: Path, exported_at: datetime, as_of: date) -> Settings:
+    def _run(self, data: Path, folder: Path, exported_at: datetime, as_of: date, build: Build = build_all) -> Settings:
         settings = load_settings(
             source="files", files_dir=str(folder), exported_at=exported_at.isoformat(), data_dir=str(data)
         )
         try:
             ingest_all(settings, as_of)
-            build_all(settings, as_of)
+            build(settings, as_of)
         finally:
             shutil.rmtree(folder)
         return settings
@@ -176,6 +187,6 @@ def prepare(world: World, folder: Path) -> Reference:
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
     world.deliver(folder / "friday", [], 0)
     settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings)
+    generation = generations.linked_generation(settings.published)
     assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", generations.generation_path(settings, generation))
+    return Reference(folder / "thursday", settings.published.file(generation))

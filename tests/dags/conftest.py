@@ -28,7 +28,7 @@ def read_bag(data_dir_of_bag: Path) -> Iterator[ReadBag]:
     before = dict(os.environ)
     os.environ["TITANS_DATA_DIR"] = str(data_dir_of_bag)
     os.environ["AIRFLOW_HOME"] = str(data_dir_of_bag.parent / "airflow")
-    set_airflow_environment(load_settings())
+    set_airflow_environment(load_settings().airflow_home)
 
     def read() -> Any:
         from airflow.dag_processing.dagbag import BundleDagBag

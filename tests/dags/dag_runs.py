@@ -89,8 +89,8 @@ def _main() -> None:
     asked = json.load(sys.stdin)
     requests = [Request(**values) for values in asked["requests"]]
     with quiet_libraries(log):
-        set_airflow_environment(settings)
-        prepare_airflow(settings)
+        set_airflow_environment(settings.airflow_home)
+        prepare_airflow(settings.airflow_home)
         keep_task_logs(log)
         from airflow.dag_processing.dagbag import BundleDagBag
 
@@ -121,7 +121,7 @@ def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
     moment = datetime.fromisoformat(request.logical_date) if request.logical_date else None
     with patch.object(SerializedDAG, "create_dagrun", create_of_type):
         run = bag.get_dag(request.dag_id).test(logical_date=moment, run_conf=request.conf)
-    record = settings.runs_dir / f"{Run(settings, request.dag_id, run.run_id).name}.json"
+    record = settings.store.runs / f"{Run(settings.store, request.dag_id, run.run_id).name}.json"
     folder = settings.airflow_home / "logs" / f"dag_id={request.dag_id}" / f"run_id={run.run_id}"
     return {
         "state": str(run.state.value),

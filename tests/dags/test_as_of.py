@@ -9,7 +9,7 @@ import pytest
 
 from include.errors import TitansError
 from include.ingest.as_of import RunFacts, resolve_as_of
-from include.landing.batches import landed
+from include.landing.index import LandingIndex
 from include.settings import Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute
 
@@ -169,7 +169,7 @@ def windows_of(store: Settings, result: Result) -> dict[str, tuple[date | None, 
     name = f"{result.record.dag_id}.{result.record.run_id}".replace(":", "-").replace("+", "-")
     return {
         window.symbol: (window.start, window.end)
-        for _, manifest in landed(store)
+        for _, manifest in LandingIndex(store.store).batches()
         if manifest.run_id == name
         for window in manifest.windows
     }
@@ -239,7 +239,7 @@ def test_build_for_a_future_date_is_red_before_it_writes(runs: Runs, store: Sett
     result = result_of(runs, FUTURE_BUILD)
     assert (result.state, [step.step for step in result.record.steps]) == ("failed", ["as_of"])
     assert "AS_OF=2999-01-01 is in the future" in result.record.steps[0].message
-    assert not store.warehouse_path.exists()
+    assert not store.store.warehouse.exists()
 
 
 def test_logs_of_tasks_are_where_the_ui_looks(runs: Runs) -> None:

@@ -22,6 +22,7 @@ from tests.dags.conftest import DAGS_FOLDER, ReadBag
 INGEST_DAGS = ["ingest_estimates", "ingest_fx", "ingest_prices_hk", "ingest_prices_us"]
 ALL_DAGS = ["build_marts", *INGEST_DAGS]
 DAG_FILES = ["build_marts.py", "ingest_estimates.py", "ingest_fx.py", "ingest_prices.py"]
+WIRING = sorted(path.relative_to(DAGS_FOLDER).as_posix() for path in (DAGS_FOLDER / "wiring").glob("*.py"))
 MAX_LINES = 120
 HEAVY = ["great_expectations", "dbt", "yfinance", "duckdb", "pandas", "pyarrow", "exchange_calendars"]
 
@@ -177,13 +178,13 @@ def test_prices_come_after_the_close_in_the_zone_of_the_exchange(bag: Any) -> No
         )
 
 
-@of_every_file
+@pytest.mark.parametrize("name", [*DAG_FILES, *WIRING])
 def test_file_is_wiring_only(name: str) -> None:
     lines = len((DAGS_FOLDER / name).read_text().splitlines())
     assert lines <= MAX_LINES, f"{name} has {lines} lines: what computes belongs into include/"
 
 
-@pytest.mark.parametrize("name", [*DAG_FILES, "wiring.py"])
+@pytest.mark.parametrize("name", [*DAG_FILES, *WIRING])
 def test_no_file_reads_the_logical_date_as_text(name: str) -> None:
     text = (DAGS_FOLDER / name).read_text()
     words = {
@@ -195,6 +196,11 @@ def test_no_file_reads_the_logical_date_as_text(name: str) -> None:
     forbidden = {"ds", "ds_nodash", "ts", "execution_date"} & (words | names)
     assert not forbidden, f"{name} reads {forbidden}, which runs started by assets do not have: ask run_as_of()"
     assert "{{ ds" not in text, f"{name} has a template with ds, which runs started by assets do not have"
+
+
+def test_the_wiring_is_found_and_not_read_as_dags() -> None:
+    assert len(WIRING) > 1, "the rules above hold for no file"
+    assert (DAGS_FOLDER / ".airflowignore").read_text().split() == ["wiring"]
 
 
 @of_every_file

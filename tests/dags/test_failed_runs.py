@@ -16,11 +16,12 @@ from include.errors import Runbook
 from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates
 from include.ingest.summary import summarise
+from include.runs.facts import PlanFacts
 from include.runs.incidents import runbook_of
 from include.runs.records import Run, RunRecord
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
-from titans.status import status_lines
+from titans.commands.status import status_lines
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,7 +47,7 @@ def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path:
     assert (build.state, ingest.state) == ("failed", "failed")
     pages = {
         path.name.split("-", 2)[1].removesuffix(".md"): path.read_text()
-        for path in (settings.store_dir / "incidents").iterdir()
+        for path in (settings.store.incidents).iterdir()
     }
     assert sorted(pages) == ["build_marts", "ingest_fx"]
     assert Runbook.SOURCE_EMPTY.path in pages["build_marts"]
@@ -65,13 +66,13 @@ def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_pat
     """As the DAG processor calls it: with no task's context, only the DAG, the run and a reason."""
     settings = load_settings(data_dir=str(tmp_path))
     monkeypatch.setenv("TITANS_DATA_DIR", str(tmp_path))
-    with Run(settings, "ingest_fx", "scheduled__1").step("plan"):
+    with Run(settings.store, "ingest_fx", "scheduled__1").step("plan"):
         pass
     dag = bag.dags["ingest_fx"]
     dag.on_failure_callback({"dag": dag, "run_id": "scheduled__1", "reason": "task_failure"})
-    (page,) = (settings.store_dir / "incidents").iterdir()
+    (page,) = (settings.store.incidents).iterdir()
     assert "ingest_fx failed at the step after plan" in page.read_text()
-    (path,) = settings.runs_dir.glob("*.json")
+    (path,) = settings.store.runs.glob("*.json")
     assert RunRecord.model_validate_json(path.read_text()).outcome == "failed"
 
 
@@ -86,22 +87,22 @@ def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(tmp_path: Path
     }
     assert (result.state, result.record.outcome) == ("failed", "failed")
     assert runbook_of(result.record) is Runbook.KILLED_RUN
-    (page,) = (settings.store_dir / "incidents").iterdir()
+    (page,) = (settings.store.incidents).iterdir()
     assert "left no record" in page.read_text()
 
 
 def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: Path) -> None:
     """Estimates and share counts are two batches; of the second no attempt lives long enough to say anything."""
     settings = load_settings(data_dir=str(tmp_path))
-    run = Run(settings, "ingest_estimates", "scheduled__1")
+    run = Run(settings.store, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
-        step.facts = {"batches": [batch.as_dict() for batch in batches]}
+        step.facts = PlanFacts(batches=batches)
     estimates, shares = batches
     fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
-    facts = summarise(settings, run, date(2025, 3, 7))
+    facts = summarise(settings.store, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
-    assert facts["failed"] == sorted(shares.symbols)
+    assert facts.failed == sorted(shares.symbols)
     assert record.outcome == "partial"
     (line,) = [text for label, text in status_lines(settings, record.ended_at) if label == "Ingest"]
     assert "sample ingest_estimates partial" in line
@@ -112,11 +113,11 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
 def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:
     """A file where the folder should be, which stops the superuser too. Two more attempts would wait for a minute and end alike."""
     settings = load_settings(data_dir=str(tmp_path / "data"))
-    settings.landing_dir.parent.mkdir(parents=True)
-    settings.landing_dir.write_text("in the way")
+    settings.store.landing.parent.mkdir(parents=True)
+    settings.store.landing.write_text("in the way")
     (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
     assert (result.state, result.tasks["fetch_batch[0]"].tries) == ("failed", 1)
     failed = result.record.failed_step
     assert failed is not None
-    assert failed.message.startswith(f"{settings.landing_dir}")
+    assert failed.message.startswith(f"{settings.store.landing}")
     assert "cannot be read or written (Not a directory): free space or change who may write there" in failed.message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 import signal
 from datetime import date
 from functools import partial
@@ -14,12 +13,13 @@ from urllib.parse import quote
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
 
-from include.landing.batches import BatchManifest, landed
+from include.landing.batches import BatchManifest
+from include.landing.index import LandingIndex
 from include.runs.records import RunRecord, run_records
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from tests.dags.dag_runs import Request, Result, execute
 from tests.end_to_end.airflow_server import AirflowServer, airflow_server, stop
-from tests.pipeline import AS_OF, ask, ingest_all
+from tests.pipeline import AS_OF, ask, copy_project, ingest_all
 
 WINDOW = {"start": "2025-02-03", "end": "2025-02-14", "symbols": ["0700.HK", "9988.HK"]}
 
@@ -91,12 +91,12 @@ def _build_after(server: AirflowServer, run_id: str) -> dict[str, Any] | None:
 
 
 def _record_of(settings: Settings, run: dict[str, Any]) -> RunRecord:
-    return next(record for record in run_records(settings, run["dag_id"]) if record.run_id == run["dag_run_id"])
+    return next(record for record in run_records(settings.store, run["dag_id"]) if record.run_id == run["dag_run_id"])
 
 
 def _batch_of(settings: Settings, run_id: str) -> BatchManifest:
     name = run_id.replace(":", "-").replace("+", "-")
-    (manifest,) = [manifest for _, manifest in landed(settings) if manifest.run_id.endswith(name)]
+    (manifest,) = [manifest for _, manifest in LandingIndex(settings.store).batches() if manifest.run_id.endswith(name)]
     return manifest
 
 
@@ -124,8 +124,7 @@ def _published_file_says_the_right_thing(settings: Settings) -> None:
 def runs_with_unknown_symbol(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[Result]]:
     """Every DAG once, with a security in the seeds that the sample does not have."""
     folder = tmp_path_factory.mktemp("unknown_symbol")
-    project = folder / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder / "dbt_project")
     with (project / "seeds" / "securities.csv").open("a", newline="") as file:
         csv.writer(file, lineterminator="\n").writerow(["TSM", "TSMC", "equity", "XNYS", "USD", "TWD"])
     settings = load_settings(data_dir=str(folder / "data"), dbt_project_dir=str(project))

@@ -10,16 +10,17 @@ from include.publishing import generations
 from include.publishing.changes import changed_tables
 from include.raw.store import open_warehouse
 from include.settings import Settings, load_settings
-from tests.pipeline import build_all, ingest_all
+from tests.pipeline import ingest_all, judge, transform_only
 
 
 def test_windows_in_another_order_end_in_equal_marts(built_sample_store: Settings, tmp_path: Path) -> None:
-    """The last weeks first, then the years before them, overlapping; a build after each. The shared store fetched everything at once."""
+    """The last weeks first, then the years before them, overlapping; each loaded and judged. The shared store fetched everything at once."""
     settings = load_settings(data_dir=str(tmp_path))
     for start, end in ((date(2025, 2, 3), date(2025, 3, 7)), (date(2020, 12, 31), date(2025, 2, 14))):
         ingest_all(settings, wish=TriggerParams(start=start, end=end))
-        assert build_all(settings).outcome == "success"
-    straight = generations.last_of_source(built_sample_store)
+        judge(settings)
+    transform_only(settings)
+    straight = generations.last_of_source(built_sample_store.published, built_sample_store.source)
     assert straight is not None
-    with open_warehouse(settings) as connection:
-        assert changed_tables(connection, generations.generation_path(built_sample_store, straight.generation)) == []
+    with open_warehouse(settings.store) as connection:
+        assert changed_tables(connection, built_sample_store.published.file(straight.generation)) == []

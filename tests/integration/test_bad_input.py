@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from include.errors import TitansError
 from include.settings import PROJECT_ROOT, Settings
 from tests.conftest import CopyStore
-from tests.pipeline import Published
+from tests.pipeline import Published, build_all
 from titans.airflow_env import airflow_lock
 
 
@@ -66,8 +68,6 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         ({"TITANS_AS_OF": "2019-06-03"}, ["AS_OF=2019-06-03", "before the data", "2020-12-31"]),
         ({"TITANS_KNOWN_AT": "31.05.2024"}, ["KNOWN_AT=31.05.2024", "2024-05-31"]),
         ({"TITANS_KNOWN_AT": "2999-01-01"}, ["KNOWN_AT=2999-01-01", "future"]),
-        ({"TITANS_KNOWN_AT": "2019-06-03"}, ["KNOWN_AT=2019-06-03", "before the data", "2020-12-31"]),
-        ({"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"}, ["nothing to look back on", "without KNOWN_AT"]),
         ({"TITANS_SOURCE": "files"}, ["FILES="]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "/no/such/folder"}, ["/no/such/folder", "cannot be read"]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "README.md"}, ["README.md", "cannot be read", "give a folder"]),
@@ -84,8 +84,6 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         "as_of before the data",
         "malformed known_at",
         "future known_at",
-        "known_at before the data",
-        "known_at without a store",
         "no folder",
         "missing folder",
         "file for a folder",
@@ -100,6 +98,23 @@ def test_settings_are_refused(
 ) -> None:
     settings, before = published
     assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), *words)
+    before.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"known_at": date(2019, 6, 3)}, r"KNOWN_AT=2019-06-03 is before the data: .*2020-12-31"),
+        ({"known_at": date(2024, 5, 31), "source": "yahoo"}, r"nothing to look back on: .*without KNOWN_AT"),
+    ],
+    ids=["known_at before the data", "known_at without a store"],
+)
+def test_point_in_time_builds_are_refused(
+    published: tuple[Settings, Published], change: dict[str, object], words: str
+) -> None:
+    settings, before = published
+    with pytest.raises(TitansError, match=words):
+        build_all(settings.model_copy(update=change))
     before.assert_untouched()
 
 
@@ -139,7 +154,7 @@ def test_export_from_before_its_own_data_is_refused(published: tuple[Settings, P
 
 def test_a_second_run_at_the_same_moment_is_told_at_once(published: tuple[Settings, Published]) -> None:
     settings, before = published
-    with airflow_lock(settings, "make run"):
+    with airflow_lock(settings.airflow_home, "make run"):
         assert_refused(
             titans("run", TITANS_DATA_DIR=str(settings.data_dir)), "Airflow is at work", "make run (process", "since 20"
         )
@@ -335,7 +350,7 @@ def test_a_backup_whose_copy_broke_off_is_refused(tmp_path: Path) -> None:
 
 def test_reset_waits_for_whoever_works_on_the_folder(published: tuple[Settings, Published]) -> None:
     settings, before = published
-    with airflow_lock(settings, "make airflow"):
+    with airflow_lock(settings.airflow_home, "make airflow"):
         assert_refused(
             titans("reset", "--confirm", "yes", TITANS_DATA_DIR=str(settings.data_dir)),
             "Airflow is at work",

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from include import build
-from include.gates import mart_checks
+from include.gates import marts_gate
 from include.gates.runner import run_checks
 from include.runs.releases import quarantined_units, record_release
 from include.seeds.calendars import load_calendars
@@ -38,7 +38,7 @@ SEEDS = range(int(os.environ.get("RANDOM_MARKETS", "1")))
 def build_baskets(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Seeds to basket marts, and a reader of them."""
     invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test", "--select", *(f"+{mart}" for mart in MARTS)])
-    return duckdb.connect(str(settings.warehouse_path), read_only=True)
+    return duckdb.connect(str(settings.store.warehouse), read_only=True)
 
 
 def assert_rows(rows: list[tuple[Any, ...]], keys: int, expected: dict[Any, tuple[Any, ...]], what: str) -> None:
@@ -126,9 +126,8 @@ def test_random_markets(seed: int, tmp_path: Path, project_copy: Path) -> None:
         "somebody must stop trading"
     )
     tables = {f"marts.{mart}" for mart in MARTS}
-    checks = run_checks(
-        "check_marts", settings.warehouse_path, [check for check in mart_checks.CHECKS if check.table in tables]
-    )
+    wanted = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.table in tables]
+    checks = run_checks("check_marts", settings.store.warehouse, wanted)
     assert [
         (check.name, check.message, check.examples[:3]) for check in checks if check.status in ("failed", "error")
     ] == []
@@ -141,8 +140,8 @@ def accept_everything(settings: Settings) -> None:
         build.load(settings, run)
         build.check_raw(settings, run)
         run.finish("2024-03-15")
-        for unit in quarantined_units(settings):
-            record_release(settings, unit["batch_id"], unit["symbol"], "it has stopped trading")
+        for unit in quarantined_units(settings.store):
+            record_release(settings.store, unit.batch_id, unit.symbol, "it has stopped trading")
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,25 @@ from include import build
 from include.errors import Runbook, TitansError
 from include.publishing import generations
 from include.raw.lock import writer_lock
+from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.incidents import runbook_of
 from include.runs.records import run_records
 from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
 from tests.conftest import CopyStore
-from tests.pipeline import AS_OF, Published, ask, ask_warehouse, build_all, ingest_all, new_run, run_without_airflow
-from titans.release import release_units
-from titans.status import status_lines
+from tests.pipeline import (
+    AS_OF,
+    Published,
+    ask,
+    ask_warehouse,
+    build_all,
+    ingest_all,
+    judge,
+    new_run,
+    run_without_airflow,
+)
+from titans.commands.release import release_units
+from titans.commands.status import status_lines
 
 
 @pytest.fixture
@@ -44,22 +55,27 @@ def export_of(settings: Settings, market_data: Path, tmp_path: Path, symbol: str
 
 def test_corrupt_warehouse(store: Settings) -> None:
     before = Published(store)
-    store.warehouse_path.write_bytes(b"this is no database" * 1000)
+    store.store.warehouse.write_bytes(b"this is no database" * 1000)
     with pytest.raises(TitansError, match=r"cannot be opened as a DuckDB file.*rebuilt from the landing files"):
         build_all(store)
-    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
+    assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_DAMAGED
     before.assert_untouched()
-    store.warehouse_path.unlink()
-    record = build_all(store)
+    linked = generations.linked_generation(store.published)
+    store.store.warehouse.unlink()
+    record = run_without_airflow(store)
     assert record.outcome == "success"
-    assert record.step("publish").facts["is_new"] is False, "a warehouse rebuilt from landing gives the same marts"  # type: ignore[union-attr]  # a successful run has it
+    facts = record.facts(PublishFacts)
+    assert (facts.is_new, facts.changed, facts.generation) == (False, [], linked), (
+        "a warehouse rebuilt from landing gives the same marts, and nothing new has come"
+    )
+    assert len(generations.manifests(store.published)) == 1
 
 
 def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
     before = Published(store)
     other = store.model_copy(update={"source": "files", "files_dir": market_data})
-    other.store_dir.mkdir(parents=True)
-    store.warehouse_path.rename(other.warehouse_path)
+    other.store.root.mkdir(parents=True)
+    store.store.warehouse.rename(other.store.warehouse)
     ingest_all(other)
     with pytest.raises(TitansError, match="belongs to source sample, and this build is of source files"):
         build_all(other)
@@ -69,16 +85,17 @@ def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None
 def test_two_builds_at_once(store: Settings) -> None:
     before = Published(store)
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
-    with writer_lock(store.warehouse_path, "build_marts.first"), pytest.raises(TitansError, match=refusal):
+    with writer_lock(store.store.warehouse, "build_marts.first"), pytest.raises(TitansError, match=refusal):
         build_all(store)
-    assert runbook_of(run_records(store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
+    assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.WAREHOUSE_LOCKED
     before.assert_untouched()
-    assert build_all(store).outcome == "success"
+    judge(store)  # the lock is free again
 
 
-def test_marts_of_another_build_are_not_published(store: Settings) -> None:
+def test_marts_of_another_build_are_not_published(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """One build passes its gate, another transforms in between: the first must not publish the other's marts."""
     before = Published(store)
+    monkeypatch.setattr(build, "dbt_build", lambda _: {})  # whose marts they are is told by the stamp of the build
     first, second = new_run(store), new_run(store)
     for run in (first, second):
         build.load(store, run)
@@ -94,16 +111,23 @@ def test_nothing_to_build_from(tmp_path: Path) -> None:
         build_all(load_settings(data_dir=str(tmp_path)))
 
 
-def test_symbol_without_its_last_session_is_left_out_of_a_new_store(market_data: Path, tmp_path: Path) -> None:
-    """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published."""
+def test_symbol_without_its_last_session_is_left_out_of_a_new_store(
+    store: Settings, market_data: Path, tmp_path: Path
+) -> None:
+    """JD.com's last row is missing from the first export: its unit is kept out, its basket waits, and the other one is published.
+
+    The sample was published in the same folder: the new source takes the link and says so.
+    """
     settings = load_settings(
-        source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(tmp_path / "data")
+        source="files", files_dir=str(market_data), exported_at="2025-03-08", data_dir=str(store.data_dir)
     )
     settings = export_of(settings, market_data, tmp_path, "9618.HK", "null")
     record = run_without_airflow(settings)
-    (unit,) = quarantined_units(settings)
-    assert unit["symbol"] == "9618.HK"
-    assert unit["reasons"] == ["last_session_present: no price for the last session, 2025-03-07"]
+    assert record.facts(PublishFacts).changed_source_from == "sample"
+    assert ask(settings, "select distinct source from marts.fct_security_daily") == [("files",)]
+    (unit,) = quarantined_units(settings.store)
+    assert unit.symbol == "9618.HK"
+    assert unit.reasons == ["last_session_present: no price for the last session, 2025-03-07"]
     assert [check.examples[0]["basket_id"] for check in record.checks if check.name == "every_basket_filled"] == [
         "china_titans"
     ]
@@ -116,7 +140,7 @@ def test_rejected_row_leaves_the_earlier_version(
     """A close of Xiaomi far above its high breaks a row rule: the row is kept out with its reason, the row of the first export stays."""
     settings = export_of(copy_store(built_real_store), market_data, tmp_path, "1810.HK", "close * 100")
     before = Published(settings)
-    assert run_without_airflow(settings).step("load").facts["rows_rejected"] == 1  # type: ignore[union-attr]  # a successful run has it
+    assert run_without_airflow(settings).facts(LoadFacts).rows_rejected == 1
     before.assert_untouched()
     rejected = ask_warehouse(settings, "select symbol, date, reasons from raw.rejected_rows")
     assert rejected == [("1810.HK", date(2025, 3, 7), ["close is outside of low and high"])]
@@ -130,17 +154,24 @@ def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(
     before = Published(settings)
     with (project_copy / "seeds" / "calendar_overrides.csv").open("a") as seed:
         seed.write("XHKG,2025-03-05,false,a mistake\n")
+    run = new_run(settings)
+    for step in (build.load, build.check_raw, build.transform):
+        step(settings, run)
     with pytest.raises(TitansError, match=r"nothing_lost \(\d+ rows, first .*month=2025-03.*untouched"):
-        build_all(settings)
+        build.check_marts(settings, run)
+    run.finish(AS_OF.isoformat())
     before.assert_untouched()
-    red = dict(status_lines(settings, run_records(settings)[-1].ended_at))
+    red = dict(status_lines(settings, run_records(settings.store)[-1].ended_at))
     assert "stopped at check_marts" in red["Build"]
     assert "nothing_lost" in red["Red gate"]
     assert "symbol=" in red["Red gate"]
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.ROWS_LOST
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.ROWS_LOST
 
+    # The same run goes on at gate 2, as after clearing the task.
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
-    assert build_all(accepted).outcome == "success"
+    build.check_marts(accepted, run)
+    build.publish_marts(accepted, run)
+    assert run.finish(AS_OF.isoformat()).outcome == "success"
     assert ask(
         settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'"
     ) == [(0,)]
@@ -157,7 +188,7 @@ def test_fx_pair_in_quarantine_stops_the_run(
     rates.write_text(rates.read_text().replace("USD,HKD,2025-03-07,7.7", "USD,HKD,2025-03-07,0.77"))
     with pytest.raises(TitansError, match=r"FX pair USDHKD is quarantined .*fx_no_jump"):
         run_without_airflow(settings)
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.FX_PAIR_QUARANTINED
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.FX_PAIR_QUARANTINED
     before.assert_untouched()
 
 
@@ -176,11 +207,12 @@ def test_too_many_quarantined_symbols_stop_the_run(
         run_without_airflow(settings)
     with pytest.raises(TitansError, match=r"9 of 18 symbols are quarantined"):
         build_all(settings)  # nothing new to judge, and still not fit to build on
-    assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
+    assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.TOO_MANY_QUARANTINED
     before.assert_untouched()
     healed = settings.model_copy(update={"files_dir": market_data, "exported_at": settings.exported_at.replace(day=10)})  # type: ignore[union-attr]  # set by the fixture
-    assert run_without_airflow(healed).outcome == "success"
-    assert quarantined_units(healed) == [], "the next good delivery heals"
+    ingest_all(healed)
+    judge(healed)
+    assert quarantined_units(healed.store) == [], "the next good delivery heals"
     before.assert_untouched()
 
 
@@ -197,17 +229,17 @@ def test_quarantine_and_release(
     )
     (tmp_path / "wrong.csv").rename(prices)
     assert run_without_airflow(settings).outcome == "success"
-    (unit,) = quarantined_units(settings)
-    assert unit["symbol"] == "1810.HK"
-    assert "no_jump_without_action" in unit["reasons"][0]
+    (unit,) = quarantined_units(settings.store)
+    assert unit.symbol == "1810.HK"
+    assert "no_jump_without_action" in unit.reasons[0]
     assert ask(
         settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
     ) == [(pytest.approx(54.35, abs=1e-4),)]
-    assert "1810.HK" in dict(status_lines(settings, run_records(settings)[-1].ended_at))["Quarantine"]
+    assert "1810.HK" in dict(status_lines(settings, run_records(settings.store)[-1].ended_at))["Quarantine"]
     del before
 
-    release_units(settings, unit["batch_id"], "1810.HK", "looked at it, and meant to")
-    assert quarantined_units(settings) == []
+    release_units(settings, unit.batch_id, "1810.HK", "looked at it, and meant to")
+    assert quarantined_units(settings.store) == []
     build_all(settings)
     assert ask(
         settings, "select close from marts.fct_security_daily where symbol = '1810.HK' and date = '2025-03-07'"
@@ -215,15 +247,16 @@ def test_quarantine_and_release(
     assert ask(settings, "select verdict, reasons from ops.quarantined_units") == [
         ("released", "looked at it, and meant to")
     ]
-    assert run_without_airflow(settings).outcome == "success"
-    assert quarantined_units(settings) == [], "the same rows delivered again are released rows"
+    ingest_all(settings)
+    judge(settings)
+    assert quarantined_units(settings.store) == [], "the same rows delivered again are released rows"
 
 
 def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_copy: Path) -> None:
     """The published folder on a file system with room for half a generation."""
     small = tmp_path / "small"
     small.mkdir()
-    used = sum(path.stat().st_size for path in store.published_dir.iterdir() if not path.is_symlink())
+    used = sum(path.stat().st_size for path in store.published.folder.iterdir() if not path.is_symlink())
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)],
         capture_output=True,
@@ -233,10 +266,10 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
-        for path in store.published_dir.iterdir():
+        for path in store.published.folder.iterdir():
             subprocess.run(["cp", "-a", str(path), str(small)], check=True)
-        moved = store.published_dir.rename(tmp_path / "moved")
-        store.published_dir.symlink_to(small)
+        moved = store.published.folder.rename(tmp_path / "moved")
+        store.published.folder.symlink_to(small)
         assert moved.exists()
         before = Published(store)
         settings = store.model_copy(update={"dbt_project_dir": project_copy})
@@ -246,7 +279,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
             build_all(settings)
         before.assert_untouched()
         assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
-        assert runbook_of(run_records(settings, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
+        assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
@@ -275,4 +308,4 @@ def test_without_share_counts_and_estimates_the_rest_is_published(market_data: P
 
 
 def test_as_of_is_recorded(store: Settings) -> None:
-    assert generations.last_of_source(store).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built
+    assert generations.last_of_source(store.published, store.source).as_of == AS_OF.isoformat()  # type: ignore[union-attr]  # the store is built

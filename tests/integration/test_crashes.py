@@ -1,9 +1,8 @@
-"""A small version of ``make soak``: kills at random moments of every stage, and readers while generations are published."""
+"""Readers while generations are published, and folders and disks that cannot be written."""
 
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,24 +16,7 @@ from include.publishing import generations
 from include.settings import PROJECT_ROOT
 from tests.soak.publisher import publish_for, settings_of
 from tests.soak.readers import OWN_CLIENTS, read_while_publishing
-from tests.soak.stage_kills import STAGES, StageKiller
 from tests.soak.tally import Tally
-
-KILLS_A_ROUND = 5
-
-
-def test_killed_runs_leave_a_whole_generation_and_the_next_run_repairs_everything(tmp_path: Path) -> None:
-    """After each kill the link names a whole generation, the old or the new one; the run after five of them ends as an undisturbed one."""
-    tally = Tally()
-    killer = StageKiller(tmp_path, tally, random.Random(7), truths=2)
-    killer.prepare()
-    for _ in range(3):
-        killer.round(KILLS_A_ROUND)
-    assert tally.findings == []
-    kills = {stage: tally.done[f"kills in {stage}"] for stage in STAGES}
-    # A stage may end before its kill comes: then there was none.
-    assert sum(kills.values()) >= 10, kills
-    assert tally.done["runs after a kill that end in the marts of an undisturbed one"] == 3
 
 
 def test_readers_meet_no_error_and_no_torn_read_while_generations_are_published(tmp_path: Path) -> None:
@@ -57,14 +39,16 @@ def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_pa
     """Generations come and go, its own file among them; new connections see the newest one."""
     publish_for(tmp_path, 0.01, 0)
     settings = settings_of(tmp_path)
-    link = str(settings.published_link)
+    link = str(settings.published.link)
     with duckdb.connect(link, read_only=True) as patient:
         assert number_read_by(patient) == 1
         for number in range(2, 7):
             publish_for(tmp_path, 0.01, 0)
             with duckdb.connect(link, read_only=True) as new:
                 assert number_read_by(new) == number
-        removed = generations.prune(settings, datetime.now(UTC) + timedelta(hours=1))
+        removed = generations.prune(
+            settings.published, settings.keep_generations, datetime.now(UTC) + timedelta(hours=1)
+        )
         assert len(removed) == 6 - settings.keep_generations, "what the patient reader opened was removed"
         assert number_read_by(patient) == 1
 
@@ -72,21 +56,21 @@ def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_pa
 def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
     publish_for(tmp_path, 0.01, 0)
     settings = settings_of(tmp_path)
-    folder = str(settings.published_dir)
-    before = generations.linked_generation(settings)
+    folder = str(settings.published.folder)
+    before = generations.linked_generation(settings.published)
     done = subprocess.run(["mount", "--bind", "-o", "ro", folder, folder], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no folder can be mounted read-only here: {done.stderr.strip()}")
     try:
         with pytest.raises(TitansError, match=r"could not be written .*untouched.*make the folder writable"):
             publish_for(tmp_path, 0.01, 0)
-        assert generations.linked_generation(settings) == before
-        with duckdb.connect(str(settings.published_link), read_only=True) as reader:
+        assert generations.linked_generation(settings.published) == before
+        with duckdb.connect(str(settings.published.link), read_only=True) as reader:
             assert number_read_by(reader) == 1
     finally:
         subprocess.run(["umount", folder], check=True)
     publish_for(tmp_path, 0.01, 0)
-    assert generations.linked_generation(settings) != before
+    assert generations.linked_generation(settings.published) != before
 
 
 def run_on(data: Path) -> subprocess.CompletedProcess[str]:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from include.dbt_facts import dbt_vars
+from include.gates import marts_gate
 from include.settings import PROJECT_ROOT, Settings
+from tests.dbt_project import DBT_PROJECT, PUBLISHED, Node, Project, hold, layer
 from tests.pipeline import ask_warehouse
 
-DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-PREFIXES = {"staging": ("stg_",), "intermediate": ("int_",), "marts": ("dim_", "fct_")}
-"""By folder. ops has none: those names stand in the design, and people type them."""
-PUBLISHED = ("marts", "ops")
+PREFIXES = {
+    "staging": ("stg_",),
+    "intermediate": ("int_",),
+    "marts": ("dim_", "fct_"),
+    "story/steps": ("int_",),
+    "story/marts": ("fct_",),
+}
+"""By layer. ops has none: people type those names."""
+STEPS = ("intermediate", "story/steps")
+MARTS = ("marts", "story/marts")
 
 MAX_LINES = 120
 MAX_PARENTS = 8
@@ -38,61 +45,13 @@ WITHOUT_VECTORS = {
 }
 READ_BY_ALL_STAGING = {"current_verdicts": "it decides which rows any staging model may read"}
 MARTS_ON_STAGING = {
-    (
-        "dim_dates",
-        "stg_exchange_sessions",
-    ): "a calendar has no versions to choose from, and nothing is computed on it before"
+    ("dim_dates", "stg_exchange_sessions"): "a calendar has no versions to choose from",
+    ("fct_headlines", "stg_measures"): "measures have no versions to choose from",
 }
 READ_BY_PYTHON = {
     "calendar_overrides": "the load step lays it over the calendars, and models read the sessions that come of it"
 }
 CALLED_BY_DBT = {"generate_schema_name"}
-
-Node = dict[str, Any]
-
-
-class Project:
-    """What the manifest says, by name."""
-
-    def __init__(self, manifest: Node) -> None:
-        nodes = list(manifest["nodes"].values())
-        self.models: dict[str, Node] = {node["name"]: node for node in nodes if node["resource_type"] == "model"}
-        self.seeds: dict[str, Node] = {node["name"]: node for node in nodes if node["resource_type"] == "seed"}
-        self.tests: list[Node] = [node for node in nodes if node["resource_type"] == "test"]
-        self.sources: dict[str, Node] = {node["name"]: node for node in manifest["sources"].values()}
-        self.exposures: dict[str, Node] = {node["name"]: node for node in manifest["exposures"].values()}
-        self.unit_tested: set[str] = {node["model"] for node in manifest["unit_tests"].values()}
-        self.macros: dict[str, Node] = {
-            node["name"]: node for node in manifest["macros"].values() if node["package_name"] == "titans"
-        }
-        self.docs: dict[str, str] = {
-            node["name"]: node["block_contents"]
-            for node in manifest["docs"].values()
-            if node["package_name"] == "titans" and node["name"] != "__overview__"
-        }
-
-    def in_folders(self, *folders: str) -> dict[str, Node]:
-        return {name: node for name, node in self.models.items() if folder(node) in folders}
-
-    def parents(self, node: Node, kind: str = "model") -> set[str]:
-        return {parent.split(".")[-1] for parent in node["depends_on"]["nodes"] if parent.startswith(f"{kind}.")}
-
-    def children(self, name: str, kind: str = "model") -> set[str]:
-        return {child for child, node in self.models.items() if name in self.parents(node, kind)}
-
-    def columns(self, *folders: str) -> Iterator[tuple[str, str, Node]]:
-        for name, node in self.in_folders(*folders).items():
-            for column, facts in node["columns"].items():
-                yield name, column, facts
-
-
-def hold(broken: list[str]) -> None:
-    """No rule is broken; else all that is to be mended, a line each."""
-    assert not broken, "\n" + "\n".join(broken)
-
-
-def folder(node: Node) -> str:
-    return str(node["original_file_path"]).split("/")[1]
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +61,17 @@ def project(manifest: Node) -> Project:
 
 def test_the_manifest_is_that_of_the_whole_project(project: Project) -> None:
     assert set(project.models) == {path.stem for path in (DBT_PROJECT / "models").rglob("*.sql")}
-    assert set(project.seeds) == {path.stem for path in (DBT_PROJECT / "seeds").glob("*.csv")}
-    assert all(project.in_folders(name) for name in (*PREFIXES, *PUBLISHED))
+    assert set(project.seeds) == {
+        path.stem for name in ("seeds", "facts") for path in (DBT_PROJECT / name).glob("*.csv")
+    }
+    assert all(project.in_layers(name) for name in (*PREFIXES, "ops"))
     assert len(project.sources) > 5
     assert len(project.macros) > 5
 
 
 def test_every_model_is_described(project: Project) -> None:
     bare = [
-        f"{name}: give it a description, with its grain, in models/{folder(node)}/**/_*.yml"
+        f"{name}: give it a description, with its grain, in its YAML"
         for name, node in project.models.items()
         if not node["description"].strip()
     ]
@@ -120,41 +81,51 @@ def test_every_model_is_described(project: Project) -> None:
 def test_descriptions_of_steps_tell_their_grain(project: Project) -> None:
     silent = [
         f"{name}: end its description with 'one row a ...'"
-        for name, node in project.in_folders("staging", "intermediate").items()
+        for name, node in project.in_layers("staging", *STEPS).items()
         if "one row a" not in node["description"]
     ]
     hold(silent)
 
 
-def test_every_model_has_a_test_of_its_key(project: Project) -> None:
-    keyed = {
+def test_every_model_has_a_key_that_is_tested(project: Project) -> None:
+    """The key is ``meta.key``. Gate 2 tests that of a mart on every build, unique_key that of any other model."""
+    tested = {
         parent
         for test in project.tests
         if test["test_metadata"]["name"] == "unique_key"
         for parent in project.parents(test)
     }
-    assert keyed, "no unique_key test at all: the manifest was read wrongly"
-    missing = [
-        f"{name}: add data_tests: - unique_key: {{arguments: {{columns: [...]}}}}"
-        for name in project.models
-        if name not in keyed | set(WITHOUT_KEY)
-    ]
-    hold(missing)
-
-
-def test_the_key_of_a_table_is_the_one_that_is_tested(project: Project) -> None:
-    tested = {
-        name: test["test_metadata"]["kwargs"]["columns"]
-        for test in project.tests
-        if test["test_metadata"]["name"] == "unique_key"
-        for name in project.parents(test)
+    gated = {
+        check.table: check.severity for check in marts_gate.checks(DBT_PROJECT) if check.name.endswith("_key_unique")
     }
-    different = [
-        f"{name}: meta.key is {node['config']['meta'].get('key')}, its unique_key test has {tested.get(name)}"
-        for name, node in project.in_folders(*PUBLISHED).items()
-        if node["config"]["meta"].get("key") != tested.get(name) and name not in WITHOUT_KEY
+    assert tested, "no unique_key test at all: the manifest was read wrongly"
+    wrong = [
+        f"{name}: give it config.meta.key"
+        for name, node in project.models.items()
+        if not node["config"]["meta"].get("key") and name not in WITHOUT_KEY
     ]
-    hold(different)
+    wrong += [
+        f"{name}: give it data_tests: [unique_key]"
+        for name in project.models
+        if name not in {*tested, *WITHOUT_KEY, *project.in_layers(*MARTS)}
+    ]
+    wrong += [
+        f"{name}: gate 2 must refuse two rows of one key"
+        for name in project.in_layers(*MARTS)
+        if gated.get(f"marts.{name}") != "critical"
+    ]
+    wrong += [f"{name}: gate 2 tests its key, drop unique_key" for name in tested & set(project.in_layers(*MARTS))]
+    hold(wrong)
+
+
+def test_key_columns_are_columns_of_their_table(project: Project) -> None:
+    wrong = [
+        f"{name}: its key has {column}, which its columns lack"
+        for name, node in project.in_layers(*PUBLISHED).items()
+        for column in node["config"]["meta"].get("key", [])
+        if column not in node["columns"]
+    ]
+    hold(wrong)
 
 
 def test_every_mart_has_vectors_made_by_hand(project: Project) -> None:
@@ -162,7 +133,7 @@ def test_every_mart_has_vectors_made_by_hand(project: Project) -> None:
     hold(
         [
             f"{name} has no unit test, and no step that it reads has one"
-            for name, node in project.in_folders("marts").items()
+            for name, node in project.in_layers(*MARTS).items()
             if name not in WITHOUT_VECTORS and not project.unit_tested & {name, *project.parents(node)}
         ]
     )
@@ -172,7 +143,7 @@ def test_every_mart_has_vectors_made_by_hand(project: Project) -> None:
 def test_contracts_are_enforced_on_all_that_is_published(project: Project) -> None:
     loose = [
         f"{name}: enforce its contract"
-        for name, node in project.in_folders(*PUBLISHED).items()
+        for name, node in project.in_layers(*PUBLISHED).items()
         if not node["config"]["contract"]["enforced"]
     ]
     hold(loose)
@@ -193,9 +164,7 @@ def test_every_published_column_is_described_by_one_doc_block(project: Project) 
 
 
 def test_each_doc_block_says_something_of_its_own_and_is_used(project: Project) -> None:
-    used = {
-        block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, *PUBLISHED) for block in facts["doc_blocks"]
-    }
+    used = {block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, "ops") for block in facts["doc_blocks"]}
     used |= {
         block.split(".")[-1]
         for seed in project.seeds.values()
@@ -228,25 +197,54 @@ def test_a_name_of_two_meanings_has_no_block_of_its_own(project: Project) -> Non
 
 def test_every_seed_and_its_columns_are_described(project: Project) -> None:
     bare = [
-        f"seed {name}: give it a description in seeds/_seeds.yml"
+        f"seed {name}: give it a description in the YAML of its folder"
         for name, seed in project.seeds.items()
         if not seed["description"].strip()
     ]
     for name, seed in project.seeds.items():
-        with (DBT_PROJECT / "seeds" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (DBT_PROJECT / seed["original_file_path"]).open(encoding="utf-8", newline="") as file:
             header = next(csv.reader(file))
         described = [column for column, facts in seed["columns"].items() if facts["description"].strip()]
         bare += [
-            f"seed {name}: describe its column {column} in seeds/_seeds.yml"
+            f"seed {name}: describe its column {column} in the YAML of its folder"
             for column in header
             if column not in described
         ]
         bare += [
-            f"seed {name}: seeds/_seeds.yml describes {column}, which the file lacks"
+            f"seed {name}: the YAML of its folder describes {column}, which the file lacks"
             for column in described
             if column not in header
         ]
     hold(bare)
+
+
+def test_headline_templates_name_measures_and_placeholders_that_exist(project: Project) -> None:
+    def rows(name: str) -> list[dict[str, str]]:
+        with (DBT_PROJECT / "facts" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    filled = set(re.findall(r'^        "(\w+)": ', project.macros["headline_placeholders"]["macro_sql"], re.MULTILINE))
+    assert {"subject", "percent", "date"} <= filled, "the macro was read wrongly"
+    periods = dbt_vars(DBT_PROJECT).periods
+    measured = {
+        (row["subject_kind"], row["measure"].replace("{period}", period))
+        for row in rows("measures")
+        for period in periods
+    }
+    wrong, seen = [], set()
+    for row in rows("headline_templates"):
+        key = (row["subject_kind"], row["measure"], row["outcome"])
+        name = " ".join(key)
+        wrong += [f"{name}: there are two templates"] if key in seen else []
+        wrong += [f"{name}: measures.csv has no such measure"] if key[:2] not in measured else []
+        wrong += [
+            f"{name}: the macro headline_placeholders does not fill {{{placeholder}}}"
+            for placeholder in re.findall(r"\{(.*?)\}", row["value_text"] + row["sentence"])
+            if placeholder not in filled
+        ]
+        seen.add(key)
+    assert seen
+    hold(wrong)
 
 
 def test_every_source_and_its_columns_are_described(project: Project, built_sample_store: Settings) -> None:
@@ -275,24 +273,24 @@ def test_every_source_and_its_columns_are_described(project: Project, built_samp
     hold(bare)
 
 
-def test_names_tell_the_folder(project: Project) -> None:
+def test_names_tell_the_layer(project: Project) -> None:
     wrong = [
-        f"{node['original_file_path']}: a model of {folder(node)} is called {' or '.join(PREFIXES[folder(node)])}..."
+        f"{node['original_file_path']}: a model of {layer(node)} is called {' or '.join(PREFIXES[layer(node)])}..."
         for node in project.models.values()
-        if folder(node) in PREFIXES and not node["name"].startswith(PREFIXES[folder(node)])
+        if layer(node) in PREFIXES and not node["name"].startswith(PREFIXES[layer(node)])
     ]
     prefixes = tuple(prefix for names in PREFIXES.values() for prefix in names)
     wrong += [
-        f"ops/{name}: names in ops have no prefix" for name in project.in_folders("ops") if name.startswith(prefixes)
+        f"ops/{name}: names in ops have no prefix" for name in project.in_layers("ops") if name.startswith(prefixes)
     ]
     hold(wrong)
-    assert {folder(node) for node in project.models.values()} == {*PREFIXES, "ops"}
+    assert {layer(node) for node in project.models.values()} == {*PREFIXES, "ops"}
 
 
 def test_staging_reads_nothing_but_sources_and_seeds(project: Project) -> None:
     wrong = [
         f"{name} reads {', '.join(sorted(project.parents(node))) or 'no source'}: staging reads a source, or a seed where users give the rows"
-        for name, node in project.in_folders("staging").items()
+        for name, node in project.in_layers("staging").items()
         if project.parents(node) or not project.parents(node, "source") | project.parents(node, "seed")
     ]
     hold(wrong)
@@ -302,7 +300,7 @@ def test_only_staging_reads_sources(project: Project) -> None:
     wrong = [
         f"{name} reads raw.{', raw.'.join(sorted(project.parents(node, 'source')))}: read the staging model of it"
         for name, node in project.models.items()
-        if folder(node) != "staging" and project.parents(node, "source")
+        if layer(node) != "staging" and project.parents(node, "source")
     ]
     hold(wrong)
 
@@ -322,9 +320,9 @@ def test_marts_stand_on_steps_and_not_on_staging(project: Project) -> None:
     """Staging holds every version of a row. ops may read it, since those versions are what it tells of."""
     found = {
         (name, parent)
-        for name, node in project.in_folders("marts").items()
+        for name, node in project.in_layers(*MARTS).items()
         for parent in project.parents(node)
-        if folder(project.models[parent]) in ("staging", "ops")
+        if layer(project.models[parent]) in ("staging", "ops")
     }
     wrong = [
         f"{mart} reads {parent}: read an intermediate model that has chosen among its versions"
@@ -339,7 +337,7 @@ def test_nothing_but_ops_reads_ops(project: Project) -> None:
         f"{name} reads {parent}: make what they share an intermediate model"
         for name, node in project.models.items()
         for parent in project.parents(node)
-        if folder(project.models[parent]) == "ops"
+        if layer(project.models[parent]) == "ops"
     ]
     hold(wrong)
 
@@ -354,7 +352,7 @@ def test_every_model_has_a_parent(project: Project) -> None:
 
 
 def test_every_step_leads_to_something_published(project: Project) -> None:
-    useful = set(project.in_folders(*PUBLISHED))
+    useful = set(project.in_layers(*PUBLISHED))
     while more := {parent for name in useful for parent in project.parents(project.models[name])} - useful:
         useful |= more
     dead = [
@@ -419,7 +417,7 @@ def test_steps_open_with_a_comment(project: Project) -> None:
     jinja_before = re.compile(r"\A(?:\s*\{[%{].*?[%}]\}\s*)+", flags=re.DOTALL)
     silent = [
         f"{name}: begin it with a comment that says what it makes"
-        for name, node in project.in_folders("intermediate").items()
+        for name, node in project.in_layers(*STEPS).items()
         if not jinja_before.sub("", node["raw_code"]).startswith("--")
     ]
     hold(silent)
@@ -465,7 +463,7 @@ def test_somebody_reads_every_published_table(project: Project) -> None:
     read = {parent for exposure in project.exposures.values() for parent in project.parents(exposure)}
     unread = [
         f"{name}: add ref('{name}') to the exposures of models/exposures.yml that read it"
-        for name in project.in_folders(*PUBLISHED)
+        for name in project.in_layers(*PUBLISHED)
         if name not in read
     ]
     hold(unread)
@@ -473,7 +471,7 @@ def test_somebody_reads_every_published_table(project: Project) -> None:
 
 def test_exposures_have_owners_and_read_what_is_published(project: Project) -> None:
     assert project.exposures
-    published = project.in_folders(*PUBLISHED)
+    published = project.in_layers(*PUBLISHED)
     wrong = [
         f"exposure {name}: say who owns it"
         for name, exposure in project.exposures.items()
@@ -490,14 +488,14 @@ def test_exposures_have_owners_and_read_what_is_published(project: Project) -> N
         for parent in project.parents(exposure)
         if parent not in published
     ]
-    missing = set(project.in_folders("marts")) - project.parents(project.exposures["bi_tools"])
+    missing = set(project.in_layers(*MARTS)) - project.parents(project.exposures["bi_tools"])
     wrong += [f"exposure bi_tools: add ref('{name}'), since a BI tool sees every mart" for name in sorted(missing)]
     hold(wrong)
 
 
 def test_the_exposure_of_analysts_reads_what_their_queries_read(project: Project) -> None:
     page = (PROJECT_ROOT / "docs" / "QUERIES.md").read_text(encoding="utf-8")
-    asked = {table for table in re.findall(r"\b(?:marts|ops)\.(\w+)", page) if table in project.in_folders(*PUBLISHED)}
+    asked = {table for table in re.findall(r"\b(?:marts|ops)\.(\w+)", page) if table in project.in_layers(*PUBLISHED)}
     told = project.parents(project.exposures["analyst_queries"])
     wrong = [f"exposure analyst_queries: add ref('{name}'), docs/QUERIES.md reads it" for name in sorted(asked - told)]
     wrong += [
@@ -507,21 +505,17 @@ def test_the_exposure_of_analysts_reads_what_their_queries_read(project: Project
     hold(wrong)
 
 
-def test_no_yaml_speaks_of_a_model_that_is_not_there(project: Project) -> None:
-    named = {
-        match
-        for path in (DBT_PROJECT / "models").rglob("_*.yml")
-        if "unit_tests" not in path.name and path.name != "_sources.yml"
-        for match in re.findall(r"^  - name: (\w+)", path.read_text(), flags=re.MULTILINE)
-    }
-    hold([f"{name}: there is no such model, remove it from its YAML" for name in sorted(named - set(project.models))])
-
-
-def test_the_file_of_a_mart_is_where_its_yaml_is(project: Project) -> None:
+def test_each_model_has_a_yaml_of_its_name_beside_it(project: Project) -> None:
     apart = [
-        f"{name}: described in {patched}, and stands in {node['original_file_path']}"
-        for name, node in project.models.items()
-        if (patched := node["patch_path"])
-        and Path(patched.split("://")[1]).parent != Path(node["original_file_path"]).parent
+        f"{node['original_file_path']}: describe it in {expected}, not in {patched}"
+        for node in project.models.values()
+        if (patched := str(node["patch_path"]).split("://")[-1])
+        != (expected := str(Path(node["original_file_path"]).with_suffix(".yml")))
+    ]
+    known = {DBT_PROJECT / "models" / "exposures.yml", DBT_PROJECT / "models" / "staging" / "_sources.yml"}
+    apart += [
+        f"{path.relative_to(DBT_PROJECT)}: no model has this name"
+        for path in (DBT_PROJECT / "models").rglob("*.yml")
+        if path not in known and not path.with_suffix(".sql").exists()
     ]
     hold(apart)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.gates import mart_checks
+from include.gates import marts_gate
 from include.gates.runner import run_checks
 from include.settings import Settings
 from include.transform import invoke_dbt
@@ -111,8 +111,8 @@ def test_an_event_outside_the_data_is_named(
         writer.writerow(["next_week", "a day to come", "2025-03-10", "After the data"])
         writer.writerow(["last_weekend", "a Saturday", "2025-03-08", "No session, but the data reach to it"])
     invoke_dbt(settings, ["build", "--select", "market_events", "dim_market_events", "fct_event_windows"])
-    checks = [check for check in mart_checks.CHECKS if check.name.startswith("event")]
-    results = {result.name: result for result in run_checks("check_marts", settings.warehouse_path, checks)}
+    checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name.startswith("event")]
+    results = {result.name: result for result in run_checks("check_marts", settings.store.warehouse, checks)}
     warned = results.pop("events_in_the_data")
     assert (warned.status, {row["event_id"] for row in warned.examples}) == ("warning", {"far_past", "next_week"})
     assert {result.status for result in results.values()} == {"passed"}

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,9 +19,10 @@ from yfinance.data import YfData
 
 from include.errors import TitansError
 from include.ingest.fetch import PartialFailureError, fetch_batch
-from include.ingest.plan import BatchRequest
 from include.ingest.summary import summarise
-from include.landing.batches import BatchManifest, check_content, content_hash, landed, read_rows, rows_by_symbol
+from include.landing.batches import BatchManifest, check_content, content_hash, read_rows, rows_by_symbol
+from include.landing.index import LandingIndex
+from include.runs.facts import LandFacts, PlannedBatch
 from include.runs.records import Run
 from include.runs.rounds import begin_round, end_round
 from include.settings import PROJECT_ROOT, Settings, load_settings
@@ -36,10 +36,15 @@ SOON = datetime.now(UTC).date() + timedelta(days=1)
 """A snapshot asked for up to tomorrow is today's, also where midnight passes during the test."""
 DAG = "ingest_test"
 
-PRICES = BatchRequest("prices", "us", 1, ["AAPL", "MSFT", "NVDA"], MONDAY.isoformat(), FRIDAY.isoformat())
-RATES = BatchRequest("fx_rates", "fx", 1, ["USDCNY", "USDHKD", "USDEUR"], MONDAY.isoformat(), FRIDAY.isoformat())
-ESTIMATES = BatchRequest("estimates", "all", 1, ["AAPL", "MSFT", "NVDA"], None, SOON.isoformat())
-SHARES = BatchRequest("shares", "all", 1, ["AAPL", "MSFT", "NVDA"], None, SOON.isoformat())
+
+def batch(dataset: str, group: str, symbols: list[str], start: date | None, end: date) -> PlannedBatch:
+    return PlannedBatch(dataset=dataset, group=group, index=1, symbols=symbols, start=start, end=end)
+
+
+PRICES = batch("prices", "us", ["AAPL", "MSFT", "NVDA"], MONDAY, FRIDAY)
+RATES = batch("fx_rates", "fx", ["USDCNY", "USDHKD", "USDEUR"], MONDAY, FRIDAY)
+ESTIMATES = batch("estimates", "all", ["AAPL", "MSFT", "NVDA"], None, SOON)
+SHARES = batch("shares", "all", ["AAPL", "MSFT", "NVDA"], None, SOON)
 ASKED_AS = {"USDCNY": "CNY=X", "USDHKD": "HKD=X", "USDEUR": "EUR=X"}
 each_dataset = pytest.mark.parametrize(
     "request_", [PRICES, RATES, ESTIMATES, SHARES], ids=lambda request: request.dataset
@@ -83,12 +88,12 @@ def settings(yahoo: YahooStandIn, tmp_path: Path) -> Settings:
 @pytest.fixture
 def make_run(settings: Settings) -> MakeRun:
     def make(name: str) -> Run:
-        return Run(settings, DAG, name)
+        return Run(settings.store, DAG, name)
 
     return make
 
 
-def fetch(settings: Settings, request: BatchRequest, run: Run, attempt: int = 1) -> None:
+def fetch(settings: Settings, request: PlannedBatch, run: Run, attempt: int = 1) -> None:
     """One attempt; failures of symbols are left in its record."""
     try:
         fetch_batch(settings, request, run, attempt, is_last_attempt=attempt == 3)
@@ -96,21 +101,23 @@ def fetch(settings: Settings, request: BatchRequest, run: Run, attempt: int = 1)
         return
 
 
-def end(settings: Settings, run: Run) -> dict[str, Any]:
+def end(settings: Settings, run: Run) -> LandFacts:
     """What the last task of a DAG does; returns its facts."""
-    facts = summarise(settings, run, FRIDAY)
+    facts = summarise(settings.store, run, FRIDAY)
     run.finish(FRIDAY.isoformat())
     return facts
 
 
 def landed_symbols(settings: Settings) -> list[str]:
-    return sorted(window.symbol for _, manifest in landed(settings) for window in manifest.windows)
+    return sorted(
+        window.symbol for _, manifest in LandingIndex(settings.store).batches() for window in manifest.windows
+    )
 
 
 class TestTheSameRun:
     @each_dataset
     def test_another_attempt_asks_for_the_failed_symbol_only(
-        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun, request_: BatchRequest
+        self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun, request_: PlannedBatch
     ) -> None:
         failing = ASKED_AS.get(request_.symbols[1], request_.symbols[1])
         yahoo.break_symbol(failing, Fault.SERVER_ERROR)
@@ -147,7 +154,7 @@ from include.settings import load_settings
 from tests.integration.test_extraction import ESTIMATES, PRICES, RATES
 for request in (PRICES, RATES, ESTIMATES):
     if os.fork() == 0:
-        fetch_batch(load_settings(), request, Run(load_settings(), "{DAG}", "killed"), 1, False)
+        fetch_batch(load_settings(), request, Run(load_settings().store, "{DAG}", "killed"), 1, False)
         os._exit(0)
 signal.pause()
 """
@@ -192,16 +199,20 @@ signal.pause()
         again = [("chart" in path, symbol) for path, symbol in killed.requests[len(before) :]]
         assert set(again) == {(True, "NVDA"), (True, "EUR=X"), (False, "NVDA")}
         assert landed_symbols(settings) == sorted([*PRICES.symbols, *RATES.symbols, *ESTIMATES.symbols])
-        assert {manifest.attempt for _, manifest in landed(settings) if len(manifest.windows) == 2} == {1}
-        assert {manifest.attempt for _, manifest in landed(settings) if len(manifest.windows) == 1} == {2}
-        assert list((settings.landing_dir / ".parts").glob("*/*")) == []
+        assert {
+            manifest.attempt for _, manifest in LandingIndex(settings.store).batches() if len(manifest.windows) == 2
+        } == {1}
+        assert {
+            manifest.attempt for _, manifest in LandingIndex(settings.store).batches() if len(manifest.windows) == 1
+        } == {2}
+        assert list((settings.store.landing / ".parts").glob("*/*")) == []
 
         # A run after that, of the same DAG, has the killed one's answers as well, and the asset gets its event.
         for request in self.REQUESTS:
             fetch(settings, request, make_run("later"), 1)
         assert len(killed.requests) == len(before) + len(again)
-        facts = summarise(settings, make_run("later"), FRIDAY)
-        assert (facts["symbols"], facts["taken_over"], facts["rows"], facts["failed"]) == (6, 6, 0, [])
+        facts = summarise(settings.store, make_run("later"), FRIDAY)
+        assert (facts.symbols, facts.taken_over, facts.rows, facts.failed) == (6, 6, 0, [])
 
 
 def test_an_answer_lands_at_the_time_it_was_given(
@@ -216,7 +227,7 @@ def test_an_answer_lands_at_the_time_it_was_given(
 
     fetch(settings, PRICES, make_run("one"), 2)
 
-    ((_, manifest),) = landed(settings)
+    ((_, manifest),) = LandingIndex(settings.store).batches()
     assert (manifest.attempt, manifest.run_id) == (1, f"{DAG}.one")
     assert manifest.fetched_at < between
 
@@ -226,7 +237,7 @@ def _full_disk(*_: object) -> None:
 
 
 class TestTheNextRun:
-    def break_off(self, yahoo: YahooStandIn, settings: Settings, run: Run, request: BatchRequest = PRICES) -> int:
+    def break_off(self, yahoo: YahooStandIn, settings: Settings, run: Run, request: PlannedBatch = PRICES) -> int:
         """A run in which one symbol fails; returns the number of requests."""
         yahoo.break_symbol("MSFT", Fault.SERVER_ERROR)
         fetch(settings, request, run)
@@ -242,8 +253,8 @@ class TestTheNextRun:
         fetch(settings, PRICES, make_run("two"))
 
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"MSFT"}
-        facts = summarise(settings, make_run("two"), FRIDAY)
-        assert (facts["symbols"], facts["taken_over"], facts["failed"]) == (3, 2, [])
+        facts = summarise(settings.store, make_run("two"), FRIDAY)
+        assert (facts.symbols, facts.taken_over, facts.failed) == (3, 2, [])
 
     def test_once_a_run_has_completed_all_is_asked_for_again(
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
@@ -273,16 +284,16 @@ class TestTheNextRun:
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
     ) -> None:
         """This DAG completes, another one does not: the next round asks for the other's only, and the round after that for all."""
-        begin_round(settings)
+        begin_round(settings.store)
         fetch(settings, PRICES, make_run("one"))
         end(settings, make_run("one"))
         before = len(yahoo.requests)
-        begin_round(settings)
+        begin_round(settings.store)
         fetch(settings, PRICES, make_run("two"))
         end(settings, make_run("two"))
         assert len(yahoo.requests) == before
 
-        end_round(settings)
+        end_round(settings.store)
         fetch(settings, PRICES, make_run("three"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
@@ -290,7 +301,7 @@ class TestTheNextRun:
         self, yahoo: YahooStandIn, settings: Settings, make_run: MakeRun
     ) -> None:
         before = self.break_off(yahoo, settings, make_run("one"))
-        fetch(settings, PRICES, Run(settings, f"{DAG}_too", "two"))
+        fetch(settings, PRICES, Run(settings.store, f"{DAG}_too", "two"))
         assert {symbol for _, symbol in yahoo.requests[before:]} == {"AAPL", "MSFT", "NVDA"}
 
     @pytest.mark.parametrize(
@@ -308,7 +319,7 @@ class TestTheNextRun:
         before = self.break_off(yahoo, settings, make_run("one"))
         fetch(
             settings,
-            BatchRequest("prices", "us", 1, PRICES.symbols, start.isoformat(), PRICES.end, is_given),
+            PRICES.model_copy(update={"start": start, "is_window_given": is_given}),
             make_run("two"),
         )
         assert {symbol for _, symbol in yahoo.requests[before:]} == asked
@@ -361,7 +372,7 @@ class TestAStorm:
             TitansError,
             match=r"^Nothing landed: query2\.finance\.yahoo\.com answered a request with 429, [^.]* UTC\. Run again then; [^.]*\.$",
         ):
-            summarise(settings, run, FRIDAY)
+            summarise(settings.store, run, FRIDAY)
         assert len(yahoo.hits) == before
 
 
@@ -374,7 +385,7 @@ class TestTheRecord:
 
         fetch(settings, RATES, make_run("one"))
 
-        ((_, manifest),) = landed(settings)
+        ((_, manifest),) = LandingIndex(settings.store).batches()
         hkd = next(window for window in manifest.windows if window.symbol == "USDHKD")
         assert (hkd.start, hkd.end, hkd.rows, hkd.first, hkd.last) == (MONDAY, FRIDAY, 5, MONDAY, FRIDAY)
         assert hkd.address == "query2.finance.yahoo.com/v8/finance/chart/HKD=X"
@@ -392,7 +403,7 @@ class TestTheRecord:
     ) -> None:
         yahoo.break_symbol("*", Fault.SERVER_ERROR)
         fetch(settings, PRICES, make_run("one"))
-        ((_, manifest),) = landed(settings)
+        ((_, manifest),) = LandingIndex(settings.store).batches()
         assert ([failure.symbol for failure in manifest.failures], manifest.windows) == (["AAPL", "MSFT", "NVDA"], [])
 
     def test_neither_cookie_nor_crumb_is_written_or_logged(
@@ -419,7 +430,7 @@ class TestTheRecord:
         # yfinance's own cache holds the cookie: it must, to use it again.
         written = [path for path in settings.data_dir.rglob("*") if path.is_file() and "cache" not in path.parts]
         texts = [path.read_bytes().decode(errors="replace") for path in written]
-        texts += [manifest.model_dump_json() for _, manifest in landed(settings)] + [caplog.text]
+        texts += [manifest.model_dump_json() for _, manifest in LandingIndex(settings.store).batches()] + [caplog.text]
         assert len(texts) > 5
         assert [
             text for text in texts if CRUMB in text or "stand.in%2Fcrumb" in text or COOKIE in text or "crumb=" in text
@@ -427,7 +438,7 @@ class TestTheRecord:
 
     def test_a_landing_file_that_was_changed_is_refused_by_name(self, settings: Settings, make_run: MakeRun) -> None:
         fetch(settings, RATES, make_run("one"))
-        ((path, manifest),) = landed(settings)
+        ((path, manifest),) = LandingIndex(settings.store).batches()
         check_content(path, manifest)
         table = pq.read_table(path)
         rates = table["rate"].to_pylist()
@@ -441,7 +452,7 @@ class TestTheTrace:
     """From a row of the marts to the fetch that it came with, in a published file of real prices."""
 
     def manifests(self, settings: Settings) -> dict[str, tuple[Path, BatchManifest]]:
-        return {manifest.batch_id: (path, manifest) for path, manifest in landed(settings)}
+        return {manifest.batch_id: (path, manifest) for path, manifest in LandingIndex(settings.store).batches()}
 
     @pytest.mark.parametrize(
         ("table", "dataset", "symbol", "day", "item"),
@@ -509,7 +520,7 @@ class TestTheTrace:
 def test_a_clock_that_was_set_back_fetches_nothing(yahoo: YahooStandIn, settings: Settings, make_run: MakeRun) -> None:
     """What came would count as older than what it corrects. A file of tomorrow stands for one that was fetched before the clock was set back."""
     fetch(settings, PRICES, make_run("one"))
-    ((path, manifest),) = landed(settings)
+    ((path, manifest),) = LandingIndex(settings.store).batches()
     tomorrow = manifest.model_copy(update={"fetched_at": datetime.now(UTC) + timedelta(days=1)})
     table = pq.read_table(path).replace_schema_metadata({b"titans": tomorrow.model_dump_json().encode()})
     pq.write_table(table, path.with_name("later.parquet"))

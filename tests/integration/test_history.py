@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,16 +17,16 @@ from hypothesis import strategies as st
 from include import build
 from include.errors import TitansError
 from include.publishing.changes import changed_tables
-from include.publishing.generations import generation_path, last_of_source
+from include.publishing.generations import last_of_source
 from include.raw.store import open_warehouse
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
-from tests.pipeline import build_all, new_run
+from tests.pipeline import build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
-EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "2"))
+"""``make verify`` tries more."""
 LAST = small_world.LAST
 WORLD = World(
     changes=(
@@ -67,8 +66,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def empty_store(folder: Path) -> Settings:
-    project = folder / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder / "dbt_project")
     return load_settings(data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project)))
 
 
@@ -130,7 +128,7 @@ def gate(settings: Settings) -> set[tuple[str, str]]:
     ):  # a fifth of the symbols in quarantine stops a build; the next delivery heals them
         build.load(settings, run)
         build.check_raw(settings, run)
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return set(
             connection.execute(
                 "select distinct dataset, symbol from raw.current_verdicts where verdict = 'quarantined'"
@@ -193,7 +191,7 @@ def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_d
     )
     small_world.land_delivery(settings, replace(right, rows=unadjusted), "tardy")
     assert gate(settings) == {("prices", "AA")}
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         ((reasons,),) = connection.execute("select reasons from raw.unhealed_units").fetchall()
     assert any(
         reason.startswith("prices_on_one_basis: the price moves with the split of 2024-12-10 (ratio 10.0)")
@@ -208,9 +206,9 @@ def test_a_vendor_that_tells_of_a_split_before_it_adjusts_is_kept_out_until_it_d
 
 def assert_equal_marts(settings: Settings, straight: Settings) -> None:
     """Build the marts: no unit waits for a good delivery, and every row is that of the straight store."""
-    dbt_build(settings)
-    published = last_of_source(straight)
+    transform_only(settings)
+    published = last_of_source(straight.published, straight.source)
     assert published is not None
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         assert connection.execute("select symbol from raw.unhealed_units").fetchall() == []
-        assert changed_tables(connection, generation_path(straight, published.generation)) == []
+        assert changed_tables(connection, straight.published.file(published.generation)) == []

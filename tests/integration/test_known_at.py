@@ -18,11 +18,10 @@ from include.errors import TitansError
 from include.publishing.changes import changed_tables
 from include.raw.store import open_warehouse
 from include.runs.records import RunRecord, run_records
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
-from tests.pipeline import build_all, new_run
+from tests.pipeline import build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
 WORLD = World(
@@ -73,8 +72,7 @@ def fetches() -> list[Delivery]:
 
 def make_store(folder: Path, deliveries: list[Delivery], known_at: date | None = None) -> Settings:
     """A store that received the deliveries, in the order of their fetches, with a gate after each day; seeds as known by then."""
-    project = folder / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(folder / "dbt_project")
     settings = load_settings(
         data_dir=str(folder / "data"), dbt_project_dir=str(small_world.write_seeds(project, known_at))
     )
@@ -98,7 +96,7 @@ def load_and_judge(settings: Settings) -> None:
     """A build up to gate 1, which nothing may fail."""
     run = new_run(settings)
     build.load(settings, run)
-    assert build.check_raw(settings, run)["quarantined"] == 0
+    assert build.check_raw(settings, run).quarantined == []
 
 
 @pytest.mark.parametrize("known_at", DAYS if os.environ.get("HISTORY_EXAMPLES") else DAYS[:2], ids=str)
@@ -107,9 +105,9 @@ def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at:
     assert build_known_at(store, known_at).outcome == "success"
     truncated = make_store(tmp_path, small_world.known_by(fetches(), known_at), known_at)
     load_and_judge(truncated)
-    dbt_build(truncated)
-    with open_warehouse(truncated) as connection:
-        assert changed_tables(connection, store.model_copy(update={"known_at": known_at}).known_at_path) == []
+    transform_only(truncated)
+    with open_warehouse(truncated.store) as connection:
+        assert changed_tables(connection, store.model_copy(update={"known_at": known_at}).store.known_at_file) == []
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +121,7 @@ def real(built_real_store: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def ask_known(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.known_at_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.known_at_file), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -148,7 +146,7 @@ def test_a_split_of_june_is_not_in_prices_known_in_may(real: Settings, market_da
     ((known,),) = ask_known(
         real, "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'"
     )
-    with duckdb.connect(str(real.published_link), read_only=True) as connection:
+    with duckdb.connect(str(real.published.link), read_only=True) as connection:
         published = connection.execute(
             "select return_ytd from marts.fct_security_daily where symbol = 'NVDA' and date = '2024-05-31'"
         ).fetchone()
@@ -163,11 +161,11 @@ def test_share_counts_of_later_are_not_carried_back(real: Settings) -> None:
 
 
 def test_the_file_is_whole_read_only_and_says_what_it_is(real: Settings) -> None:
-    path = real.known_at_path
+    path = real.store.known_at_file
     assert path == real.data_dir / "files" / "known_at" / "2024-05-31.duckdb"
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert [each.name for each in path.parent.iterdir()] == [path.name], "nothing of the build is left beside it"
-    with duckdb.connect(str(real.published_link), read_only=True) as connection:
+    with duckdb.connect(str(real.published.link), read_only=True) as connection:
         tables = connection.execute("select schema_name, table_name from duckdb_tables() order by all").fetchall()
     assert ask_known(real, "select schema_name, table_name from duckdb_tables() order by all") == tables
     assert ask_known(
@@ -186,14 +184,16 @@ def test_nothing_else_changes(real: Settings, built_real_store: Settings) -> Non
     def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    assert digest(real.model_copy(update={"known_at": None}).warehouse_path) == digest(built_real_store.warehouse_path)
-    assert real.published_link.readlink() == built_real_store.published_link.readlink()
-    assert digest(real.published_link) == digest(built_real_store.published_link)
-    assert [record.run_id for record in run_records(real)] == [
-        record.run_id for record in run_records(built_real_store)
+    assert digest(real.model_copy(update={"known_at": None}).store.warehouse) == digest(
+        built_real_store.store.warehouse
+    )
+    assert real.published.link.readlink() == built_real_store.published.link.readlink()
+    assert digest(real.published.link) == digest(built_real_store.published.link)
+    assert [record.run_id for record in run_records(real.store)] == [
+        record.run_id for record in run_records(built_real_store.store)
     ]
     (record,) = (
-        path for path in real.runs_dir.glob("build_marts.*.json") if '"known_at": "2024-05-31"' in path.read_text()
+        path for path in real.store.runs.glob("build_marts.*.json") if '"known_at": "2024-05-31"' in path.read_text()
     )
     assert RunRecord.model_validate_json(record.read_text()).step("check_marts").checks  # type: ignore[union-attr]  # a successful run has it
 
@@ -204,4 +204,4 @@ def test_before_the_data(built_real_store: Settings) -> None:
         TitansError, match=r"KNOWN_AT=2020-01-01 is before the data: source files knows no price from before 2020-01-02"
     ):
         build.load(early, new_run(early))
-    assert not early.warehouse_path.parent.exists()
+    assert not early.store.warehouse.parent.exists()

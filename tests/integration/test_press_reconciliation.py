@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from include.gates import mart_checks
+from include.dbt_facts import claim_measures
+from include.gates import marts_gate
 from include.gates.runner import run_checks
-from include.seeds.rows import CLAIM_MEASURES
 from include.settings import Settings
 from include.transform import invoke_dbt
 from tests.conftest import CopyStore
@@ -168,11 +168,11 @@ COLUMNS = {
 def test_any_measure_of_any_subject_can_be_claimed(
     built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
 ) -> None:
-    """What include/reference.py allows is what the models look up; each value is the one of its own mart."""
+    """What measures.csv allows is what the models look up; each value is the one of its own mart."""
     settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
     wanted = {
         f"{kind}_{measure}": (kind, measure, unit)
-        for kind, measures in CLAIM_MEASURES.items()
+        for kind, measures in claim_measures(project_copy).items()
         for measure, unit in measures.items()
     }
     with (project_copy / "seeds" / "press_claims.csv").open("a", newline="") as seed:
@@ -215,5 +215,5 @@ def test_any_measure_of_any_subject_can_be_claimed(
         settings, "select verdict, reason from marts.fct_press_reconciliation where claim_id = 'nothing_there'"
     )
     assert rows == [("not_computable", "there are no data of Hang Seng Index")] * 2
-    checks = [check for check in mart_checks.CHECKS if check.name.startswith("press")]
-    assert {result.status for result in run_checks("check_marts", settings.warehouse_path, checks)} == {"passed"}
+    checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name.startswith("press")]
+    assert {result.status for result in run_checks("check_marts", settings.store.warehouse, checks)} == {"passed"}

@@ -10,10 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.publishing import generations
 from include.settings import PROJECT_ROOT, Settings
-from tests.conftest import CopyStore
-from tests.pipeline import ask, build_all, run_without_airflow
+from tests.pipeline import ask
 
 MARTS = {
     "dim_securities",
@@ -89,7 +87,7 @@ def test_simulated_data_say_so_wherever_they_show(built_sample_store: Settings, 
 
 
 def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sample_store: Settings) -> None:
-    path = built_sample_store.published_link.resolve()
+    path = built_sample_store.published.link.resolve()
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert not Path(f"{path}.wal").exists()
     with duckdb.connect() as connection:
@@ -103,52 +101,6 @@ def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sam
 def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
     rows = ask(built_real_store, "select symbol, date from marts.fct_security_daily")
     assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[1]))
-
-
-def test_a_build_without_news_makes_no_generation(built_sample_store: Settings, copy_store: CopyStore) -> None:
-    settings = copy_store(built_sample_store)
-    before = generations.linked_generation(settings)
-    record = run_without_airflow(settings)
-    facts = record.step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert (facts["is_new"], facts["changed"], facts["generation"]) == (False, [], before)
-    assert len(generations.manifests(settings)) == 1
-
-
-def test_a_changed_seed_is_news_and_a_rollback_holds(
-    built_sample_store: Settings, copy_store: CopyStore, project_copy: Path
-) -> None:
-    settings = copy_store(built_sample_store, dbt_project_dir=project_copy)
-    first = generations.linked_generation(settings)
-    baskets = project_copy / "seeds" / "baskets.csv"
-    baskets.write_text(baskets.read_text().replace("China's seven tech titans", "The seven titans"))
-    facts = build_all(settings).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    second = generations.linked_generation(settings)
-    assert facts["is_new"] is True
-    assert second == facts["generation"] != first
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
-        ("The seven titans",)
-    ]
-
-    assert generations.roll_back(settings, None) == (second, first)
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
-        ("China's seven tech titans",)
-    ]
-    baskets.write_text(baskets.read_text().replace("The seven titans", "Seven titans"))
-    facts = build_all(settings).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert facts["is_held"] is True
-    assert generations.linked_generation(settings) == first, "a build must not undo a rollback"
-    assert generations.release_hold(settings) == facts["generation"]
-    assert ask(settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [("Seven titans",)]
-
-
-def test_another_source_takes_the_link_and_says_so(
-    built_sample_store: Settings, copy_store: CopyStore, market_data: Path
-) -> None:
-    settings = copy_store(built_sample_store)
-    real = settings.model_copy(update={"source": "files", "files_dir": market_data})
-    facts = run_without_airflow(real).step("publish").facts  # type: ignore[union-attr]  # a successful run has it
-    assert facts["changed_source_from"] == "sample"
-    assert ask(real, "select distinct source from marts.fct_security_daily") == [("files",)]
 
 
 def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> None:
@@ -165,8 +117,8 @@ def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> N
 
 
 def test_another_process_reads_while_a_connection_is_open(built_sample_store: Settings) -> None:
-    code = f"import duckdb; print(duckdb.connect({str(built_sample_store.published_link)!r}, read_only=True).execute('select count(*) from marts.dim_baskets').fetchone())"
-    with duckdb.connect(str(built_sample_store.published_link), read_only=True):
+    code = f"import duckdb; print(duckdb.connect({str(built_sample_store.published.link)!r}, read_only=True).execute('select count(*) from marts.dim_baskets').fetchone())"
+    with duckdb.connect(str(built_sample_store.published.link), read_only=True):
         result = subprocess.run(
             [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
         )

@@ -42,7 +42,7 @@ each_query = pytest.mark.parametrize("query", QUERIES, ids=[query.title for quer
 
 
 def run(settings: Settings, sql: str, threads: int = 2) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.published_link), read_only=True) as connection:
+    with duckdb.connect(str(settings.published.link), read_only=True) as connection:
         connection.execute(f"set threads = {threads}")
         # A result without a full order shows when nothing keeps the order of the file.
         connection.execute(f"set preserve_insertion_order = {threads == 1}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
@@ -13,9 +14,9 @@ import pytest
 
 from include import build
 from include.errors import TitansError
-from include.gates import raw_checks
-from include.gates.runner import Check
-from include.landing.batches import FetchWindow, land
+from include.gates import raw_gate
+from include.landing.batches import BatchKey, FetchWindow, land
+from include.runs.facts import CheckRawFacts
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
@@ -67,7 +68,7 @@ def judge(
     ]
     fetched_at = datetime(2025, 3, 8, tzinfo=UTC) + timedelta(minutes=next(_runs))
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
-    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+    land(settings.store, BatchKey(dataset, "hk", 1, f"run{next(_runs)}", 1), Extract(table, fetched_at), windows)
     run = new_run(settings)
     if dataset is not Dataset.PRICES:
         land_prices(settings, series("1810.HK", 50.0))  # a build without any price does not begin
@@ -77,9 +78,9 @@ def judge(
     except TitansError as error:
         assert "is quarantined" in str(error) or "are quarantined" in str(error)  # noqa: PT017  # whether it stops is another test's question
     (step,) = [step for step in run.steps() if step.step == "check_raw"]
-    return {unit["symbol"]: unit["reasons"] for unit in step.facts["quarantined"]}, {
-        check.name: check.status for check in step.checks
-    }
+    assert isinstance(step.facts, CheckRawFacts)
+    quarantined = {unit.symbol: unit.reasons for unit in step.facts.quarantined}
+    return quarantined, {check.name: check.status for check in step.checks}
 
 
 def test_healthy_series_pass_every_check(settings: Settings) -> None:
@@ -281,9 +282,16 @@ def test_a_good_delivery_heals_a_quarantined_unit(settings: Settings) -> None:
     assert usable == [(len(rows),)], "rows of a quarantined unit are stored again with the unit that heals it"
 
 
-def test_a_check_that_cannot_run_stops_the_build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = Check("broken", "quality.pending_units", "warning", "to see it fail", "select no_such_column from {batch}")
-    monkeypatch.setattr(raw_checks, "CHECKS", (*raw_checks.CHECKS, broken))
+def test_a_check_that_cannot_run_stops_the_build(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(raw_gate.CHECKS, tmp_path / "checks")
+    (folder / "broken.sql").write_text(
+        "-- severity: warning\n-- table: quality.pending_units\n-- why: To see it fail.\n\n"
+        "select no_such_column from quality.pending_units\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(raw_gate, "CHECKS", folder)
     with pytest.raises(TitansError, match=r"broken \(could not run: .*no_such_column"):
         judge_raising(settings, series())
 
@@ -300,7 +308,7 @@ def land_prices(settings: Settings, rows: list[Row]) -> None:
         symbol=rows[0]["symbol"], start=None, end=LAST, rows=len(rows), first=date(2024, 9, 2), last=LAST
     )
     extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
-    land(settings, Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1, extract, [window])
+    land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1), extract, [window])
 
 
 class TestADeliveryThatTellsHistoryAnew:
@@ -354,7 +362,7 @@ class TestADeliveryThatTellsHistoryAnew:
         assert judge(settings, rows, Dataset.FX_RATES)[0] == {}
         turned = [{**row, "rate": 1 / 7.8} for row in rows]
         reasons = judge(settings, turned, Dataset.FX_RATES)[0]["USDHKD"]
-        assert any(reason.startswith(f"fx_restated_little: {len(rows)} rates told anew") for reason in reasons)
+        assert any(reason.startswith(f"fx_restated_little: {len(rows)} rates restated") for reason in reasons)
 
 
 @pytest.mark.parametrize(("factor", "is_told"), [(8.0, True), (1 / 8, True), (2.9, False), (-8.0, False)])
@@ -371,6 +379,19 @@ def test_estimates_of_a_receipt_of_eight_shares(settings: Settings, factor: floa
     quarantined, statuses = judge(settings, snapshots[1:], Dataset.ESTIMATES)
     assert quarantined == {}
     assert statuses["estimates_no_jump"] == ("warning" if is_told else "passed")
+
+
+def test_estimates_that_change_their_currency_warn_only(settings: Settings) -> None:
+    snapshots = [
+        {
+            "symbol": "9988.HK", "as_of": day, "metric": "eps", "period_type": "annual", "period_end": date(2025, 3, 31), "period_label": "0y",
+            "mean": 8.1, "currency": currency, "basis_date": LAST,
+        }
+        for day, currency in ((date(2025, 2, 24), "CNY"), (date(2025, 3, 3), "USD"))
+    ]  # fmt: skip
+    quarantined, statuses = judge(settings, snapshots, Dataset.ESTIMATES)
+    assert quarantined == {}
+    assert statuses["estimates_currency_steady"] == "warning"
 
 
 def _prices_of(row: Row) -> Row:

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import strategies as st
 
 from include.errors import TitansError
-from include.landing.batches import FetchWindow, land
+from include.landing.batches import BatchKey, FetchWindow, land
+from include.landing.index import LandingIndex
 from include.raw.load import LoadedBatch, load_landing
 from include.raw.store import open_warehouse
-from include.runs.releases import record_release
+from include.runs.releases import record_release, releases
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
@@ -42,7 +43,7 @@ def land_rows(settings: Settings, dataset: Dataset, rows: list[dict[str, Any]], 
         for symbol in symbols
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[dataset])
-    land(settings, dataset, "hk", 1, f"run{next(_runs)}", 1, Extract(table, fetched_at), windows)
+    land(settings.store, BatchKey(dataset, "hk", 1, f"run{next(_runs)}", 1), Extract(table, fetched_at), windows)
 
 
 def at(day: int, hour: int = 12) -> datetime:
@@ -50,13 +51,14 @@ def at(day: int, hour: int = 12) -> datetime:
 
 
 def load(settings: Settings) -> list[LoadedBatch]:
-    with open_warehouse(settings) as connection:
-        return load_landing(connection, settings, load_reference(settings.seeds_dir))
+    with open_warehouse(settings.store) as connection:
+        reference = load_reference(settings.seeds_dir)
+        return load_landing(connection, LandingIndex(settings.store), reference, releases(settings.store))
 
 
 def accept_all(settings: Settings) -> None:
     """What gate 1 does with good units."""
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         connection.execute(
             "insert into raw.unit_verdicts select batch_id, dataset, symbol, 'accepted', [], now()::timestamp from raw.fetch_windows "
             "where (batch_id, symbol) not in (select (batch_id, symbol) from raw.current_verdicts)"
@@ -64,7 +66,7 @@ def accept_all(settings: Settings) -> None:
 
 
 def rows_of(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(settings.warehouse_path), read_only=True) as connection:
+    with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -217,7 +219,7 @@ def test_a_split_on_a_row_without_a_close_is_not_lost(settings: Settings) -> Non
 
 def test_landing_files_of_another_source_are_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.PRICES, [price()], at(5))
-    settings.store_dir.rename(settings.data_dir / "yahoo")
+    settings.store.root.rename(settings.data_dir / "yahoo")
     with pytest.raises(TitansError, match=r"is of source sample, in the store of yahoo"):
         load(settings.model_copy(update={"source": "yahoo"}))
 
@@ -297,7 +299,7 @@ def test_raw_is_the_same_in_whatever_order_files_are_loaded(
 
 def last_words(settings: Settings, table: str, key: str, value: str) -> list[tuple[Any, ...]]:
     """The versions of each row in the order of fetches, without those that only repeat the one before. No dividend is one of 0."""
-    if not settings.warehouse_path.exists():
+    if not settings.store.warehouse.exists():
         return []
     return rows_of(
         settings,
@@ -332,14 +334,14 @@ def test_what_was_said_after_a_released_unit_is_still_the_newest_word(settings: 
         load(settings)
         if close == 50.0:
             ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices where close = 50")
-            with open_warehouse(settings) as connection:
+            with open_warehouse(settings.store) as connection:
                 connection.execute(
                     "insert into raw.unit_verdicts values (?, 'prices', '0700.HK', 'quarantined', [], now()::timestamp)",
                     [batch_id],
                 )
         accept_all(settings)
     assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,)]
-    record_release(settings, batch_id, "0700.HK", "meant to")
+    record_release(settings.store, batch_id, "0700.HK", "meant to")
     load(settings)
     assert rows_of(settings, "select close from raw.prices order by fetched_at") == [(500.0,), (50.0,), (500.0,)]
     before = rows_of(settings, "from raw.prices order by all")
@@ -351,8 +353,8 @@ def test_a_release_holds_in_a_warehouse_that_is_rebuilt(settings: Settings) -> N
     land_rows(settings, Dataset.PRICES, [price()], at(5))
     load(settings)
     ((batch_id,),) = rows_of(settings, "select batch_id from raw.prices")
-    record_release(settings, batch_id, "0700.HK", "meant to")
-    settings.warehouse_path.unlink()
+    record_release(settings.store, batch_id, "0700.HK", "meant to")
+    settings.store.warehouse.unlink()
     load(settings)
     assert rows_of(settings, "select verdict, reasons from raw.current_verdicts") == [("released", ["meant to"])]
 

@@ -9,7 +9,7 @@ import pytest
 
 from include.settings import Settings
 from tests.conftest import CopyStore
-from tests.pipeline import ask, run_without_airflow
+from tests.pipeline import ask, ask_warehouse, build_marts
 
 HUNDREDTH_OF_A_POINT = 0.0001
 
@@ -124,9 +124,13 @@ def test_without_corrections_the_vendors_figures_come_out(
     seed = project_copy / "seeds" / "vendor_corrections.csv"
     seed.write_text(seed.read_text().splitlines()[0] + "\n")
     settings = copy_store(built_real_store, dbt_project_dir=project_copy)
-    run_without_airflow(settings)
-    assert basket_return_ytd(settings, "china_titans", "2025-03-06") == pytest.approx(0.4585, abs=HUNDREDTH_OF_A_POINT)
-    assert basket_return_ytd(settings, "china_titans", "2025-03-07") == pytest.approx(0.4281, abs=HUNDREDTH_OF_A_POINT)
+    build_marts(settings, "+fct_basket_daily")
+    rows = ask_warehouse(
+        settings,
+        "select return_ytd from marts.fct_basket_daily where basket_id = 'china_titans' and currency_basis = 'local' "
+        "and return_type = 'price' and date in ('2025-03-06', '2025-03-07') order by date",
+    )
+    assert [value for (value,) in rows] == pytest.approx([0.4585, 0.4281], abs=HUNDREDTH_OF_A_POINT)
 
 
 def test_closures_of_2023_are_no_sessions_and_the_gap_of_2020_is_one(built_real_store: Settings) -> None:

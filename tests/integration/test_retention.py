@@ -11,18 +11,17 @@ import pytest
 
 from include import build
 from include.errors import TitansError
-from include.landing.batches import landed
+from include.landing.index import LandingIndex
 from include.publishing.changes import changed_tables
 from include.raw import retention
-from include.raw.store import open_warehouse, saved_raw_path
+from include.raw.store import open_warehouse
 from include.settings import Settings
 from include.sources.base import Dataset
-from include.transform import dbt_build
 from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
-from tests.pipeline import ask_warehouse, new_run
+from tests.pipeline import ask_warehouse, new_run, transform_only
 from tests.small_world import Fetch
-from titans.tidy import remove_old_history
+from titans.commands.tidy import remove_old_history
 
 DAYS = 30
 """Before the newest fetch, of 31 January 2025: 1 January, after the deliveries of 2, 13 and 30 December and before that of 8 January."""
@@ -40,13 +39,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
             if delivery.fetch.fetched_at.date() == day:
                 small_world.land_delivery(settings, delivery, f"run{number}")
         load_and_judge(settings)
-    dbt_build(settings)
-    shutil.copy(settings.warehouse_path, folder / "marts.duckdb")
+    transform_only(settings)
+    shutil.copy(settings.store.warehouse, folder / "marts.duckdb")
     known = settings.model_copy(update={"known_at": LOOKED_BACK_ON})
     build.load(known, new_run(known))
-    dbt_build(known)
-    shutil.move(known.warehouse_path, folder / "known.duckdb")
-    shutil.rmtree(known.warehouse_path.parent)
+    transform_only(known)
+    shutil.move(known.store.warehouse, folder / "known.duckdb")
+    shutil.rmtree(known.store.warehouse.parent)
     return settings
 
 
@@ -57,13 +56,16 @@ def copy(store: Settings, tmp_path: Path) -> Settings:
 
 
 def differences(settings: Settings, marts: Path) -> list[str]:
-    dbt_build(settings)
-    with open_warehouse(settings) as connection:
+    transform_only(settings)
+    with open_warehouse(settings.store) as connection:
         return changed_tables(connection, marts)
 
 
 def files_of(settings: Settings) -> dict[Dataset, list[date]]:
-    return {dataset: [manifest.fetched_at.date() for _, manifest in landed(settings, dataset)] for dataset in Dataset}
+    return {
+        dataset: [manifest.fetched_at.date() for _, manifest in LandingIndex(settings.store).batches(dataset)]
+        for dataset in Dataset
+    }
 
 
 def counts(settings: Settings) -> dict[str, int]:
@@ -81,7 +83,7 @@ def counts(settings: Settings) -> dict[str, int]:
 
 
 def forget_warehouse(settings: Settings) -> None:
-    for path in (settings.warehouse_path, settings.warehouse_path.with_suffix(".duckdb.wal")):
+    for path in (settings.store.warehouse, settings.store.warehouse.with_suffix(".duckdb.wal")):
         path.unlink(missing_ok=True)
 
 
@@ -159,7 +161,7 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
         Fetch(Dataset.PRICES, ("1.HK",), None, date(2024, 12, 13), datetime(2024, 12, 14, 22, tzinfo=UTC)),
         tuple({**row, **{name: row[name] / 100 for name in ("open", "high", "low", "close")}} for row in good.rows),
     )
-    with open_warehouse(copy) as connection:  # as if the last delivery of Gamma had never come
+    with open_warehouse(copy.store) as connection:  # as if the last delivery of Gamma had never come
         connection.execute(
             "delete from raw.fetch_windows where symbol = '1.HK' and dataset = 'prices'; delete from raw.prices where symbol = '1.HK'"
         )
@@ -176,7 +178,11 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
         ("1.HK", date(2024, 12, 14))
     ]
     remove_old_history(copy)
-    assert [manifest.run_id for _, manifest in landed(copy, Dataset.PRICES) if manifest.run_id.startswith("gamma")] == [
+    assert [
+        manifest.run_id
+        for _, manifest in LandingIndex(copy.store).batches(Dataset.PRICES)
+        if manifest.run_id.startswith("gamma")
+    ] == [
         "gamma0",
         "gamma1",
     ]
@@ -221,7 +227,7 @@ def test_broken_off_before_the_raw_tables_are_saved_it_loses_nothing(
 
 def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:
     remove_old_history(copy)
-    saved_raw_path(copy).write_bytes(b"nothing")
+    copy.store.saved_raw.write_bytes(b"nothing")
     forget_warehouse(copy)
     with pytest.raises(
         TitansError,

@@ -6,7 +6,6 @@ A security's closes are computed from what the vendor told (``tests/basket_engin
 
 from __future__ import annotations
 
-import shutil
 from bisect import bisect_right
 from calendar import monthrange
 from collections import defaultdict
@@ -21,13 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.transform import invoke_dbt
 from tests import random_market
 from tests.basket_engine import Basket, Market, Member, Series
 from tests.integration.test_baskets_recomputed import accept_everything
 from tests.integration.test_baskets_recomputed import real_market as real_market
-from tests.pipeline import ask_warehouse, ingest_all, write_csv
+from tests.pipeline import ask_warehouse, copy_project, ingest_all, write_csv
 
 TOLERANCE = 1e-9
 PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
@@ -115,7 +114,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
     """A market drawn at random, with an index in each of its exchanges, three baskets and an event; marts without gate 2."""
     root = tmp_path_factory.mktemp("drawn")
     project, random = root / "dbt_project", Random(SEED)
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    copy_project(project)
     market, seeds = random_market.draw_market(SEED, project), project / "seeds"
     for symbol, exchange, currency in (("^HX", "XHKG", "HKD"), ("^UX", "XNYS", "USD")):
         market.exchange[symbol], market.currency[symbol] = exchange, currency

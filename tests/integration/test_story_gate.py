@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.gates import mart_checks
+from include.gates import marts_gate
 from include.gates.runner import run_checks
 from include.settings import Settings
 
@@ -30,9 +30,10 @@ from include.settings import Settings
 )  # fmt: skip
 def test_the_gate_sees_what_is_wrong(built_real_store: Settings, tmp_path: Path, change: str, check: str) -> None:
     warehouse = tmp_path / "warehouse.duckdb"
-    shutil.copyfile(built_real_store.warehouse_path, warehouse)
+    shutil.copyfile(built_real_store.store.warehouse, warehouse)
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute(change)
-    (result,) = run_checks("check_marts", warehouse, [row for row in mart_checks.CHECKS if row.name == check])
+    checks = [row for row in marts_gate.checks(built_real_store.dbt_project_dir) if row.name == check]
+    (result,) = run_checks("check_marts", warehouse, checks)
     assert result.status == ("warning" if check == "events_in_the_data" else "failed"), result
     assert result.failing_rows >= 1

@@ -31,9 +31,10 @@ from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import AS_OF, ask, ask_warehouse, build_all, ingest_all, new_run
-from titans.backup import back_up, bring_back
-from titans.query import open_published, show
-from titans.release import release_units
+from titans.commands.backup import back_up
+from titans.commands.query import open_published, show
+from titans.commands.release import release_units
+from titans.commands.restore import bring_back
 
 REFUSED = """
 select * from read_csv('/etc/passwd')
@@ -128,7 +129,7 @@ def test_a_reader_gets_no_file_no_network_no_setting_and_writes_nothing(readable
     for disguise in DISGUISES:
         out = io.StringIO()
         with pytest.raises(TitansError) as refused:
-            show(Console(file=out), readable, disguise(statement.format(data=readable.data_dir)))
+            show(Console(file=out), readable.published, disguise(statement.format(data=readable.data_dir)))
         assert "root:" not in out.getvalue() + str(refused.value)
         assert "Stack Trace" not in str(refused.value)
         assert len(str(refused.value).split()) > 4, "a sentence says why"
@@ -145,14 +146,14 @@ def test_a_reader_gets_no_file_no_network_no_setting_and_writes_nothing(readable
 )  # fmt: skip
 def test_what_reads_is_answered(readable: Settings, statement: str) -> None:
     out = io.StringIO()
-    show(Console(file=out, width=200), readable, statement)
+    show(Console(file=out, width=200), readable.published, statement)
     assert out.getvalue().strip()
 
 
 def test_whatever_slips_through_the_sentence_meets_the_locks(readable: Settings) -> None:
     """The statement is put together at run time, so that no check of its text can know it."""
     before = files_under(readable.data_dir)
-    with open_published(readable) as connection:
+    with open_published(readable.published) as connection:
         for text in (
             "'select * from read_te' || 'xt(''/etc/passwd'')'",
             f"'select * from enable_prof' || 'iling(format=''json'', save_location=''{readable.data_dir}/o.json'')'",
@@ -167,7 +168,7 @@ def test_values_and_messages_cannot_steer_a_terminal(readable: Settings) -> None
     out = io.StringIO()
     show(
         Console(file=out, width=200),
-        readable,
+        readable.published,
         "select chr(27) || '[2J' as a, chr(8238) || 'LPAA' as b, '[/red] [bold]x' as c",
     )
     assert "\x1b" not in out.getvalue()
@@ -183,14 +184,18 @@ ENDLESS = "with recursive t(a) as (select 1 union all select a + 1 from t) selec
 def test_a_statement_without_an_end_is_stopped(
     readable: Settings, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    monkeypatch.setattr("titans.query.LONGEST_SECONDS", 1.0)
+    monkeypatch.setattr("titans.commands.query.LONGEST_SECONDS", 1.0)
     with pytest.raises(TitansError, match=r"^The query was stopped after 1 seconds: ask for less, or open the file"):
-        show(Console(file=io.StringIO()), readable, statement)
+        show(Console(file=io.StringIO()), readable.published, statement)
 
 
 def test_a_statement_does_not_take_all_memory(readable: Settings) -> None:
     with pytest.raises(TitansError, match=r"^The query needs more memory than make query gives, 2 GB: ask for less"):
-        show(Console(file=io.StringIO()), readable, "select string_agg(repeat('x', 1000), '') from range(100000000)")
+        show(
+            Console(file=io.StringIO()),
+            readable.published,
+            "select string_agg(repeat('x', 1000), '') from range(100000000)",
+        )
 
 
 def test_ctrl_c_ends_a_statement_with_a_sentence(readable: Settings) -> None:
@@ -260,18 +265,18 @@ def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: 
 
 
 def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tmp_path: Path) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published_dir.glob("titans-*")}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published.folder.glob("titans-*")}
     assert len(modes) == 2
     assert {name for name, mode in modes.items() if mode & 0o022} == set()
     careless = os.umask(0)
     try:
         settings = load_settings(data_dir=str(tmp_path / "new"))
-        with generations.link_lock(settings):
-            write_whole(settings.published_dir / "titans-x.json", "{}")
+        with generations.link_lock(settings.published, "a test"):
+            write_whole(settings.published.folder / "titans-x.json", "{}")
     finally:
         os.umask(careless)
-    assert stat.S_IMODE(settings.published_dir.stat().st_mode) == 0o755
-    assert stat.S_IMODE((settings.published_dir / "titans-x.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE(settings.published.folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((settings.published.folder / "titans-x.json").stat().st_mode) == 0o644
 
 
 # A name as a stranger may write it: into a seed, a form, a command.
@@ -304,14 +309,14 @@ def test_a_symbol_that_is_taken_is_harmless_wherever_it_is_written(text: str) ->
 @hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path, name: str, other: str) -> None:
     settings = load_settings(data_dir=str(tmp_path / "data"))
-    run = Run(settings, "build_marts", name)
+    run = Run(settings.store, "build_marts", name)
     with run.step(other):
         pass
     run.finish(None)
-    record_release(settings, name, other, "reason")
+    record_release(settings.store, name, other, "reason")
     assert {path.name for path in tmp_path.iterdir()} == {"data"}
     assert {path.name for path in settings.data_dir.iterdir()} == {"sample"}
-    assert {path.name for path in settings.store_dir.iterdir()} == {"runs"}
+    assert {path.name for path in settings.store.root.iterdir()} == {"runs"}
 
 
 @pytest.mark.parametrize(
@@ -329,11 +334,11 @@ def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path
     ids=ascii,
 )
 def test_rollback_goes_to_no_name_but_a_generation(built_sample_store: Settings, generation: str) -> None:
-    before = generations.linked_generation(built_sample_store)
+    before = generations.linked_generation(built_sample_store.published)
     with pytest.raises(TitansError, match="no generation"):
-        generations.roll_back(built_sample_store, generation)
-    assert generations.linked_generation(built_sample_store) == before
-    assert generations.hold(built_sample_store) is None
+        generations.roll_back(built_sample_store.published, generation)
+    assert generations.linked_generation(built_sample_store.published) == before
+    assert generations.hold(built_sample_store.published) is None
 
 
 def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(
@@ -341,13 +346,13 @@ def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(
 ) -> None:
     """Who can write a manifest must not move the link, nor have a file removed, outside of the folder."""
     settings = copy_store(built_sample_store)
-    (known,) = generations.manifests(settings)
+    (known,) = generations.manifests(settings.published)
     outside = settings.data_dir / "outside.duckdb"
     outside.write_text("precious")
     bad = known.model_copy(update={"generation": "x/../../outside"})
-    (settings.published_dir / "titans-x").mkdir()
-    (settings.published_dir / "titans-bad.json").write_text(bad.model_dump_json())
-    assert [each.generation for each in generations.manifests(settings)] == [known.generation]
+    (settings.published.folder / "titans-x").mkdir()
+    (settings.published.folder / "titans-bad.json").write_text(bad.model_dump_json())
+    assert [each.generation for each in generations.manifests(settings.published)] == [known.generation]
 
 
 def test_odd_symbols_of_an_export_are_rejected_rows_word_for_word(tmp_path: Path) -> None:
@@ -453,5 +458,5 @@ def test_a_restore_into_an_empty_folder_of_an_odd_name_brings_every_snapshot_bac
     assert ask(settings, snapshots) == before
     assert ask(settings, "from marts.fct_shares_outstanding order by all") == shares
     out = io.StringIO()
-    show(Console(file=out, width=200), settings, "select 'found' from fct_basket_daily limit 1")
+    show(Console(file=out, width=200), settings.published, "select 'found' from fct_basket_daily limit 1")
     assert "found" in out.getvalue()

@@ -6,7 +6,6 @@ It is written from the words of the methods (README and docs/DECISIONS.md), sess
 from __future__ import annotations
 
 import math
-import shutil
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,12 +21,12 @@ import pytest
 
 from include.runs.records import RunRecord, run_records
 from include.seeds.read import load_reference
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import Settings, load_settings
 from include.sources.base import CurrencyPair, Window
 from include.sources.sample import SampleSource
 from tests.integration.valuation_world import BASKETS, LAST, MOVED_ON, write_world
-from tests.pipeline import ask, run_without_airflow
-from titans.status import status_lines
+from tests.pipeline import ask, copy_project, run_without_airflow
+from titans.commands.status import status_lines
 
 TOLERANCE = 1e-9
 MINOR_UNITS = {"GBp": ("GBP", 100)}
@@ -235,8 +234,7 @@ def read_csvs(folder: Path) -> dict[str, pd.DataFrame]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The drawn world, built once; its folder of files is beside the data."""
     root = tmp_path_factory.mktemp("world")
-    project = root / "dbt_project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copy_project(root / "dbt_project")
     write_world(root / "files", project / "seeds", WORLD_SEED)
     settings = load_settings(
         source="files", files_dir=str(root / "files"), exported_at="2025-03-08", data_dir=str(root / "data")
@@ -262,8 +260,9 @@ def store(request: pytest.FixtureRequest) -> tuple[Settings, Inputs, dict[str, l
                 inputs.closes[row.symbol][_day(row.date)] = row.close
         return settings, inputs, baskets
     settings = request.getfixturevalue("built_sample_store")
-    source, window = SampleSource(settings), Window(None, LAST)
-    equities = [row for row in load_reference(settings.seeds_dir).securities if row.kind == "equity"]
+    reference = load_reference(settings.seeds_dir)
+    source, window = SampleSource(reference), Window(None, LAST)
+    equities = [row for row in reference.securities if row.kind == "equity"]
     pairs = [CurrencyPair("USD", "CNY"), CurrencyPair("USD", "HKD")]
     frames = {
         "prices": source.prices(equities, window).table.to_pandas(),
@@ -437,7 +436,7 @@ class TestBadInput:
 
     @pytest.fixture
     def record(self, world: Settings) -> RunRecord:
-        return run_records(world, "build_marts")[-1]
+        return run_records(world.store, "build_marts")[-1]
 
     @pytest.fixture
     def status(self, world: Settings) -> dict[str, str]:

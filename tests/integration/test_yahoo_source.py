@@ -16,11 +16,13 @@ import pytest
 from yfinance.data import YfData
 
 from include.errors import NetworkUnavailableError
+from include.seeds.read import load_reference
 from include.seeds.rows import Security
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT, RequestLimits, Settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
 from include.sources.yahoo import YahooSource
-from include.sources.yahoo.host_guard import HostGuard, Limits
+from include.sources.yahoo.client import YahooClient
+from include.sources.yahoo.host_guard import HostGuard
 from tests.integration.yahoo_stand_in import Bar, Fault, Series, YahooStandIn, company, generate, trend
 
 AFTER_BOTH_CLOSES = datetime(2025, 3, 7, 22, 30, tzinfo=UTC)
@@ -39,7 +41,9 @@ HSTECH = Security(symbol="HSTECH.HK", name="Hang Seng Tech Index", kind="index",
 USDHKD = CurrencyPair("USD", "HKD")
 
 OpenSource = Callable[..., YahooSource]
-PATIENT = Limits(requests_per_minute=60, attempts=4, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900)
+PATIENT = RequestLimits(
+    requests_per_minute=60, attempts=4, longest_wait_seconds=60, refusals_until_pause=6, pause_seconds=900
+)
 
 
 class FakeTime:
@@ -101,9 +105,9 @@ def open_source(yahoo: YahooStandIn, data_dir: Path, tmp_path: Path, fake_time: 
     client._cookie = client._crumb = None
 
     def open_at(now: datetime = AFTER_BOTH_CLOSES, base_url: str | None = None) -> YahooSource:
-        settings = Settings(source="yahoo", data_dir=data_dir, yahoo_base_url=base_url or yahoo.url)
         guard = HostGuard(tmp_path / "requests.sqlite", PATIENT, fake_time.now, fake_time.sleep)
-        return YahooSource(settings, clock=lambda: now, guard=guard)
+        client = YahooClient(base_url or yahoo.url, data_dir / "yahoo" / "cache", guard)
+        return YahooSource(load_reference(Settings().seeds_dir), client, clock=lambda: now)
 
     return open_at
 
@@ -716,13 +720,15 @@ def test_nothing_is_kept_in_the_home_folder(yahoo: YahooStandIn, tmp_path: Path)
     home.mkdir()
     program = (
         "from datetime import date\n"
-        "from include.reference import load_reference\n"
+        "from include.seeds.read import load_reference\n"
         "from include.settings import load_settings\n"
+        "from include.sources import open_source\n"
         "from include.sources.base import Window\n"
-        "from include.sources.yahoo import YahooSource\n"
         "settings = load_settings()\n"
-        "apple = [s for s in load_reference(settings.seeds_dir).securities if s.symbol == 'AAPL']\n"
-        "print(YahooSource(settings).prices(apple, Window(date(2025, 3, 3), date(2025, 3, 7))).table.num_rows)\n"
+        "reference = load_reference(settings.seeds_dir)\n"
+        "apple = [s for s in reference.securities if s.symbol == 'AAPL']\n"
+        "source = open_source(settings, reference)\n"
+        "print(source.prices(apple, Window(date(2025, 3, 3), date(2025, 3, 7))).table.num_rows)\n"
     )
     environment = {
         "PATH": os.environ["PATH"],

@@ -58,9 +58,9 @@ class RunKiller:
             since = time.monotonic()
             self._must_run(settings)
             self.seconds = time.monotonic() - since
-            last = generations.last_of_source(settings)
+            last = generations.last_of_source(settings.published, settings.source)
             assert last is not None, "an undisturbed run publishes"
-            self.references[str(truth)] = generations.generation_path(settings, last.generation)
+            self.references[str(truth)] = settings.published.file(last.generation)
 
     def round(self) -> None:
         """Kill one run at a random moment, look at the link, run again, and compare the marts."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from include.gates.mart_checks import KEYS
+from include.dbt_facts import mart_keys
 from include.publishing import generations
 from include.publishing.changes import changed_tables
 from include.settings import Settings
@@ -20,16 +20,18 @@ def linked_truth(settings: Settings, truths: dict[str, Path], tally: Tally, afte
     Enters into ``tally`` a link to nothing, a file that is not whole, rows that are missing, doubled keys, and marts of no truth. A file that is the same to
     the byte as one that was found good needs no second look.
     """
-    if not settings.published_link.is_symlink():
+    if not settings.published.link.is_symlink():
         return None
-    generation = generations.linked_generation(settings)
-    manifest = next((known for known in generations.manifests(settings) if known.generation == generation), None)
+    generation = generations.linked_generation(settings.published)
+    manifest = next(
+        (known for known in generations.manifests(settings.published) if known.generation == generation), None
+    )
     if generation is None or manifest is None:
         tally.lost.append(
-            f"after {after} the link names {settings.published_link.readlink()}, which is not there or has no manifest"
+            f"after {after} the link names {settings.published.link.readlink()}, which is not there or has no manifest"
         )
         return None
-    path = generations.generation_path(settings, generation)
+    path = settings.published.file(generation)
     if Path(f"{path}.wal").exists():
         tally.torn.append(f"after {after} {path.name} has a write-ahead log beside it")
     with path.open("rb") as file:
@@ -37,11 +39,11 @@ def linked_truth(settings: Settings, truths: dict[str, Path], tally: Tally, afte
     if digest in tally.known_truths:
         return tally.known_truths[digest]
     try:
-        with duckdb.connect(str(settings.published_link), read_only=True) as reader:
+        with duckdb.connect(str(settings.published.link), read_only=True) as reader:
             for table, expected in manifest.row_counts.items():
                 if (found := reader.execute(f"select count(*) from {table}").fetchone()) != (expected,):
                     tally.lost.append(f"after {after} {table} of {generation} has {found} rows, not {expected}")
-            for table, key in KEYS.items():
+            for table, key in mart_keys(settings.dbt_project_dir).items():
                 columns = ", ".join(key)
                 if reader.execute(f"select 1 from {table} group by {columns} having count(*) > 1 limit 1").fetchone():
                     tally.wrong.append(f"after {after} {table} of {generation} has a key twice")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from include.files import write_whole
+from include.publishing.marts_file import Build, GateResults
 from include.publishing.publish import publish
 from include.raw.store import open_warehouse
 from include.settings import Settings, load_settings
@@ -29,7 +30,7 @@ def newest(data: Path) -> int:
 def publish_for(data: Path, seconds: float, pause: float) -> int:
     """Publish for ``seconds``, waiting ``pause`` between two; returns how many generations there were."""
     settings = settings_of(data)
-    with open_warehouse(settings) as connection:
+    with open_warehouse(settings.store) as connection:
         connection.execute("create schema if not exists marts; create schema if not exists ops")
         end, number = time.monotonic() + seconds, newest(data)
         while time.monotonic() < end:
@@ -40,7 +41,8 @@ def publish_for(data: Path, seconds: float, pause: float) -> int:
                 create or replace table marts.fct_basket_daily as select range as row_number, {number} as number from range({ROWS});
                 create or replace table ops.freshness as select date '2025-03-07' as exchange_complete_until, {number} as number;
             """)
-            publish(connection, settings, f"soak_{number}", [])
+            build = Build(connection, settings.store, GateResults(f"soak_{number}", None, []))
+            publish(build, settings.published, settings.keep_generations)
             write_whole(data / "newest", str(number))
             time.sleep(pause)
     return number

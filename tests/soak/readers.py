@@ -103,7 +103,7 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
     if newest(folder) == 0:
         publish_for(folder, 0.01, 0)
     first = newest(folder)
-    where = [str(settings_of(folder).published_link), str(folder / "newest"), str(seconds)]
+    where = [str(settings_of(folder).published.link), str(folder / "newest"), str(seconds)]
     running: list[tuple[Client, subprocess.Popen[str]]] = []
     publisher = _start(
         [sys.executable, "-m", "tests.soak.publisher", str(folder), str(seconds), "0.05"],

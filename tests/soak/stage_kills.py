@@ -41,7 +41,7 @@ _context.set_forkserver_preload(
 def _run(settings: Settings, run_id: str, first: str, said: Connection) -> None:
     """The pipeline from stage ``first`` on, in the child: says each stage as it begins."""
     logging.disable(logging.CRITICAL)
-    run = Run(settings, "build_marts", run_id)
+    run = Run(settings.store, "build_marts", run_id)
     steps: dict[str, Callable[..., object]] = {
         "ingest": lambda settings, _: ingest_all(settings),
         "load": build.load,
@@ -82,9 +82,9 @@ class StageKiller:
             data = self.folder / f"reference-{truth}"
             settings = settings_of(data, write_truth(self.folder / f"export-{truth}", truth), 0)
             self._undisturbed(settings, _new_id(), STAGES[0])
-            last = generations.last_of_source(settings)
+            last = generations.last_of_source(settings.published, settings.source)
             assert last is not None, "an undisturbed run publishes"
-            self.references[str(truth)] = generations.generation_path(settings, last.generation)
+            self.references[str(truth)] = settings.published.file(last.generation)
         names = list(self.references)
         for one, two in pairwise(names):
             assert differences(self.references[one], self.references[two]), (

@@ -32,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def open_folder(folder: Path, **overrides: object) -> FilesSource:
-    return FilesSource(load_settings(source="files", files_dir=str(folder), **overrides))
+    settings = load_settings(source="files", files_dir=str(folder), **overrides)
+    return FilesSource(settings.files_dir, settings.exported_at, load_reference(settings.seeds_dir))
 
 
 def security(symbol: str, settings: Settings | None = None):  # type: ignore[no-untyped-def]  # a test's shorthand

@@ -13,12 +13,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from include.errors import TitansError
-from include.settings import PROJECT_ROOT, load_settings
-from include.sources.yahoo.host_guard import HostClosedError, HostGuard, Limits, retry_after_seconds
+from include.settings import PROJECT_ROOT, RequestLimits, load_settings
+from include.sources.yahoo.host_guard import HostClosedError, HostGuard, retry_after_seconds
 
 HOST = "query.example"
 NOON = datetime(2025, 3, 7, 12, 0, tzinfo=UTC).timestamp()
-LIMITS = Limits(requests_per_minute=30, attempts=4, longest_wait_seconds=60, refusals_until_pause=3, pause_seconds=600)
+LIMITS = RequestLimits(
+    requests_per_minute=30, attempts=4, longest_wait_seconds=60, refusals_until_pause=3, pause_seconds=600
+)
 
 
 class Clock:
@@ -185,9 +187,10 @@ def test_processes_share_budget_and_breaker(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from include.sources.yahoo.host_guard import HostClosedError, HostGuard, Limits
+from include.settings import RequestLimits
+from include.sources.yahoo.host_guard import HostClosedError, HostGuard
 waits = []
-guard = HostGuard(Path(sys.argv[1]), Limits(30, 4, 60, 20, 600), lambda: {NOON}, waits.append)
+guard = HostGuard(Path(sys.argv[1]), RequestLimits(30, 4, 60, 20, 600), lambda: {NOON}, waits.append)
 for _ in range(10):
     before = len(waits)
     guard.admit("{HOST}")

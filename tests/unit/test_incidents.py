@@ -65,7 +65,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def failed_run(settings: Settings) -> RunRecord:
-    run = Run(settings, "build_marts", "manual__2025-03-07T08:00:00+00:00")
+    run = Run(settings.store, "build_marts", "manual__2025-03-07T08:00:00+00:00")
     with contextlib.suppress(TitansError), run.step("check_marts") as step:
         step.checks = [
             CheckResult(
@@ -86,11 +86,11 @@ def test_page_says_what_failed_on_which_rows_what_is_published_and_what_to_do(se
         "1 critical check failed", "symbol=0700.HK, month=2025-03", "- and 10 more", "Nothing: no generation has been published yet",
     ):  # fmt: skip
         assert words in text
-    assert path.parent == settings.store_dir / "incidents"
+    assert path.parent == settings.store.incidents
 
 
 def test_symbols_that_could_not_be_fetched_are_listed(settings: Settings) -> None:
-    run = Run(settings, "ingest_fx", "one")
+    run = Run(settings.store, "ingest_fx", "one")
     with contextlib.suppress(TitansError), run.step("land") as step:
         step.failures = [
             FailureRow(dataset="fx_rates", symbol="USDHKD", reason="asked too often (429)", attempt=3, is_final=True)
@@ -103,11 +103,11 @@ def test_symbols_that_could_not_be_fetched_are_listed(settings: Settings) -> Non
 
 
 def test_a_run_that_did_not_fail_makes_no_page(settings: Settings) -> None:
-    run = Run(settings, "build_marts", "one")
+    run = Run(settings.store, "build_marts", "one")
     with run.step("publish"):
         pass
     assert report(settings, run.finish(None, "publish")) is None
-    assert not (settings.store_dir / "incidents").exists()
+    assert not (settings.store.incidents).exists()
 
 
 def test_the_callback_after_the_last_task_makes_no_second_page(settings: Settings, receiver: Receiver) -> None:
@@ -115,13 +115,13 @@ def test_the_callback_after_the_last_task_makes_no_second_page(settings: Setting
     record = failed_run(told)
     first = report(told, record)
     assert report_unrecorded(told, record.dag_id, record.run_id) == first
-    assert len(list((settings.store_dir / "incidents").iterdir())) == 1
+    assert len(list((settings.store.incidents).iterdir())) == 1
     assert len(receiver.bodies) == 1
 
 
 def test_a_killed_run_is_failed_and_says_after_which_step(settings: Settings) -> None:
     """The task that transforms is killed: it records nothing, and the last task is killed too, so only Airflow's callback is left."""
-    run = Run(settings, "build_marts", "one")
+    run = Run(settings.store, "build_marts", "one")
     with run.step("check_raw"):
         pass
     path = report_unrecorded(settings, "build_marts", "one")
@@ -131,7 +131,7 @@ def test_a_killed_run_is_failed_and_says_after_which_step(settings: Settings) ->
 
 
 def test_a_killed_run_whose_tasks_are_cleared_ends_well(settings: Settings) -> None:
-    run = Run(settings, "build_marts", "one")
+    run = Run(settings.store, "build_marts", "one")
     with run.step("check_raw"):
         pass
     assert run.finish(None, "publish").outcome == "failed"
@@ -194,7 +194,7 @@ def test_a_long_text_is_cut(receiver: Receiver) -> None:
 def test_a_full_disk_still_reaches_the_webhook(settings: Settings, receiver: Receiver) -> None:
     told = settings.model_copy(update={"webhook_url": SecretStr(receiver.url)})
     record = failed_run(told)
-    (told.store_dir / "incidents").write_text("a file where the folder should be")
+    (told.store.incidents).write_text("a file where the folder should be")
     report(told, record)
     assert len(receiver.bodies) == 1
 

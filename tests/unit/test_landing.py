@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+import shutil
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import TitansError
-from include.landing.batches import FetchWindow, check_content, land, landed, last_dates, read_manifest
+from include.landing.batches import BatchKey, BatchManifest, FetchWindow, check_content, land, read_manifest
+from include.landing.index import LandingIndex
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 
@@ -30,7 +32,8 @@ def land_fx(
     settings: Settings, run_id: str = "run", attempt: int = 1, rate: float = 7.77, day: date = date(2025, 3, 7)
 ) -> Path:
     window = FetchWindow(symbol="USDHKD", start=None, end=date(2025, 3, 7), rows=1, first=day, last=day)
-    return land(settings, Dataset.FX_RATES, "fx", 1, run_id, attempt, fx_extract(rate, day), [window])
+    key = BatchKey(Dataset.FX_RATES, "fx", 1, run_id, attempt)
+    return land(settings.store, key, fx_extract(rate, day), [window])
 
 
 def test_manifest_travels_in_the_file(settings: Settings) -> None:
@@ -68,18 +71,68 @@ def test_another_attempt_is_another_file(settings: Settings) -> None:
 def test_no_partial_file_is_ever_listed(settings: Settings) -> None:
     path = land_fx(settings)
     (path.parent / ".half.tmp").write_bytes(b"PAR1")
-    assert [file for file, _ in landed(settings)] == [path]
+    assert [file for file, _ in LandingIndex(settings.store).batches()] == [path]
 
 
 def test_a_foreign_file_is_named(settings: Settings) -> None:
     path = land_fx(settings)
     pq.write_table(pa.table({"a": [1]}), path.parent / "foreign.parquet")
     with pytest.raises(TitansError, match=r"foreign\.parquet cannot be read .*move it away"):
-        list(landed(settings))
+        LandingIndex(settings.store).batches()
 
 
 def test_last_dates_pass_over_quarantined_units(settings: Settings) -> None:
     land_fx(settings, run_id="old", day=date(2025, 3, 5))
     newer = read_manifest(land_fx(settings, run_id="new", day=date(2025, 3, 7)))
-    assert last_dates(settings, Dataset.FX_RATES) == {"USDHKD": date(2025, 3, 7)}
-    assert last_dates(settings, Dataset.FX_RATES, [(newer.batch_id, "USDHKD")]) == {"USDHKD": date(2025, 3, 5)}
+    landing = LandingIndex(settings.store)
+    assert landing.last_dates(Dataset.FX_RATES) == {"USDHKD": date(2025, 3, 7)}
+    assert landing.last_dates(Dataset.FX_RATES, [(newer.batch_id, "USDHKD")]) == {"USDHKD": date(2025, 3, 5)}
+
+
+def test_footers_are_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those of the dataset asked for, and a later file needs a new index."""
+    land_fx(settings, run_id="old")
+    read: list[Path] = []
+
+    def noted(path: Path) -> BatchManifest:
+        read.append(path)
+        return read_manifest(path)
+
+    monkeypatch.setattr("include.landing.index.read_manifest", noted)
+    landing = LandingIndex(settings.store)
+    assert (landing.batches(Dataset.PRICES), read) == ([], [])
+    (old,) = landing.batches(Dataset.FX_RATES)
+    new = land_fx(settings, run_id="new")
+    assert landing.batches() == [old]
+    assert landing.last_dates(Dataset.FX_RATES) == {"USDHKD": date(2025, 3, 7)}
+    assert read == [old.path]
+    assert {batch.path for batch in LandingIndex(settings.store).batches()} == {old.path, new}
+
+
+def test_batches_are_listed_oldest_fetch_first(settings: Settings) -> None:
+    """Of several datasets too, in whatever order they landed."""
+    for dataset, day in ((Dataset.PRICES, 8), (Dataset.FX_RATES, 7), (Dataset.PRICES, 6)):
+        extract = Extract(SCHEMAS[dataset].empty_table(), datetime(2025, 3, day, tzinfo=UTC))
+        land(settings.store, BatchKey(dataset, "all", 1, f"run{day}", 1), extract, [])
+    landing = LandingIndex(settings.store)
+    assert [manifest.run_id for _, manifest in landing.batches()] == ["run6", "run7", "run8"]
+    assert landing.last_fetch(Dataset.FX_RATES) == datetime(2025, 3, 7, tzinfo=UTC)
+    assert landing.last_fetch(Dataset.SHARES) is None
+
+
+def test_the_name_of_a_file_says_its_batch() -> None:
+    key = BatchKey(Dataset.PRICES, "us", 2, "ingest.manual__1", 3)
+    name = key.batch_id(datetime(2025, 3, 8, 7, 30, tzinfo=timezone(timedelta(hours=8))))
+    # The hash is that of "ingest.manual__1|3", by sha256sum.
+    assert name == "prices-us-002-20250307T233000000000Z-c5fc63d5"
+
+
+def test_a_file_of_another_source_is_refused(settings: Settings) -> None:
+    path = land_fx(settings)
+    other = settings.model_copy(update={"source": "yahoo"}).store
+    (other.landing / "fx_rates").mkdir(parents=True)
+    shutil.copy(path, other.landing / "fx_rates")
+    with pytest.raises(
+        TitansError, match="is of source sample, in the store of yahoo: simulated and real rows never meet"
+    ):
+        LandingIndex(other).batches()

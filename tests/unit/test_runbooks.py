@@ -56,7 +56,7 @@ def test_the_list_names_every_page() -> None:
 def test_a_failed_step_is_recorded_with_its_page(
     tmp_path: Path, step: str, error: Exception, expected: Runbook
 ) -> None:
-    run = Run(load_settings(data_dir=str(tmp_path)), "build_marts", "one")
+    run = Run(load_settings(data_dir=str(tmp_path)).store, "build_marts", "one")
     with pytest.raises(type(error)), run.step(step):
         raise error
     assert run.finish(None).steps[0].runbook is expected

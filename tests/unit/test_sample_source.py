@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -16,7 +15,7 @@ import pytest
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.seeds.rows import Security
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import SampleSource, facts
 from include.sources.sample.paths import bridge, fold, normals
@@ -95,7 +94,7 @@ def deliver(source: SampleSource, dataset: Dataset, window: Window) -> Extract:
 
 @pytest.fixture(scope="module")
 def source() -> SampleSource:
-    return SampleSource(Settings(dbt_project_dir=SEEDS.parent))
+    return SampleSource(load_reference(SEEDS))
 
 
 @pytest.fixture(scope="module")
@@ -171,18 +170,13 @@ class TestDeterminism:
             assert deliver(source, dataset, ALL_HISTORY).fetched_at == datetime(2025, 3, 8, tzinfo=UTC), dataset
 
     def test_a_closure_in_the_calendar_overrides_takes_its_day_and_leaves_other_periods(
-        self, tmp_path: Path, series: Series
+        self, project_copy: Path, series: Series
     ) -> None:
-        seeds = tmp_path / "seeds"
-        shutil.copytree(SEEDS, seeds)
-        with (seeds / "calendar_overrides.csv").open("a", encoding="utf-8") as file:
+        with (project_copy / "seeds" / "calendar_overrides.csv").open("a", encoding="utf-8") as file:
             # The last one is the day of an anchor.
             file.write("XHKG,2022-05-10,false,test\nXHKG,2024-06-28,false,test\n")
-        rows = (
-            SampleSource(Settings(dbt_project_dir=tmp_path))
-            .prices([security("0700.HK")], ALL_HISTORY)
-            .table.to_pylist()
-        )
+        source = SampleSource(load_reference(project_copy / "seeds"))
+        rows = source.prices([security("0700.HK")], ALL_HISTORY).table.to_pylist()
         gone = {date(2022, 5, 10), date(2024, 6, 28)}
         assert {row["date"] for row in series["0700.HK"]} - {row["date"] for row in rows} == gone
         untouched = [row for row in series["0700.HK"] if row["date"].year in (2021, 2023, 2025)]

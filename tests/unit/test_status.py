@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
 from include.publishing.generations import Hold
+from include.runs.facts import PublishFacts, Restated
 from include.runs.records import Run, RunRecord
 from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from titans.__main__ import app
-from titans.status import is_red, status_lines
+from titans.commands.status import is_red, status_lines
 
 NOW = datetime(2025, 3, 7, 12, tzinfo=UTC)
 
@@ -30,9 +31,9 @@ def record(
     settings: Settings, dag_id: str = "build_marts", error: TitansError | None = None, ended_at: datetime = NOW
 ) -> RunRecord:
     """A run that ended at ``ended_at``, with ``error`` in its only step."""
-    run = Run(settings, dag_id, f"run {ended_at}")
+    run = Run(settings.store, dag_id, f"run {ended_at}")
     with contextlib.suppress(TitansError), run.step("publish" if dag_id == "build_marts" else "land") as step:
-        step.facts = {"restated": {"rows": 2, "newest": ["1810.HK close of 2025-03-06 from 54.35 to 54.3"]}}
+        step.facts = PublishFacts(restated=Restated(rows=2, newest=["1810.HK close of 2025-03-06 from 54.35 to 54.3"]))
         step.checks = [
             CheckResult(
                 gate="check_marts", name="symbols_not_behind", table="ops.freshness", severity="warning", status="warning", why="why",
@@ -42,7 +43,7 @@ def record(
         if error:
             raise error
     finished = run.finish("2025-03-07").model_copy(update={"ended_at": ended_at})
-    (settings.runs_dir / f"{run.name}.json").write_text(finished.model_dump_json())
+    (settings.store.runs / f"{run.name}.json").write_text(finished.model_dump_json())
     return finished
 
 
@@ -92,11 +93,11 @@ def test_red_of_any_store_counts(settings: Settings) -> None:
 
 
 def test_held_link_and_killed_run_name_their_pages(settings: Settings) -> None:
-    settings.published_dir.mkdir(parents=True)
-    (settings.published_dir / "hold.json").write_text(
+    settings.published.folder.mkdir(parents=True)
+    (settings.published.folder / "hold.json").write_text(
         Hold(generation="20250307T000000.000000Z-nogit", since=NOW).model_dump_json()
     )
-    with Run(settings, "build_marts", "killed").step("load"):
+    with Run(settings.store, "build_marts", "killed").step("load"):
         pass
     shown = lines(settings)
     assert shown["Held"].endswith(Runbook.HELD_LINK.path)
@@ -180,14 +181,14 @@ def test_every_page_that_status_can_name_exists(settings: Settings) -> None:
 
 def test_what_cannot_be_read_is_named_and_hides_nothing_else(settings: Settings) -> None:
     record(settings, "ingest_fx", TitansError("429"))
-    (settings.runs_dir / "releases").mkdir()
-    (settings.runs_dir / "releases" / "one.json").write_text('{"batch_id"')
+    (settings.store.runs / "releases").mkdir()
+    (settings.store.runs / "releases" / "one.json").write_text('{"batch_id"')
     whole = record(settings)
-    (path,) = settings.runs_dir.glob("build_marts*.json")
+    (path,) = settings.store.runs.glob("build_marts*.json")
     path.write_text(whole.model_dump_json()[:200])
-    settings.published_dir.mkdir(parents=True)
-    (settings.published_dir / "titans-20250307T000000.000000Z-nogit.duckdb").touch()
-    settings.published_link.symlink_to("titans-20250307T000000.000000Z-nogit.duckdb")
+    settings.published.folder.mkdir(parents=True)
+    (settings.published.folder / "titans-20250307T000000.000000Z-nogit.duckdb").touch()
+    settings.published.link.symlink_to("titans-20250307T000000.000000Z-nogit.duckdb")
     shown = lines(settings)
     assert shown["Damaged"].startswith(f"{path} and 1 more cannot be read")
     assert "429" in shown["Ingest"]

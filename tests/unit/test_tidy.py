@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from include.raw.units import QuarantinedUnit
+from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, run_records
 from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_settings
-from titans.tidy import KEPT_RUNS, remove_old_records
+from titans.commands.tidy import KEPT_RUNS, remove_old_records
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -55,8 +57,8 @@ def test_data_releases_and_published_files_stay_for_good(settings: Settings) -> 
         "sample/warehouse.duckdb", "sample/known_at/2025-01-01.duckdb", "published/titans-x.duckdb", "published/titans-x.json", "airflow/airflow.db",
     ]  # fmt: skip
     paths = [make(settings, name, 4000) for name in names]
-    record_release(settings, "prices-hk-001", "1810.HK", "looked at it")
-    for path in (settings.runs_dir / "releases").iterdir():
+    record_release(settings.store, "prices-hk-001", "1810.HK", "looked at it")
+    for path in (settings.store.runs / "releases").iterdir():
         age(path, 4000)
         paths.append(path)
     remove_old_records(settings, NOW)
@@ -66,18 +68,17 @@ def test_data_releases_and_published_files_stay_for_good(settings: Settings) -> 
 def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings) -> None:
     for dag_id in ("build_marts", "ingest_fx"):
         for number in range(KEPT_RUNS + 3):
-            run = Run(settings, dag_id, f"run {number:02d}")
+            run = Run(settings.store, dag_id, f"run {number:02d}")
             with run.step("check_raw") as step:
-                step.facts = {
-                    "quarantined": [{"batch_id": "b", "dataset": "prices", "symbol": "TSM", "reasons": ["why"]}]
-                }
+                unit = QuarantinedUnit(batch_id="b", dataset="prices", symbol="TSM", reasons=["why"])
+                step.facts = CheckRawFacts(quarantined=[unit])
             run.finish(None)
-            age(settings.runs_dir / f"{run.name}.json", 100 - number)
+            age(settings.store.runs / f"{run.name}.json", 100 - number)
     lines = remove_old_records(settings, NOW)
     assert lines[0] == "Removed 6 run records older than 30 days."
-    kept = [record.run_id for record in run_records(settings, "build_marts")]
+    kept = [record.run_id for record in run_records(settings.store, "build_marts")]
     assert kept == [f"run {number:02d}" for number in range(3, KEPT_RUNS + 3)]
-    assert [unit["symbol"] for unit in quarantined_units(settings)] == ["TSM"]
+    assert [unit.symbol for unit in quarantined_units(settings.store)] == ["TSM"]
 
 
 def test_by_default_nothing_of_the_last_year_goes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
--- How far the data of each symbol reach, against the sessions that should be there: of a live source, those closed when it was last asked for
--- anything; of the sample and of files, which end where they end, those up to the day that they were asked for.
+-- How far the data of each symbol reach, against the sessions that should be there: of a live source, those closed when
+-- it was last asked for anything; of the sample and of files, which end where they end, those up to the day that they
+-- were asked for.
 with last_prices as (
     select
         symbol,

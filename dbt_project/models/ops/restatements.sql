@@ -1,5 +1,6 @@
--- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is the split is no restatement.
--- `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied.
+-- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
+-- the split is no restatement. `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price
+-- is divided by the ratio, a share count multiplied.
 {% set values = [
     {"relation": ref("stg_prices"), "field": "'close'", "told": "close", "exponent": "-1"},
     {"relation": "actions", "field": "field", "told": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
@@ -23,6 +24,7 @@ with actions as (
         basis_date,
         fetched_at,
         loaded_at,
+        batch_id,
         source
     from {{ ref("stg_corporate_actions") }}
     where {{ dated_by_then("date") }}
@@ -31,7 +33,7 @@ with actions as (
 first_prices as (
     select *
     from {{ ref("stg_prices") }}
-    qualify row_number() over (partition by symbol, date order by fetched_at, loaded_at) = 1
+    qualify row_number() over (partition by symbol, date order by {{ version_order() }}) = 1
 ),
 
 -- No dividend or split is no row: a price row that came before the first word of one said that there is none.
@@ -43,6 +45,7 @@ untold as (
         first_prices.basis_date,
         first_prices.fetched_at,
         first_prices.loaded_at,
+        first_prices.batch_id,
         first_prices.source
     from first_prices
     inner join actions on first_prices.symbol = actions.symbol and first_prices.date = actions.date
@@ -63,6 +66,7 @@ versions as (
             basis_date,
             fetched_at,
             loaded_at,
+            batch_id,
             source
         from {{ value.relation }}
     {% endfor %}
@@ -85,7 +89,7 @@ compared as (
     from on_one_basis
     window history as (
         partition by symbol, date, field, detail
-        order by fetched_at, loaded_at
+        order by {{ version_order() }}
     )
 ),
 

@@ -1,4 +1,5 @@
--- The fetch behind each value that the marts use: of the version that counts, and for a session without a close the one that is carried.
+-- The fetch behind each value that the marts use: of the version that counts, and for a session without a close the one
+-- that is carried.
 with prices as (
     select
         symbol,

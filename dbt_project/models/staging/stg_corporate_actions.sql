@@ -1,4 +1,5 @@
--- A split after known_at is kept: it serves to undo it in values that a vendor has adjusted for it since, and for nothing else.
+-- A split after known_at is kept: it serves to undo it in values that a vendor has adjusted for it since, and for
+-- nothing else.
 {% set later_splits = "(action = 'split' and date >= " ~ after_known_at() ~ ")" %}
 
 with usable as (

@@ -1,4 +1,5 @@
--- Corrections of vendor values that count: in a point-in-time build those known by then, and those of later splits, which serve to undo them.
+-- Corrections of vendor values that count: in a point-in-time build those known by then, and those of later splits,
+-- which serve to undo them.
 select
     symbol,
     date,

@@ -1,4 +1,4 @@
-"""The source that needs nothing: a deterministic simulation through real anchor closes, labelled as simulated wherever it shows."""
+"""The source that needs nothing: a deterministic simulation through real anchor closes, labelled as simulated."""
 
 from include.sources.sample.source import SampleSource
 

@@ -159,8 +159,8 @@ def ceilings() -> dict[str, list[Ceiling]]:
 def price_ticks() -> dict[str, list[tuple[float, float]]]:
     """Price steps by table, as ascending (price from, step).
 
-    ``hkex`` is the Second Schedule (spread table) of the Rules of the Exchange, in force from 2006-07-24 until the reduction of mid-2025;
-    ``cent`` is the step of US equities and of index levels.
+    ``hkex`` is the Second Schedule (spread table) of the Rules of the Exchange, in force from 2006-07-24 until the
+    reduction of mid-2025; ``cent`` is the step of US equities and of index levels.
     """
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in _rows("price_ticks"):

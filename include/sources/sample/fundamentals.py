@@ -52,7 +52,10 @@ class EstimateRow(NamedTuple):
 
 
 def share_rows(symbol: str, window: Window) -> list[SharesRow]:
-    """Shares outstanding (all classes, on the split basis of the last day) at each quarter end, geometric between the known year ends."""
+    """Shares outstanding of all classes at each quarter end, geometric between the known year ends.
+
+    They are on the split basis of the last day.
+    """
     company = facts.companies()[symbol]
     counts: list[tuple[date, float]] = []
     for (start, before), (_, after) in pairwise(facts.share_counts()[symbol]):
@@ -71,10 +74,10 @@ def share_rows(symbol: str, window: Window) -> list[SharesRow]:
 
 
 def estimate_rows(symbol: str, window: Window) -> list[EstimateRow]:
-    """Annual EPS of the running and the next fiscal year (``0y``, ``+1y``), one snapshot each Monday, by ``as_of`` and ``period_end``.
+    """Annual EPS of this and the next fiscal year (``0y``, ``+1y``), one snapshot each Monday, by ``as_of`` and period.
 
-    A consensus drifts from its first to its last value, with small weekly noise; the years roll over on the first Monday after a fiscal year
-    has ended. EPS is in the company's estimate currency, on the split basis of the last day.
+    A consensus drifts from its first to its last value, with small weekly noise. The years roll over on the first
+    Monday after a fiscal year has ended. EPS is in the company's estimate currency, on the split basis of the last day.
     """
     first = window.start or date.min
     rows = [row for year in facts.fiscal_years()[symbol] for row in _year_rows(facts.companies()[symbol], year)]

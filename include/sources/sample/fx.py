@@ -25,7 +25,7 @@ def fixing_days() -> tuple[date, ...]:
 
 
 def fx_rows(name: str, window: Window) -> list[FxRow]:
-    """Rates of one pair (``USDHKD``) in the columns of the FX dataset, by date: units of quote currency for one of base currency."""
+    """Rates of one pair (``USDHKD``) by date, in the FX dataset's columns: units of quote currency for one of base."""
     pair, days, anchors = facts.fx_pairs()[name], fixing_days(), facts.fx_anchors()[name]
     volatility = pair.annual_volatility / sqrt(_FIXINGS_A_YEAR)
     steps = [volatility * normals(f"fx|{name}|{day}", 1)[0] for day in days]

@@ -14,8 +14,8 @@ _MOST_DRAWS = 8
 def normals(key: str, count: int) -> list[float]:
     """``count`` (up to 8) standard normal draws that depend on ``key`` alone.
 
-    Each day has its own key, so a session that a calendar override adds or removes leaves the draws of all other days as they are. Drawn
-    by inversion from a hash, because the streams of random number libraries may change with their versions.
+    Each day has its own key, so a session that a calendar override adds or removes changes the draw of no other day.
+    Drawn by inversion from a hash, because the streams of random number libraries may change with their versions.
     """
     if count > _MOST_DRAWS:
         raise ValueError(f"one key gives {_MOST_DRAWS} draws, not {count}")

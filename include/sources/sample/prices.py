@@ -1,4 +1,4 @@
-"""Simulated daily prices: log-Brownian bridges through the anchor closes, with opens, highs, lows, volumes and corporate actions."""
+"""Simulated daily prices: log-Brownian bridges through anchor closes, with ranges, volumes and corporate actions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def price_rows(symbol: str, sessions: Sequence[Session], window: Window) -> list
         window: days to return.
 
     Returns:
-        Prices in the instrument's currency, split-adjusted to ``facts.LAST_DAY``; volume in shares on that basis, None for an index.
+        Prices in the instrument's currency, split-adjusted to ``facts.LAST_DAY``; volume in shares on that basis, None
+        for an index.
     """
     instrument = facts.instruments()[symbol]
     closes = _closes(instrument, [session.date for session in sessions])
@@ -119,7 +120,7 @@ def _closes(instrument: facts.Instrument, days: list[date]) -> dict[date, float]
 def _day(
     instrument: facts.Instrument, session: Session, previous_close: float, close: float
 ) -> tuple[float, float, float, int | None]:
-    """Open, high, low and volume. The open lies part of the way from the last close; the more a price moves, the more is traded."""
+    """Open, high, low and volume. The open takes part of the day's move; volume grows with the move."""
     volatility = instrument.annual_volatility / sqrt(_SESSIONS_A_YEAR)
     at_open, above, below, traded = normals(f"day|{instrument.symbol}|{session.date}", 4)
     move = log(close / previous_close)

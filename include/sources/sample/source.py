@@ -10,9 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from include.seeds.calendars import SessionCalendar, load_calendars
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings
+from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import facts
 from include.sources.sample.fundamentals import estimate_rows, share_rows
@@ -24,25 +22,25 @@ FETCHED_AT = datetime(2025, 3, 8, tzinfo=UTC)
 
 
 class SampleSource:
-    """Simulated prices, FX rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07. No network, no file.
+    """Simulated prices, FX rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07.
 
-    Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day, so it is the same on every
-    machine and in every run, whatever window is asked for.
+    Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day. So it is
+    the same on every machine and in every run, whatever window is asked for. It needs neither network nor file.
 
     Args:
-        settings: ``seeds_dir`` is where exchanges and calendar overrides are read.
+        reference: exchanges and calendar overrides.
     """
 
     name = "sample"
     is_incremental = True
     omitted = frozenset({"^HSI"})
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
 
     @cached_property
     def _calendars(self) -> dict[str, SessionCalendar]:
-        return load_calendars(load_reference(self._settings.seeds_dir))
+        return load_calendars(self._reference)
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """The simulated days; None if not one of ``symbols`` is simulated."""
@@ -92,7 +90,8 @@ class SampleSource:
         failures = [
             SymbolFailure(
                 name,
-                f"the sample source simulates {what}{len(simulated)} {kind} and {name} is not one of them: use SOURCE=files or SOURCE=yahoo",
+                f"the sample source simulates {what}{len(simulated)} {kind} and {name} is not one of them: "
+                "use SOURCE=files or SOURCE=yahoo",
                 is_retryable=False,
             )
             for name in asked

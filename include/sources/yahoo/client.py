@@ -75,7 +75,7 @@ def _session(base_url: str | None) -> YahooSession:
 
 
 class YahooClient:
-    """yfinance with one session, typed errors and its cache in ``cache_dir``. The session waits and repeats; nothing here does.
+    """yfinance with one session, typed errors and its cache in ``cache_dir``. Only the session waits and repeats.
 
     Args:
         base_url: where to connect to instead of ``*.yahoo.com``.
@@ -137,7 +137,7 @@ class YahooClient:
 
         def ask() -> Chart:
             ticker = yfinance.Ticker(symbol, session=self._session)
-            # Without keepna yfinance drops a bar of which every cell is null, and nobody would know of it.
+            # Without keepna yfinance silently drops a bar of which every cell is null.
             frame = ticker.history(
                 start=first,
                 end=end,
@@ -147,7 +147,7 @@ class YahooClient:
                 keepna=True,
                 timeout=TIMEOUT_SECONDS,
             )
-            if day := _told_twice(self._session.last_chart):
+            if day := _day_with_two_bars(self._session.last_chart):
                 raise SymbolError(
                     f"Yahoo tells {day} of {symbol} twice, with different prices: nobody knows which are right.",
                     is_retryable=True,
@@ -193,7 +193,7 @@ class YahooClient:
 
 
 def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
-    # yfinance remembers answers for the life of the process, a 503 or a page of HTML too: no second attempt would ever leave it.
+    # yfinance keeps answers for the life of the process, a 503 or a page of HTML too: no second attempt would be sent.
     YfData.cache_get.cache_clear()
     try:
         return ask()
@@ -246,18 +246,18 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
 
 
-def _told_twice(chart: Response | None) -> date | None:
-    """The first day (in UTC) of which a chart has two bars of one stamp that differ. yfinance would take whichever comes first."""
+def _day_with_two_bars(chart: Response | None) -> date | None:
+    """The first day (in UTC) with two bars of one time stamp that differ. yfinance would take the first of them."""
     if chart is None:
         return None
     try:
         (result,) = chart.json()["chart"]["result"]
         (quote,) = result["indicators"]["quote"]
-        told = list(zip(result["timestamp"], *(quote[name] for name in ("open", "high", "low", "close")), strict=True))
+        bars = list(zip(result["timestamp"], *(quote[name] for name in ("open", "high", "low", "close")), strict=True))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None  # whatever it is, it has no two bars
     seen: dict[int, tuple[Any, ...]] = {}
-    for stamp, *prices in told:
+    for stamp, *prices in bars:
         if seen.setdefault(stamp, tuple(prices)) != tuple(prices):
             return datetime.fromtimestamp(stamp, UTC).date()
     return None

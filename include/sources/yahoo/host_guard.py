@@ -1,6 +1,7 @@
-"""How often a host may be asked by all processes together: a budget a minute, and a breaker for when the host refuses.
+"""How often all processes together may ask a host: a budget a minute, and a breaker for when the host refuses.
 
-The state is one row a host in a small SQLite file: it survives a killed process, and the next run finds it.
+The state is one row a host in a small SQLite file: it survives a killed process, and the next run finds it. Budget and
+breaker share the row and its lock, since a refusal moves the next free place and an open breaker ends the queue.
 """
 
 from __future__ import annotations
@@ -15,38 +16,23 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from include.errors import TitansError
+from include.settings import RequestLimits
 
 TOO_MANY_REQUESTS = 429
 _PROBE_SECONDS = 60.0
-"""How long the others wait for the outcome of the one request that is tried after a pause."""
+"""How long the other requests wait for the outcome of the probe, the first request after a pause."""
 _LONGEST_PAUSE_SECONDS = 24 * 3600.0
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a host may be asked for.
-
-    Attributes:
-        attempts: how often one request is sent before it counts as failed.
-        longest_wait_seconds: between two attempts.
-        refusals_until_pause: 429 answers in a row, of all processes, that open the breaker for ``pause_seconds``.
-    """
-
-    requests_per_minute: float
-    attempts: int
-    longest_wait_seconds: float
-    refusals_until_pause: int
-    pause_seconds: float
-
-
 class HostClosedError(OSError):
-    """The host is left alone until a moment that the message tells. An OSError, as any other failure of the network."""
+    """The breaker is open until the time in the message. An OSError, as any other failure of the network."""
 
     def __init__(self, reason: str, until: float) -> None:
-        # Rounded up: who comes back at the moment told must not be a fraction of a second early.
+        # Rounded up: a run that begins at this time must not be a fraction of a second early.
         self.until = datetime.fromtimestamp(int(until) + 1, UTC)
         super().__init__(
-            f"{reason}: it is not asked again before {self.until:%Y-%m-%d %H:%M:%S} UTC. Run again then; what has landed stays and is not asked for again."
+            f"{reason}: it is not asked again before {self.until:%Y-%m-%d %H:%M:%S} UTC. "
+            "Run again then; what has landed stays and is not asked for again."
         )
 
 
@@ -56,7 +42,7 @@ class _State:
 
     Attributes:
         next_at: first free place in the budget.
-        not_before: until when the host asked to be waited for; whoever has a place already waits too.
+        not_before: until when the host asked to wait; requests that have a place already wait too.
         refusals: 429 answers in a row.
         closed_until: None unless the breaker is open or its one probe is out.
         reason: why the breaker is open.
@@ -70,7 +56,7 @@ class _State:
 
 
 class HostGuard:
-    """The gate that every request passes.
+    """Every request passes here before it is sent, and its answer after.
 
     Args:
         path: the file shared by all processes.
@@ -80,7 +66,7 @@ class HostGuard:
     def __init__(
         self,
         path: Path,
-        limits: Limits,
+        limits: RequestLimits,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -106,7 +92,7 @@ class HostGuard:
             return state.closed_until is not None and state.closed_until <= self.now()
 
     def admit(self, host: str) -> None:
-        """Wait for a place in the budget. After a pause, one request is let through to see, and the others wait for its outcome.
+        """Wait for a place in the budget. After a pause one request is let through as a probe; the others are refused.
 
         Raises:
             HostClosedError: the breaker is open, or opened while this request waited.
@@ -130,7 +116,7 @@ class HostGuard:
             with self._state(host) as state:
                 if not is_probe:
                     self._refuse_if_closed(state)
-                # Longer than anybody waits is a clock that was set back, again.
+                # A wait above the limit means a clock that was set back.
                 if not 0.0 < state.not_before - self.now() <= self.limits.longest_wait_seconds:
                     return
 
@@ -145,7 +131,7 @@ class HostGuard:
         """The host answered 429 or with a server error. What it says about when to come back counts for all processes.
 
         Raises:
-            HostClosedError: that was one 429 too many, or the host wants to be left alone for longer than anybody waits.
+            HostClosedError: that opened the breaker: one 429 too many, or a wait that is longer than the limit.
         """
         wait = min(retry_after_seconds or 0.0, _LONGEST_PAUSE_SECONDS)
         with self._state(host) as state:
@@ -183,14 +169,14 @@ class HostGuard:
                 file.execute("begin immediate")
                 file.execute(
                     "create table if not exists host_states"
-                    " (host text primary key, next_at real not null, not_before real not null, refusals integer not null,"
-                    " closed_until real, reason text not null)"
+                    " (host text primary key, next_at real not null, not_before real not null,"
+                    " refusals integer not null, closed_until real, reason text not null)"
                 )
                 row = file.execute(
                     "select next_at, not_before, refusals, closed_until, reason from host_states where host = ?", [host]
                 ).fetchone()
                 state = _State(*row) if row else _State()
-                # No pause is that long: it is of a clock that was ahead. How much of it is left nobody knows, so it begins anew.
+                # No pause is that long: the clock was ahead then. What is left of it is unknown, so it begins again.
                 if state.closed_until is not None and state.closed_until - self.now() > max(
                     _LONGEST_PAUSE_SECONDS, self.limits.pause_seconds
                 ):
@@ -210,7 +196,7 @@ class HostGuard:
 
 
 def retry_after_seconds(retry_after: str | None, date: str | None, now: float) -> float | None:
-    """What a ``Retry-After`` header asks for, as a number of seconds or an HTTP date. None where there is none, or nothing readable.
+    """The wait of a ``Retry-After`` header, in seconds or as an HTTP date. None if there is none, or none readable.
 
     Args:
         date: the ``Date`` header of the same answer: with it the clocks of host and client need not agree.

@@ -1,4 +1,4 @@
-"""The HTTP session that yfinance talks through: every request of the real client passes here, and nowhere else is one repeated."""
+"""The HTTP session that yfinance talks through: every request passes here, and only here is one repeated."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostGuard, retry
 
 TIMEOUT_SECONDS = 15.0
 _BACK_OFF_SECONDS = 3.0
-"""The first wait is anything up to this, each further one anything up to twice as much: full jitter keeps parallel tasks apart."""
+"""The first wait is random up to this, each further one up to twice as much: full jitter keeps parallel tasks apart."""
 _FRONT_PAGE = "/"
 
 _LOG = logging.getLogger(__name__)
 
 
 class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not followed by mypy
-    """A curl_cffi session as yfinance makes one, with a bound on every wait, patience, and, if asked, another destination.
+    """A curl_cffi session as yfinance makes one, with bounded waits, retries and an optional other destination.
 
     Args:
-        base_url: where requests for ``*.yahoo.com`` go instead, as ``<base_url>/<Yahoo's host>/<path>``: a proxy or a stand-in.
+        base_url: where requests for ``*.yahoo.com`` go instead, as ``<base_url>/<Yahoo's host>/<path>``.
 
     Attributes:
         guard: the budget and breaker that all processes share; set before the first request.
         asked: host and path of each request for data, without its query, which carries the crumb.
-        last_chart: the newest answer with prices, as it came: yfinance tidies up what nobody should tidy up.
+        last_chart: the newest answer with prices as it came, before yfinance drops bars.
     """
 
     guard: HostGuard
@@ -44,8 +44,9 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request; for data or the crumb again, after a wait, where the host is busy or the connection fails.
 
-        yfinance meets every status from 400 up by throwing its cookie away and asking again. Neither an unknown symbol nor a busy or broken
-        server has to do with cookies, so those are raised here, as curl_cffi's ``HTTPError``: its retries and ours never multiply.
+        On every status from 400 up, yfinance throws its cookie away and asks again. An unknown symbol and a busy or
+        broken server have nothing to do with cookies: they are raised here, as curl_cffi's ``HTTPError``, so that its
+        retries and ours never multiply.
 
         Raises:
             HTTPError: 404, 429 or a server error in the end.
@@ -86,7 +87,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
             response = retrying(ask)
         except OSError as error:
             if is_crumb:
-                # yfinance goes on without a crumb, which charts do not need. What does need it should say why there is none.
+                # yfinance goes on without a crumb, which charts do not need. Requests that need it report this error.
                 self._crumb_trouble = error
             raise
         if is_crumb:

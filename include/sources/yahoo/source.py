@@ -12,12 +12,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from include.seeds.calendars import FIRST_DAY, SessionCalendar, load_calendars
-from include.seeds.read import load_reference
-from include.seeds.rows import Security
-from include.settings import Settings
+from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
-from include.sources.yahoo.host_guard import HostGuard, Limits
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -34,30 +31,25 @@ def _now() -> datetime:
 class YahooSource:
     """Yahoo Finance, one symbol after the other.
 
-    A symbol that fails is a ``SymbolFailure``. Once Yahoo has been busy for three symbols in a row, this source asks for no other.
+    A symbol that fails is a ``SymbolFailure``. After three symbols in a row that failed since Yahoo was busy, this
+    source asks for no other.
 
     Args:
-        settings: ``yahoo_*`` (where to and how often), ``data_dir`` (yfinance's cache and the request budget) and ``seeds_dir`` (calendars).
-        clock: the moment of the fetch, in UTC.
-        guard: the request budget, where it is not the one of the settings.
+        reference: exchanges and calendar overrides.
+        clock: the time of the fetch, in UTC.
     """
 
     name = "yahoo"
     is_incremental = True
     omitted: frozenset[str] = frozenset()
 
-    def __init__(
-        self, settings: Settings, clock: Callable[[], datetime] = _now, guard: HostGuard | None = None
-    ) -> None:
-        folder = settings.data_dir / "yahoo"
+    def __init__(self, reference: Reference, client: YahooClient, clock: Callable[[], datetime] = _now) -> None:
+        self._reference = reference
+        self._client = client
         self._clock = clock
         self._busy_in_a_row = 0
         self._busy_reason = ""
-        self._reference = load_reference(settings.seeds_dir)
-        self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in self._reference.exchanges}
-        self._client = YahooClient(
-            settings.yahoo_base_url, folder / "cache", guard or HostGuard(folder / "requests.sqlite", _limits(settings))
-        )
+        self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in reference.exchanges}
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """None: a live vendor."""
@@ -66,8 +58,8 @@ class YahooSource:
     def prices(self, securities: Sequence[Security], window: Window) -> Extract:
         """Daily bars of finished sessions, on the split basis of the fetch day.
 
-        A bar without a close is delivered with NULL, to be rejected with a reason. A day that is no session is delivered too where Yahoo
-        has a price for it.
+        A bar without a close is delivered with NULL, to be rejected with a reason. A day that is no session is
+        delivered where Yahoo has a price for it.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -91,8 +83,9 @@ class YahooSource:
     def shares(self, securities: Sequence[Security], window: Window) -> Extract:
         """Today's share count of each company, all classes together, checked against Yahoo's market value.
 
-        Yahoo's historical counts (fundamentals-timeseries, ``get_shares_full``) are left out: they are those of the listed class alone
-        for many companies (Alphabet, BYD), nothing in them says which, and there is no market value of the day to check them with.
+        Yahoo's historical counts (fundamentals-timeseries, ``get_shares_full``) are left out. Of many companies
+        (Alphabet, BYD) they count the listed class alone, nothing in them says of which, and there is no market value
+        of the day to check them with.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -100,7 +93,7 @@ class YahooSource:
         return self._snapshots(Dataset.SHARES, "share counts", securities, window, self._share_count)
 
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
-        """Today's mean, low and high EPS estimates of this and the next quarter and year. A company that nobody covers has no rows.
+        """Today's mean, low and high EPS estimates of this and the next quarter and year; no rows without analysts.
 
         Raises:
             NetworkUnavailableError: Yahoo cannot be reached.
@@ -218,7 +211,10 @@ class YahooSource:
         today = self._today()
         companies = {security.symbol: security for security in securities if security.kind != "index"}
         if window.end < today:
-            reason = f"Yahoo only gives today's {what}; it has no history, so a backfill of {what} to {window.end} is refused."
+            reason = (
+                f"Yahoo only gives today's {what}; it has no history, "
+                f"so a backfill of {what} to {window.end} is refused."
+            )
             failures = [SymbolFailure(symbol, reason, is_retryable=False) for symbol in companies]
             return Extract(SCHEMAS[dataset].empty_table(), self._clock(), failures)
         return self._extract(dataset, companies, lambda security: fetch(security, today))
@@ -246,8 +242,9 @@ class YahooSource:
             )
         if abs(shares * price / market_value - 1) > _MARKET_VALUE_TOLERANCE:
             raise SymbolError(
-                f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} are worth "
-                f"{shares * price:,.0f}, but the market value is {market_value:,.0f}. It may be the count of one share class.",
+                f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} "
+                f"are worth {shares * price:,.0f}, but the market value is {market_value:,.0f}. "
+                "It may be the count of one share class.",
                 is_retryable=False,
             )
         return [
@@ -304,16 +301,6 @@ class YahooSource:
 
     def _basis_date(self, security: Security) -> date:
         return self._clock().astimezone(self._zones[security.exchange]).date()
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        requests_per_minute=settings.yahoo_requests_per_minute,
-        attempts=settings.yahoo_attempts,
-        longest_wait_seconds=settings.yahoo_longest_wait_seconds,
-        refusals_until_pause=settings.yahoo_refusals_until_pause,
-        pause_seconds=60.0 * settings.yahoo_pause_minutes,
-    )
 
 
 def _check_symbol(asked: str, answered: object) -> None:

@@ -25,7 +25,7 @@ select
     s.date,
     s.currency_basis,
     s.return_type,
-    {% for period in periods() %}
+    {% for period in var("periods") %}
         s.return_{{ period }} - s.comparator_return_{{ period }} as excess_return_{{ period }},
     {% endfor %}
     100 * s.ratio / first_value(s.ratio) over (
@@ -33,13 +33,13 @@ select
         order by s.date
     ) as relative_level,
     case
-        when own.coverage_ratio >= {{ minimum_coverage() }} and other.coverage_ratio >= {{ minimum_coverage() }}
+        when own.coverage_ratio >= {{ var("min_coverage_ratio") }} and other.coverage_ratio >= {{ var("min_coverage_ratio") }}
             then 1 - own.forward_pe_aggregate / other.forward_pe_aggregate
     end as forward_pe_discount
 from returns as s
 inner join {{ ref("baskets") }} as one on s.basket_id = one.basket_id
 inner join {{ ref("baskets") }} as two on s.comparator_basket_id = two.basket_id
-asof left join {{ ref("fct_basket_valuation_daily") }} as own
+asof left join {{ ref("int_basket_multiples") }} as own
     on s.basket_id = own.basket_id and s.date >= own.date
-asof left join {{ ref("fct_basket_valuation_daily") }} as other
+asof left join {{ ref("int_basket_multiples") }} as other
     on s.comparator_basket_id = other.basket_id and s.date >= other.date

@@ -1,4 +1,5 @@
--- Contributions in points of the level, so that they add up whatever is rebalanced between: what was earned since the base over the level at the base.
+-- Contributions in points of the level, so that they add up whatever is rebalanced between: what was earned since the
+-- base over the level at the base.
 with first_days as (
     select
         basket_id,
@@ -36,7 +37,7 @@ contributions as (
 summed as (
     select
         *,
-        {% for period in periods_to_date() %}
+        {% for period in var("periods_to_date") %}
             sum(contribution_1d * previous_level) over (
                 partition by basket_id, symbol, currency_basis, return_type, {{ period_target(period, "date") }}
                 order by date

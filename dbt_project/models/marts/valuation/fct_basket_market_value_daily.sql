@@ -1,4 +1,5 @@
--- Market value of the priced members. If one of them has no share count there is no value: part of a basket is not the basket.
+-- Market value of the priced members. If one of them has no share count there is no value: part of a basket is not the
+-- basket.
 with by_day as (
     select
         basket_id,
@@ -29,7 +30,7 @@ changes as (
         today.basket_id,
         today.date,
         case
-            when base.date >= {{ period_target("ytd", "today.date") }} - {{ period_base_max_age_days() }}
+            when base.date >= {{ period_target("ytd", "today.date") }} - {{ var("max_base_age_days") }}
                 then today.market_value_usd - base.market_value_usd
         end as change_ytd_usd,
         base.is_shares_backcast as is_base_backcast

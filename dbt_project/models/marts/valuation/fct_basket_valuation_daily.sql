@@ -1,94 +1,19 @@
--- Who is not priced is held and nothing else: neither value nor estimates count. Where an exchange is closed, the P/E of its last session stands.
-with members as (
-    select
-        held.basket_id,
-        held.date,
-        held.symbol,
-        held.is_priced,
-        case when held.is_priced then held.market_value_usd end as market_value_usd,
-        case when held.is_priced then valuation.eps_ntm / valuation.close end as earnings_yield,
-        case when held.is_priced then valuation.estimate_as_of end as estimate_as_of,
-        valuation.fy1_period_end
-    from {{ ref("int_basket_member_values") }} as held
-    asof left join {{ ref("fct_security_valuation_daily") }} as valuation
-        on held.symbol = valuation.symbol and held.date >= valuation.date
-),
-
--- Up, down or unchanged (1, -1, 0): the FY1 estimate in use, in the snapshot that is in use.
-revised as (
-    select
-        {% for days in revision_days() %}
-            sign(revisions.change_{{ days }}d) as direction_{{ days }}d,
-        {% endfor %}
-        members.*
-    from members
-    left join {{ ref("fct_estimate_revisions") }} as revisions
-        on
-            members.symbol = revisions.symbol
-            and members.estimate_as_of = revisions.as_of
-            and members.fy1_period_end = revisions.period_end
-            and revisions.metric = 'eps'
-            and revisions.period_type = 'annual'
-),
-
--- The rank orders from cheap to dear; a loss has no P/E and ranks as dearer than any.
-ranked as (
-    select
-        *,
-        case when earnings_yield > 0 then 1 / earnings_yield end as forward_pe,
-        row_number() over (
-            partition by basket_id, date
-            order by earnings_yield is null, earnings_yield <= 0, case when earnings_yield > 0 then 1 / earnings_yield end, symbol
-        ) as place,
-        count(earnings_yield) over (partition by basket_id, date) as covered
-    from revised
-),
-
-aggregated as (
-    select
-        basket_id,
-        date,
-        {% for days in revision_days() %}
-            sum(direction_{{ days }}d) / nullif(count(direction_{{ days }}d), 0) as revision_breadth_{{ days }}d,
-            count(direction_{{ days }}d)::integer as revision_members_{{ days }}d,
-        {% endfor %}
-        count(*)::integer as members,
-        count(*) filter (where is_priced)::integer as members_priced,
-        count(earnings_yield)::integer as members_covered,
-        count(*) filter (where earnings_yield <= 0)::integer as loss_makers,
-        sum(market_value_usd order by symbol) filter (where earnings_yield is not null) as covered_value,
-        sum(market_value_usd * earnings_yield order by symbol) as covered_earnings,
-        sum(market_value_usd order by symbol) filter (where earnings_yield > 0) as profitable_value,
-        sum(market_value_usd * earnings_yield order by symbol) filter (where earnings_yield > 0) as profitable_earnings,
-        avg(earnings_yield order by symbol) as mean_yield,
-        case when count(market_value_usd) = count(*) filter (where is_priced) then sum(market_value_usd order by symbol) end as total_value,
-        count(*) filter (where place in (covered // 2 + 1, (covered + 1) // 2) and earnings_yield is not null) as middle_places,
-        count(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_values,
-        avg(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_pe
-    from ranked
-    group by basket_id, date
-)
-
 select
-    aggregated.basket_id,
+    multiples.basket_id,
     baskets.name,
-    aggregated.date,
-    case when aggregated.covered_earnings > 0 then aggregated.covered_value / aggregated.covered_earnings end as forward_pe_aggregate,
-    case
-        when aggregated.profitable_earnings > 0 then aggregated.profitable_value / aggregated.profitable_earnings
-    end as forward_pe_aggregate_profitable,
-    case when aggregated.mean_yield > 0 then 1 / aggregated.mean_yield end as forward_pe_equal_weight,
-    case
-        when aggregated.middle_places > 0 and aggregated.middle_values = aggregated.middle_places then aggregated.middle_pe
-    end as forward_pe_median,
-    aggregated.members,
-    aggregated.members_priced,
-    aggregated.members_covered,
-    coalesce(aggregated.covered_value, 0) / aggregated.total_value as coverage_ratio,
-    {% for days in revision_days() %}
-        aggregated.revision_breadth_{{ days }}d,
-        aggregated.revision_members_{{ days }}d,
+    multiples.date,
+    multiples.forward_pe_aggregate,
+    multiples.forward_pe_aggregate_profitable,
+    multiples.forward_pe_equal_weight,
+    multiples.forward_pe_median,
+    multiples.members,
+    multiples.members_priced,
+    multiples.members_covered,
+    multiples.coverage_ratio,
+    {% for days in var("revision_days") %}
+        multiples.revision_breadth_{{ days }}d,
+        multiples.revision_members_{{ days }}d,
     {% endfor %}
-    aggregated.loss_makers
-from aggregated
-inner join {{ ref("baskets") }} as baskets on aggregated.basket_id = baskets.basket_id
+    multiples.loss_makers
+from {{ ref("int_basket_multiples") }} as multiples
+inner join {{ ref("baskets") }} as baskets on multiples.basket_id = baskets.basket_id

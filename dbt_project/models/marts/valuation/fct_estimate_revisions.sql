@@ -1,44 +1,17 @@
--- Each estimate against the last snapshot of the same fiscal period that is at least 7, 30 or 90 days older, but no more than ten days older
--- than that. Without such a base, or with one in another currency, there is no change.
-with estimates as (
-    select * from {{ ref("int_estimates_split_adjusted") }}
-),
-
-compared as (
-    select
-        {% for days in revision_days() %}
-            case
-                when base_{{ days }}d.as_of >= s.as_of - {{ days + period_base_max_age_days() }} and base_{{ days }}d.currency = s.currency
-                    then { 'as_of': base_{{ days }}d.as_of, 'mean': base_{{ days }}d.mean }
-            end as base_{{ days }}d,
-        {% endfor %}
-        s.*
-    from estimates as s
-    {% for days in revision_days() %}
-        asof left join estimates as base_{{ days }}d
-            on
-                s.symbol = base_{{ days }}d.symbol
-                and s.metric = base_{{ days }}d.metric
-                and s.period_type = base_{{ days }}d.period_type
-                and s.period_end = base_{{ days }}d.period_end
-                and s.as_of - {{ days }} >= base_{{ days }}d.as_of
-    {% endfor %}
-)
-
 select
-    compared.symbol,
+    revisions.symbol,
     securities.name,
-    compared.as_of,
-    compared.metric,
-    compared.period_type,
-    compared.period_end,
-    compared.period_label,
-    {% for days in revision_days() %}
-        compared.mean - compared.base_{{ days }}d.mean as change_{{ days }}d,
-        (compared.mean - compared.base_{{ days }}d.mean) / nullif(abs(compared.base_{{ days }}d.mean), 0) as revision_{{ days }}d,
-        compared.base_{{ days }}d.as_of as base_as_of_{{ days }}d,
+    revisions.as_of,
+    revisions.metric,
+    revisions.period_type,
+    revisions.period_end,
+    revisions.period_label,
+    {% for days in var("revision_days") %}
+        revisions.change_{{ days }}d,
+        revisions.revision_{{ days }}d,
+        revisions.base_as_of_{{ days }}d,
     {% endfor %}
-    compared.mean,
-    compared.currency
-from compared
-inner join {{ ref("securities") }} as securities on compared.symbol = securities.symbol
+    revisions.mean,
+    revisions.currency
+from {{ ref("int_estimate_revisions") }} as revisions
+inner join {{ ref("securities") }} as securities on revisions.symbol = securities.symbol

@@ -1,0 +1,101 @@
+-- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted
+-- price relatives. Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) /
+-- PR_(t-1).
+with by_basis as (
+    {{ member_relatives() }}
+),
+
+-- Relatives to the last rebalance, added up in one order, so that every build ends in the same digits.
+-- A member without a value leaves none for the basket: a partial sum would be a wrong level.
+relatives as (
+    select
+        basket_id,
+        date,
+        rebalance_number,
+        currency_basis,
+        case when count(value) = count(*) then sum(value order by symbol) end as relative,
+        sum(dividend_value order by symbol) as dividend_relative,
+        count(*) as members,
+        count(*) filter (where is_priced) as members_priced
+    from by_basis
+    group by basket_id, date, rebalance_number, currency_basis
+),
+
+period_growth as (
+    select
+        basket_id,
+        currency_basis,
+        rebalance_number,
+        arg_max(relative, date) as growth
+    from relatives
+    group by basket_id, currency_basis, rebalance_number
+),
+
+starting_levels as (
+    select
+        basket_id,
+        currency_basis,
+        rebalance_number,
+        100 * coalesce(
+            product(growth) over (
+                partition by basket_id, currency_basis
+                order by rebalance_number
+                rows between unbounded preceding and 1 preceding
+            ), 1
+        ) as starting_level
+    from period_growth
+),
+
+price_levels as (
+    select
+        relatives.basket_id,
+        relatives.date,
+        relatives.currency_basis,
+        relatives.members,
+        relatives.members_priced,
+        starting_levels.starting_level * relatives.relative as level,
+        starting_levels.starting_level * relatives.dividend_relative as dividend,
+        last_value(starting_levels.starting_level * relatives.relative ignore nulls) over (
+            partition by relatives.basket_id, relatives.currency_basis
+            order by relatives.date
+            rows between unbounded preceding and 1 preceding
+        ) as previous_level
+    from relatives
+    inner join starting_levels
+        on
+            relatives.basket_id = starting_levels.basket_id
+            and relatives.currency_basis = starting_levels.currency_basis
+            and relatives.rebalance_number = starting_levels.rebalance_number
+),
+
+final as (
+    select
+        basket_id,
+        date,
+        currency_basis,
+        'price' as return_type,
+        level,
+        members,
+        members_priced
+    from price_levels
+    union all
+    select
+        basket_id,
+        date,
+        currency_basis,
+        'total' as return_type,
+        case
+            when level is not null
+                then
+                    100 * product(coalesce((level + dividend) / previous_level, 1)) over (
+                        partition by basket_id, currency_basis
+                        order by date
+                        rows between unbounded preceding and current row
+                    )
+        end as level,
+        members,
+        members_priced
+    from price_levels
+)
+
+select * from final

@@ -1,0 +1,91 @@
+-- Each session of each equity with its close in both currencies, its dividend, its total return index and its market
+-- value.
+with sessions as (
+    select *
+    from {{ ref("int_security_sessions") }}
+    where kind = 'equity'
+),
+
+-- In a point-in-time build none is carried back: it was not known yet.
+first_shares as (
+    select
+        symbol,
+        arg_min(shares_outstanding, as_of) as shares_outstanding,
+        min(as_of) as as_of
+    from {{ ref("int_shares_split_adjusted") }}
+    {% if known_at() %}where false{% endif %}
+    group by symbol
+),
+
+-- A dividend whose ex-date is no session of the exchange counts on the next one.
+dividends as (
+    select
+        dividends.symbol,
+        min(sessions.date) as date,
+        any_value(dividends.value_in_price_currency) as dividend
+    from {{ ref("int_dividends") }} as dividends
+    inner join sessions on dividends.symbol = sessions.symbol and dividends.date <= sessions.date
+    group by dividends.symbol, dividends.date
+),
+
+dividends_by_session as (
+    select
+        symbol,
+        date,
+        sum(dividend) as dividend
+    from dividends
+    group by symbol, date
+),
+
+joined as (
+    select
+        sessions.*,
+        fx.units_per_usd,
+        sessions.close / fx.units_per_usd as close_usd,
+        coalesce(dividends_by_session.dividend, 0) as dividend,
+        lag(sessions.close) over (partition by sessions.symbol order by sessions.date) as previous_close,
+        coalesce(shares.shares_outstanding, first_shares.shares_outstanding) as shares_outstanding,
+        coalesce(shares.as_of, first_shares.as_of) as shares_as_of,
+        shares.as_of is null and first_shares.as_of is not null as is_shares_backcast
+    from sessions
+    left join {{ ref("int_fx_daily") }} as fx
+        on sessions.currency = fx.currency and sessions.date = fx.date
+    left join dividends_by_session
+        on sessions.symbol = dividends_by_session.symbol and sessions.date = dividends_by_session.date
+    asof left join {{ ref("int_shares_split_adjusted") }} as shares
+        on sessions.symbol = shares.symbol and sessions.date >= shares.as_of
+    left join first_shares on sessions.symbol = first_shares.symbol
+),
+
+final as (
+    select
+        symbol,
+        date,
+        exchange,
+        currency,
+        close,
+        close_vendor,
+        close_usd,
+        units_per_usd,
+        volume,
+        is_traded,
+        is_corrected,
+        is_suspect,
+        source,
+        sessions_missed,
+        dividend,
+        100 * product(coalesce((close + dividend) / previous_close, 1)) over so_far as total_return_index,
+        close / max(close) over so_far - 1 as drawdown,
+        shares_outstanding,
+        shares_as_of,
+        is_shares_backcast,
+        close_usd * shares_outstanding as market_value_usd
+    from joined
+    window so_far as (
+        partition by symbol
+        order by date
+        rows between unbounded preceding and current row
+    )
+)
+
+select * from final

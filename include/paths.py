@@ -1,0 +1,87 @@
+"""Where a source's store and the published generations lie: what functions take that need a path, not every setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StorePaths:
+    """The store of one source: landing files, warehouse, run records.
+
+    Attributes:
+        root: the store's folder.
+        known_at: set for a point-in-time build. It has a warehouse of its own, which lasts as long as the build.
+    """
+
+    root: Path
+    source: str
+    known_at: date | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.source == "sample"
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        folder = self.root / "known_at" / f".{self.known_at}" if self.known_at else self.root
+        return folder / "warehouse.duckdb"
+
+    @property
+    def saved_raw(self) -> Path:
+        """A copy of the raw tables, for a warehouse that is rebuilt: made when landing files are let go."""
+        return self.root / "raw_tables.duckdb"
+
+    @property
+    def known_at_file(self) -> Path:
+        """The file that a point-in-time build makes."""
+        return self.root / "known_at" / f"{self.known_at}.duckdb"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def releases(self) -> Path:
+        return self.runs / "releases"
+
+    @property
+    def incidents(self) -> Path:
+        return self.root / "incidents"
+
+    @property
+    def present(self) -> StorePaths:
+        """The store itself, for a point-in-time build that reads it."""
+        return replace(self, known_at=None)
+
+
+@dataclass(frozen=True)
+class PublishedPaths:
+    """The folder of published generations, which all sources share."""
+
+    folder: Path
+
+    @property
+    def link(self) -> Path:
+        """What readers open. It names one generation."""
+        return self.folder / "titans.duckdb"
+
+    @property
+    def hold(self) -> Path:
+        return self.folder / "hold.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / ".lock"
+
+    def file(self, generation: str) -> Path:
+        return self.folder / f"titans-{generation}.duckdb"
+
+    def manifest(self, generation: str) -> Path:
+        return self.folder / f"titans-{generation}.json"

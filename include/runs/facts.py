@@ -1,0 +1,182 @@
+"""What the steps of a run come to: one model a step, kept in the run record and read by status, summary and incidents.
+
+Every field has a default and unknown fields are ignored, so that records of earlier and later versions can be read.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from include.raw.units import QuarantinedUnit
+
+
+class StepFacts(BaseModel):
+    """The facts of one step. A step that failed or did nothing has none: this class itself, ``{}`` in the record."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PlannedBatch(BaseModel):
+    """One batch that a run asks for: symbols, or currency pairs such as USDHKD, that need the same window.
+
+    Attributes:
+        start: None asks for all history.
+        is_window_given: the trigger named the window or the symbols, so only an answer to the same question will do.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    group: str
+    index: int
+    symbols: list[str]
+    start: date | None
+    end: date
+    is_window_given: bool = False
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know that pydantic decorates properties
+    @property
+    def name(self) -> str:
+        """The label of its task."""
+        count, start = len(self.symbols), self.start or "the beginning"
+        return f"{self.dataset} {self.group} {self.index}: {count} symbols from {start}"
+
+    @property
+    def step(self) -> str:
+        """What its attempts are called in the run record, before their number."""
+        return f"fetch {self.dataset} {self.group} {self.index}"
+
+
+class PlanFacts(StepFacts):
+    """What an ingest run asks for."""
+
+    batches: list[PlannedBatch] = Field(default_factory=list)
+
+
+class FetchFacts(StepFacts):
+    """What one attempt at a batch landed.
+
+    Attributes:
+        symbols: how many symbols this attempt landed.
+        taken_over: symbols that an earlier run of the DAG landed.
+        end: last day that was asked for.
+    """
+
+    dataset: str = ""
+    rows: int = 0
+    symbols: int = 0
+    taken_over: list[str] = Field(default_factory=list)
+    end: date | None = None
+
+
+class LandFacts(StepFacts):
+    """What an ingest run landed.
+
+    Attributes:
+        as_of: last day that was asked for; without an attempt, the run's as-of date.
+        symbols: how many symbols landed.
+        taken_over: how many of them an earlier run landed.
+        failed: symbols that never landed.
+    """
+
+    as_of: date | None = None
+    rows: int = 0
+    symbols: int = 0
+    taken_over: int = 0
+    failed: list[str] = Field(default_factory=list)
+
+
+class LoadFacts(StepFacts):
+    """What the landing files came to.
+
+    Attributes:
+        rejected: why rows were rejected, in words, the most frequent reason first.
+        rows_copied: rows of the store that a point-in-time build starts from.
+    """
+
+    batches: int = 0
+    rows_new: int = 0
+    rows_unchanged: int = 0
+    rows_rejected: int = 0
+    rejected: list[str] = Field(default_factory=list)
+    rows_copied: int = 0
+
+
+class CheckRawFacts(StepFacts):
+    """What gate 1 decided.
+
+    Attributes:
+        units: how many units it judged.
+        quarantined: all units in quarantine, of this gate or an earlier one, newest first.
+    """
+
+    units: int = 0
+    quarantined: list[QuarantinedUnit] = Field(default_factory=list)
+
+
+class TransformFacts(StepFacts):
+    """What dbt did: how many nodes ended in each status, and its warnings."""
+
+    nodes: dict[str, int] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+
+
+class CheckMartsFacts(StepFacts):
+    """How many checks of gate 2 passed and warned."""
+
+    passed: int = 0
+    warned: int = 0
+
+
+class Restated(BaseModel):
+    """How many values vendors changed after their first version, and the newest of them in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = 0
+    newest: list[str] = Field(default_factory=list)
+
+
+class PublishFacts(StepFacts):
+    """What was published.
+
+    Attributes:
+        generation: the newest of the source.
+        is_new: whether this build made it.
+        changed: tables that differ from the generation before.
+        is_held: whether a rollback holds the link.
+        changed_source_from: the source that the link named before, where it is another one.
+        path: the file of a point-in-time build, which publishes nothing.
+    """
+
+    generation: str = ""
+    is_new: bool = False
+    changed: list[str] = Field(default_factory=list)
+    is_held: bool = False
+    changed_source_from: str | None = None
+    path: str | None = None
+    restated: Restated | None = None
+
+
+_OF_STEP: dict[str, type[StepFacts]] = {
+    "plan": PlanFacts,
+    "fetch": FetchFacts,
+    "land": LandFacts,
+    "load": LoadFacts,
+    "check_raw": CheckRawFacts,
+    "transform": TransformFacts,
+    "check_marts": CheckMartsFacts,
+    "publish": PublishFacts,
+}
+
+
+def facts_of(step: str, values: dict[str, object]) -> StepFacts:
+    """The facts of a recorded step. Its name begins with the word that says which step it is.
+
+    Raises:
+        ValidationError: the record is damaged.
+    """
+    model = _OF_STEP.get(step.split(" ", 1)[0], StepFacts) if values else StepFacts
+    return model.model_validate(values)

@@ -1,0 +1,89 @@
+"""Seeds that the marts could not follow are refused, with the row and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.errors import TitansError
+from include.seeds.read import load_reference
+
+
+@pytest.fixture
+def seeds(project_copy: Path) -> Path:
+    return project_copy / "seeds"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("c,2025-03-07,nobody,return_1d,about,0.1,0.01,ratio,A claim", ["(c)", "nobody", "no basket", "no symbol"]),
+        ("c,2025-03-07,china_titans vs nobody,forward_pe_discount,about,0.1,0.01,ratio,A claim", ["(c)", "china_titans vs nobody", "no pair"]),
+        ("c,2025-03-07,china_titans vs china_titans,forward_pe_discount,about,0.1,0.01,ratio,A claim", ["(c)", "no pair"]),
+        ("c,2025-03-07,NVDA vs AAPL,excess_return_1d,about,0.1,0.01,ratio,A claim", ["(c)", "NVDA vs AAPL", "no pair"]),
+        ("c,2025-03-07,china_titans,beauty,about,0.1,0.01,ratio,A claim", ["(c)", "beauty", "china_titans does not have", "return_ytd"]),
+        ("c,2025-03-07,china_titans,highest_since,in_year,2021,0,year,A claim", ["(c)", "highest_since", "china_titans does not have"]),
+        ("c,2025-03-07,^NDX,forward_pe,about,20,1,times,A claim", ["(c)", "forward_pe", "^NDX does not have", "highest_since"]),
+        ("c,2025-03-07,china_titans,forward_pe,about,18,1,ratio,A claim", ["(c)", "forward_pe in ratio", "times"]),
+        ("c,2025-03-07,china_titans,return_1d,about,10,1,percent,A claim", ["line 12", "unit='percent'", "'ratio'"]),
+        ("c,2025-03-07,china_titans,return_1d,nearly,0.1,0.01,ratio,A claim", ["line 12", "comparison='nearly'", "'about'"]),
+        ("c,2025-03-07,^NDX,highest_since,about,2021,0,year,A claim", ["(c)", "highest_since with about", "in_year"]),
+        ("c,2025-03-07,^NDX,return_1d,in_year,0.1,0,ratio,A claim", ["(c)", "return_1d with in_year", "highest_since"]),
+        ("c,2025-03-07,^NDX,highest_since,in_year,2021.5,0,year,A claim", ["(c)", "2021.5", "2021"]),
+        ("c,2025-03-07,^NDX,return_1d,about,0.1,-0.01,ratio,A claim", ["line 12", "tolerance='-0.01'"]),
+        ("c,2025-03-07,^NDX,return_1d,about,nan,0.01,ratio,A claim", ["line 12", "claimed_value='nan'", "finite"]),
+        ("c,2025-03-07,^NDX,return_1d,about,,0.01,ratio,A claim", ["line 12", "claimed_value=None"]),
+        ("c,7 March 2025,^NDX,return_1d,about,0.1,0.01,ratio,A claim", ["line 12", "claim_date='7 March 2025'"]),
+        ("titans_ytd,2025-03-07,^NDX,return_1d,about,0.1,0.01,ratio,A claim", ["press_claims.csv", "titans_ytd", "twice"]),
+    ],
+)  # fmt: skip
+def test_claims_that_cannot_be_held_against_the_marts(seeds: Path, row: str, words: list[str]) -> None:
+    with (seeds / "press_claims.csv").open("a") as file:
+        file.write(row + "\n")
+    with pytest.raises(TitansError) as refusal:
+        load_reference(seeds)
+    for word in ["press_claims.csv", *words]:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "words"),
+    [
+        ("^N225", ["exchanges.csv (XHKG)", "^N225", "securities.csv"]),
+        ("0700.HK", ["XHKG", "0700.HK", "no index of market hk"]),
+        ("^GSPC", ["XHKG", "^GSPC", "no index of market hk"]),
+    ],
+    ids=["unknown", "an equity", "of another market"],
+)
+def test_benchmarks_that_are_no_index_of_the_market(seeds: Path, benchmark: str, words: list[str]) -> None:
+    path = seeds / "exchanges.csv"
+    path.write_text(path.read_text().replace("^HSI", benchmark))
+    with pytest.raises(TitansError) as refusal:
+        load_reference(seeds)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_an_exchange_may_have_no_benchmark(seeds: Path) -> None:
+    path = seeds / "exchanges.csv"
+    path.write_text(path.read_text().replace("^HSI", ""))
+    assert [exchange.benchmark_symbol for exchange in load_reference(seeds).exchanges] == [None, "^GSPC"]
+
+
+def test_a_basket_may_not_bear_the_symbol_of_a_security(seeds: Path) -> None:
+    """Event windows and claims name baskets and securities in one column."""
+    with (seeds / "securities.csv").open("a") as file:
+        file.write("china_titans,A listed fund,equity,XHKG,HKD,HKD\n")
+    with pytest.raises(TitansError, match=r"china_titans.*symbol of a security"):
+        load_reference(seeds)
+
+
+@pytest.mark.parametrize("name", ["exchanges", "securities", "baskets", "market_events", "press_claims", "minor_units"])
+def test_a_key_that_occurs_twice_is_refused(seeds: Path, name: str) -> None:
+    """dbt relies on it: it does not test the keys of seeds."""
+    path = seeds / f"{name}.csv"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + text.splitlines()[-1] + "\n", encoding="utf-8")
+    with pytest.raises(TitansError, match=rf"{name}\.csv lists .* twice"):
+        load_reference(seeds)

@@ -1,0 +1,175 @@
+"""``make airflow``: the UI on loopback and the scheduler, with a generated password."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Annotated
+
+import psutil  # type: ignore[import-untyped]  # its types are no dependency
+import typer
+
+from include.errors import TitansError
+from include.seeds.calendars import load_calendars
+from include.seeds.read import load_reference
+from include.settings import Settings, load_settings
+from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
+from titans.output import console, quiet_libraries
+
+# In this order, and the scheduler once the API answers: a task that starts earlier fails, and with it the slot that a
+# new scheduler catches up on. `airflow standalone` also starts two log servers, which listen on every interface; here
+# the UI reads the log files itself.
+_COMPONENTS = (
+    ["api-server"],
+    ["dag-processor"],
+    ["scheduler", "--skip-serve-logs"],
+    ["triggerer", "--skip-serve-logs"],
+)
+# A closed terminal stops it too, unless nohup says otherwise.
+_STOP_SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []),
+]
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+"""A task that runs may end: the scheduler waits for it."""
+
+
+class _Stopped(Exception):  # noqa: N818  # a wish, not an error
+    """Somebody wants the server to stop."""
+
+
+def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
+    """Serve the Airflow UI and run the schedules, until Ctrl-C."""
+    settings, number = load_settings(), _port(port)
+    load_calendars(load_reference(settings.seeds_dir))
+    _check_port(number)
+    with airflow_lock(settings.airflow_home, "make airflow"):
+        _serve(settings, number)
+
+
+def _serve(settings: Settings, port: int) -> None:
+    """Run Airflow's components until Ctrl-C, a hangup or a SIGTERM, then stop all of them.
+
+    Raises:
+        TitansError: a component ended by itself.
+    """
+    home = settings.airflow_home
+    set_airflow_environment(home, port)
+    logs = home / "logs"
+    with quiet_libraries(logs / "make-airflow.log"), airflow_database(home):
+        prepare_airflow(home)
+        from airflow.configuration import write_default_airflow_configuration_if_needed
+
+        # Holds the keys that the components share: each would make its own otherwise.
+        write_default_airflow_configuration_if_needed()
+    password = _password(home)
+    console.print(
+        f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True
+    )
+    components: dict[str, subprocess.Popen[bytes]] = {}
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        for command in _COMPONENTS:
+            if command[0] == "scheduler":
+                _wait_for_port(components, port, logs)
+            components[command[0]] = _start(command, logs)
+        console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
+        console.print("Stop       Ctrl-C")
+        while True:
+            _check_alive(components, logs)
+            time.sleep(0.5)
+    except _Stopped:
+        console.print("Stopping   a task that runs may end")
+    finally:
+        _stop_all(components)
+
+
+def _stop(*_: object) -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise _Stopped
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise TitansError(f"PORT={text} is not usable: give a port from 1 to 65535, make airflow PORT=8090.")
+    return int(text)
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise TitansError(
+                f"Port {port} of 127.0.0.1 is taken: stop what listens there, or give another, make airflow PORT=8090."
+            ) from error
+
+
+def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
+    """A component in a session of its own: Ctrl-C reaches this process alone, and the whole family can be ended."""
+    with (logs / f"{command[0]}.log").open("w") as output:
+        return subprocess.Popen(["airflow", *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def _check_alive(components: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    for name, process in components.items():
+        if process.poll() is not None:
+            raise TitansError(
+                f"Airflow's {name} ended by itself with code {process.returncode}: its log is {logs / f'{name}.log'}."
+            )
+
+
+def _wait_for_port(components: dict[str, subprocess.Popen[bytes]], port: int, logs: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        _check_alive(components, logs)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.2)
+    raise TitansError(
+        f"Airflow did not answer on port {port} within {_START_SECONDS} s: the log is {logs / 'api-server.log'}."
+    )
+
+
+def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:
+    """SIGTERM to the scheduler, whose tasks may end while the API server still takes their results, then to the others.
+
+    What is left in their sessions after a while gets SIGKILL; a task has a process group of its own.
+    """
+    first = [process for name, process in components.items() if name == "scheduler"]
+    others = [process for name, process in components.items() if name != "scheduler"]
+    for processes, seconds in ((first, _STOP_SECONDS), (others, _STOP_SECONDS / 3)):
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + seconds
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+    families = {process.pid for process in components.values()}
+    for member in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(member.pid) in families:
+                os.kill(member.pid, signal.SIGKILL)
+    for process in components.values():
+        process.wait()
+
+
+def _password(home: Path) -> str:
+    """The admin's password, made once and readable by its owner only."""
+    path = home / "passwords.json"
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({"admin": secrets.token_urlsafe(16)}, file)
+    return str(json.loads(path.read_text())["admin"])

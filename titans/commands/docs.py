@@ -1,0 +1,35 @@
+"""``make docs``: the dbt documentation, with lineage, as one HTML file, and the page of entities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from include.errors import TitansError
+from include.raw.lock import writer_lock
+from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.transform import invoke_dbt
+from titans.entities import ENTITIES_PAGE, write_entities_page
+from titans.output import console
+
+
+def docs() -> None:
+    """Write the dbt docs as one HTML file."""
+    console.print(f"Wrote {write_docs(load_settings())}: open it in a browser.", soft_wrap=True)
+
+
+def write_docs(settings: Settings) -> Path:
+    """Generate the documentation of the settings' source, and docs/ENTITIES.md unless the dbt project is a copy.
+
+    Raises:
+        TitansError: there is no warehouse yet, or a build is writing it.
+    """
+    if not settings.store.warehouse.exists():
+        raise TitansError(
+            f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first."
+        )
+    with writer_lock(settings.store.warehouse, "make docs"):
+        invoke_dbt(settings, ["docs", "generate", "--static"])
+    target = settings.store.root / "dbt" / "target"
+    if settings.dbt_project_dir == PROJECT_ROOT / "dbt_project" and ENTITIES_PAGE.parent.is_dir():
+        write_entities_page(target)
+    return target / "static_index.html"

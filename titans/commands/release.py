@@ -1,0 +1,44 @@
+"""``make release``: a person lets a quarantined unit in, with a reason that stays on record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from include.errors import TitansError
+from include.runs.releases import quarantined_units, record_release
+from include.settings import Settings, load_settings
+from titans.commands.status import stores
+from titans.output import console
+
+
+def release(
+    batch: Annotated[str, typer.Option(help="Batch of the quarantined unit.")] = "",
+    symbol: Annotated[str, typer.Option(help="Its symbol; default, every symbol of the batch.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it may be let in.")] = "",
+) -> None:
+    """Let a quarantined unit in, on the record."""
+    for unit in release_units(load_settings(), batch, symbol, reason):
+        console.print(f"Released {unit}. The next build uses it: make run.")
+
+
+def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> list[str]:
+    """Release one unit, or every quarantined unit of a batch, of whatever source.
+
+    Raises:
+        TitansError: the batch or the reason is missing, or nothing of that name is quarantined.
+    """
+    if not batch or not reason.strip():
+        raise TitansError(
+            'A release needs a batch and a reason: make release BATCH=<batch> SYMBOL=<symbol> REASON="...". '
+            "make status lists them."
+        )
+    quarantined = [(store, unit) for store in stores(settings) for unit in quarantined_units(store)]
+    chosen = [(store, unit) for store, unit in quarantined if unit.batch_id == batch and symbol in ("", unit.symbol)]
+    if not chosen:
+        known = ", ".join(f"{unit.symbol} of {unit.batch_id}" for _, unit in quarantined) or "none"
+        raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")
+    for store, unit in chosen:
+        record_release(store, unit.batch_id, unit.symbol, reason.strip())
+    return [f"{unit.symbol} of {unit.batch_id}" for _, unit in chosen]

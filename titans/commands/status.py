@@ -1,0 +1,241 @@
+"""``make status``: what is published and what stands in the way, out of manifests and run records alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from include.errors import Runbook, TitansError
+from include.gates.result import CheckResult
+from include.paths import PublishedPaths, StorePaths
+from include.plain_text import visible
+from include.publishing import generations
+from include.runs.facts import LoadFacts, PublishFacts
+from include.runs.incidents import runbook_of
+from include.runs.records import RunRecord, damaged_files, run_records, symbols_by_reason, unfinished_runs
+from include.runs.releases import quarantined_units
+from include.seeds.read import load_reference
+from include.seeds.schedules import Schedule, ingest_schedules
+from include.settings import SOURCE_NAMES, Settings, load_settings
+from titans.output import console
+
+
+def status() -> None:
+    """What is published and how old, what failed, is quarantined, late or held; ends with 1 where something is red."""
+    settings, now = load_settings(), datetime.now(UTC)
+    for label, text in status_lines(settings, now):
+        console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
+    if is_red(settings, now):
+        raise typer.Exit(1)
+
+
+def is_red(settings: Settings, now: datetime) -> bool:
+    """Whether the last build of any store or the last run of any ingest DAG failed, or a live source has gone silent.
+
+    Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
+    """
+    schedules = _schedules(settings.seeds_dir)
+    return any(
+        any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
+        or _overdue(store, schedules, now)
+        for store in stores(settings)
+    )
+
+
+def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
+    return [record for _, record in sorted({record.dag_id: record for record in records}.items())]
+
+
+def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+    """Label and text of each line: the link, then the runs of every source that has a store."""
+    published, schedules = settings.published, _schedules(settings.seeds_dir)
+    lines = [_published(published, now)]
+    if (held := generations.hold(published)) is not None:
+        lines.append(
+            (
+                "Held",
+                f"on {held.generation} since {_ago(now - held.since)}; "
+                f"make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
+            )
+        )
+    earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
+    if len(earlier) > 1:
+        lines.append(("Kept", ", ".join(earlier)))
+    for store in stores(settings):
+        lines += _store_lines(store, schedules, now)
+    lines.append(("Next", _next_runs(schedules, now)))
+    return lines
+
+
+def stores(settings: Settings) -> list[StorePaths]:
+    """The stores that have run records; the one of the settings if none has."""
+    found = [settings.store_of(name) for name in SOURCE_NAMES]
+    return [store for store in found if store.runs.is_dir()] or [settings.store.present]
+
+
+def _store_lines(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
+    builds = run_records(store, "build_marts")
+    if builds:
+        lines = _build(builds[-1], now)
+    else:
+        lines = [("Build", f"{store.source} has not been built yet: make run SOURCE={store.source}")]
+    lines += _ingests(store, now)
+    lines += _overdue(store, schedules, now)
+    quarantined = quarantined_units(store)
+    for unit in quarantined[:_MAX_UNITS]:
+        lines.append(
+            (
+                "Quarantine",
+                f"{unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}{_see(Runbook.GATE_1_QUARANTINE)}",
+            )
+        )
+    if len(quarantined) > _MAX_UNITS:
+        lines.append(("Quarantine", f"and {len(quarantined) - _MAX_UNITS} older units"))
+    if damaged := damaged_files(store):
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        lines.append(
+            (
+                "Damaged",
+                f"{damaged[0]}{more} cannot be read and is passed over: move it away; the next run writes its own",
+            )
+        )
+    if unfinished := unfinished_runs(store):
+        lines.append(
+            (
+                "Unfinished",
+                f"{', '.join(unfinished[-3:])} (running now, or killed: the next run repairs what it left)"
+                f"{_see(Runbook.KILLED_RUN)}",
+            )
+        )
+    return lines
+
+
+_MAX_UNITS = 5
+_GRACE = timedelta(hours=2)
+
+
+def _published(published: PublishedPaths, now: datetime) -> tuple[str, str]:
+    linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
+    if manifest is None and linked is not None:
+        return (
+            "Published",
+            f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one",
+        )
+    if manifest is None:
+        return "Published", f"nothing at {published.link}: make run"
+    label = "simulated, " if manifest.is_simulated else ""
+    age = _ago(now - manifest.published_at)
+    return (
+        "Published",
+        f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {published.link}",
+    )
+
+
+def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
+    age = _ago(now - record.ended_at)
+    failed = record.failed_step
+    stopped = f", stopped at {failed.step}: {failed.message}{_see(runbook_of(record))}" if failed else ""
+    lines = [("Build", f"{record.source} {record.outcome} {age}{stopped}")]
+    for check in record.checks:
+        if check.status in ("failed", "error"):
+            text = f"{check.gate}, {check.name}: {check.message or check.rows_text}. {check.why} {check.examples_text}"
+            lines.append(("Red gate", text.rstrip()))
+    warned = [check for check in record.checks if check.status == "warning"]
+    if warned:
+        lines.append(("Warned", "; ".join(f"{check.name} ({check.failing_rows}{_first(check)})" for check in warned)))
+    late = next((check for check in record.checks if check.name == "symbols_not_behind" and check.examples), None)
+    if late:
+        behind = ", ".join(f"{row['symbol']} since {row['last_date']}" for row in late.examples)
+        lines.append(("Late", f"{behind}{_see(Runbook.LATE_DATA)}"))
+    load = record.facts(LoadFacts)
+    if load.rows_rejected:
+        reasons = f": {'; '.join(load.rejected)}" if load.rejected else ", all known before"
+        lines.append(("Rejected", f"{load.rows_rejected} rows by the last build{reasons}"))
+    restated = record.facts(PublishFacts).restated
+    if restated and restated.rows:
+        newest = "; ".join(restated.newest)
+        text = f"{restated.rows} values that a vendor changed later, the newest {newest}"
+        lines.append(("Restated", text))
+    return lines
+
+
+def _first(check: CheckResult) -> str:
+    return f", first {_row(check.examples[0])}" if check.examples else ""
+
+
+def _row(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _ingests(store: StorePaths, now: datetime) -> list[tuple[str, str]]:
+    """The last run of each ingest DAG, if anything of it failed."""
+    lines = []
+    for record in _last_of_each_dag(run_records(store, "ingest_")):
+        if record.outcome in ("failed", "partial"):
+            finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
+            reasons = "; ".join(symbols_by_reason(finals.items())[:3])
+            message = next((step.message for step in record.steps if step.outcome == "failed"), "")
+            text = (
+                f"{record.source} {record.dag_id} {record.outcome} {_ago(now - record.ended_at)}. {reasons or message}"
+            )
+            lines.append(
+                ("Ingest", f"{text}{_see(runbook_of(record) if record.failed_step else Runbook.EXTRACTION_FAILED)}")
+            )
+    return lines
+
+
+def _overdue(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
+    """Ingest DAGs of a live source without a run since their last slot, two hours ago or more.
+
+    A closed source cannot be late by the clock.
+    """
+    if store.source != "yahoo":
+        return []
+    last = {record.dag_id: record.ended_at for record in run_records(store, "ingest_")}
+    lines = []
+    for schedule in schedules:
+        slot = schedule.last_before(now - _GRACE)
+        if schedule.dag_id in last and last[schedule.dag_id] < slot:
+            ran = _ago(now - last[schedule.dag_id])
+            lines.append(
+                ("Overdue", f"{schedule.dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}")
+            )
+    return lines
+
+
+def _next_runs(schedules: list[Schedule], now: datetime) -> str:
+    slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in schedules)
+    if not slots:
+        return "unknown, for the seeds cannot be read"
+    return (
+        "; ".join(f"{dag_id} {_moment(slot)}" for slot, dag_id in slots)
+        + "; build_marts after each, where Airflow runs"
+    )
+
+
+def _schedules(seeds_dir: Path) -> list[Schedule]:
+    """None where the seeds cannot be read: the rest of the status is wanted all the more."""
+    try:
+        return ingest_schedules(load_reference(seeds_dir))
+    except TitansError:
+        return []
+
+
+def _see(runbook: Runbook) -> str:
+    return f" -> {runbook.path}"
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%a %-d %b %H:%M} UTC"
+
+
+def _ago(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 120:
+        return f"{minutes} minutes ago"
+    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days ago"
