@@ -19,7 +19,7 @@ def test_models_on_hand_made_rows(built_sample_store: Settings, copy_store: Copy
 
 def test_a_key_that_occurs_twice_fails_the_build(built_sample_store: Settings, copy_store: CopyStore) -> None:
     settings = copy_store(built_sample_store)
-    with duckdb.connect(str(settings.warehouse_path)) as connection:
+    with duckdb.connect(str(settings.store.warehouse)) as connection:
         connection.execute("insert into intermediate.int_fx_fixings from intermediate.int_fx_fixings limit 1")
     with pytest.raises(TitansError, match="unique_key_int_fx_fixings_: Got 1 result"):
         invoke_dbt(settings, ["test", "--select", "int_fx_fixings,test_name:unique_key"])
