@@ -17,7 +17,6 @@ from unittest.mock import patch
 from yfinance.data import YfData
 
 from include.ingest.plan import TriggerParams
-from include.publishing import generations
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import Source
@@ -178,12 +177,8 @@ class Reference:
         return target
 
 
-def prepare(world: World, folder: Path) -> Reference:
-    """Build the stores that everything is held against."""
+def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
+    """Build the stores that everything is held against, Friday's with ``build``."""
     world.base(folder / "thursday")
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
-    world.deliver(folder / "friday", [], 0)
-    settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings)
-    assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", generations.generation_path(settings, generation))
+    return Reference(folder / "thursday", world.deliver(folder / "friday", [], 0, build).warehouse_path)
