@@ -17,7 +17,6 @@ from unittest.mock import patch
 from yfinance.data import YfData
 
 from include.ingest.plan import TriggerParams
-from include.publishing import generations
 from include.seeds import rows as seed_rows
 from include.seeds.read import load_reference
 from include.settings import RequestLimits, Settings, load_settings
@@ -181,12 +180,8 @@ class Reference:
         return target
 
 
-def prepare(world: World, folder: Path) -> Reference:
-    """Build the stores that everything is held against."""
+def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
+    """Build the stores that everything is held against, Friday's with ``build``."""
     world.base(folder / "thursday")
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
-    world.deliver(folder / "friday", [], 0)
-    settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings.published)
-    assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", settings.published.file(generation))
+    return Reference(folder / "thursday", world.deliver(folder / "friday", [], 0, build).store.warehouse)

@@ -6,7 +6,6 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from include.errors import TitansError
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import Settings
+from tests.command_line import titans
 from tests.conftest import CopyStore
 from tests.pipeline import Published, build_all
 from titans.airflow_env import airflow_lock
@@ -24,18 +24,6 @@ from titans.airflow_env import airflow_lock
 def published(built_sample_store: Settings, copy_store: CopyStore) -> tuple[Settings, Published]:
     settings = copy_store(built_sample_store)
     return settings, Published(settings)
-
-
-def titans(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "titans", *arguments],
-        cwd=PROJECT_ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def write_export(folder: Path, **replaced: str) -> Path:
