@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
+# Tests of the suite that make verify plays with more examples and whole builds.
+THOROUGH_TOO := history known_at any_order builds_that_stop
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
@@ -78,8 +80,8 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(QUICK)
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
-verify: $(VENV)/dev.stamp ## what takes a server, a whole make run or kills; more drawn histories
-	@HISTORY_EXAMPLES=4 $(PY) -m pytest -rs tests/end_to_end tests/integration/test_history.py tests/integration/test_known_at.py
+verify: $(VENV)/dev.stamp ## what takes servers, whole runs or kills, and thorough versions of some tests of the suite
+	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 lint: $(VENV)/dev.stamp lint-python
 	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing

@@ -17,6 +17,7 @@ from unittest.mock import patch
 from yfinance.data import YfData
 
 from include.ingest.plan import TriggerParams
+from include.publishing import generations
 from include.seeds import rows as seed_rows
 from include.seeds.read import load_reference
 from include.settings import RequestLimits, Settings, load_settings
@@ -184,4 +185,7 @@ def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
     """Build the stores that everything is held against, Friday's with ``build``."""
     world.base(folder / "thursday")
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
-    return Reference(folder / "thursday", world.deliver(folder / "friday", [], 0, build).store.warehouse)
+    friday = world.deliver(folder / "friday", [], 0, build)
+    if build is build_all:
+        assert generations.linked_generation(friday.published), "an undisturbed Friday is published"
+    return Reference(folder / "thursday", friday.store.warehouse)
