@@ -15,7 +15,15 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
-WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+
+# A word that is no setting is refused: make run SOURSE=yahoo would run another source. TITANS_ ones are checked by the settings class.
+KNOWN_WORDS := $(WORDS) PYTHON VENV JOBS TESTS
+UNKNOWN_WORD := $(firstword $(filter-out $(KNOWN_WORDS) PY SHELL TITANS_%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))))
+ifneq ($(UNKNOWN_WORD),)
+CLOSE_WORDS := $(shell UNKNOWN_WORD='$(subst ','\'',$(UNKNOWN_WORD))' KNOWN_WORDS='$(KNOWN_WORDS)' $(PYTHON) -c 'import difflib, os; print(" or ".join(difflib.get_close_matches(os.environ["UNKNOWN_WORD"].upper(), os.environ["KNOWN_WORDS"].split())))')
+$(error $(UNKNOWN_WORD)= is no setting, so nothing was run. $(if $(CLOSE_WORDS),Did you mean $(CLOSE_WORDS)? )Settings are $(KNOWN_WORDS))
+endif
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 
 # A setting of the command line becomes the environment variable that the settings class reads.
@@ -39,6 +47,9 @@ export TITANS_DATA_DIR := $(DATA)
 endif
 ifdef ACCEPT_LOSS
 export TITANS_ACCEPT_LOSS := $(ACCEPT_LOSS)
+endif
+ifdef SWITCH
+export TITANS_SWITCH := $(SWITCH)
 endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 
@@ -70,7 +81,7 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
-run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason"
+run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
 	@$(PY) -m titans run
 
 test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
