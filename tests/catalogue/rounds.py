@@ -14,7 +14,7 @@ from include.errors import TitansError
 from include.publishing import generations
 from include.settings import Settings, load_settings
 from tests.catalogue.mishap import VALUES, Mishap, Outcome, symbols_that_lost, wrong_values
-from tests.catalogue.worlds import MOST_IN_QUARANTINE, SYMBOLS, Hit, Reference, World
+from tests.catalogue.worlds import MOST_IN_QUARANTINE, SYMBOLS, Build, Hit, Reference, World
 from tests.pipeline import build_all, build_marts
 from titans.commands.status import status_lines
 
@@ -51,10 +51,11 @@ def rounds(mishaps: Iterable[Mishap[Any]], luck: random.Random) -> list[Round]:
     return [Round(tuple(hits)) for hits in made]
 
 
-def play(world: World, reference: Reference, around: Round, folder: Path, is_short: bool = False) -> list[str]:
+def play(world: World, reference: Reference, around: Round, folder: Path, heal: Build | None = build_all) -> list[str]:
     """Deliver the round's mishaps, judge what came of them; if anything landed, deliver the right data and judge again.
 
-    A short round builds of the right data only the marts that are compared, and publishes nothing.
+    Args:
+        heal: how the right data are built. None: they are not delivered.
 
     Returns:
         A sentence for each thing that should not be.
@@ -82,13 +83,13 @@ def play(world: World, reference: Reference, around: Round, folder: Path, is_sho
         found += [f"{hit.mishap.name} was published" for hit in stops]
         found += _judge_published(settings.published.link.resolve(), reference, around)
     is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
-    if _landed(data) != landed_before and not is_harmless:
+    if heal and _landed(data) != landed_before and not is_harmless:
         try:
-            healed = world.deliver(data, [], 15, build_compared_marts if is_short else build_all)
+            healed = world.deliver(data, [], 15, heal)
         except TitansError as error:
             found.append(f"the good delivery afterwards fails: {error}")
         else:
-            good = healed.store.warehouse if is_short else settings.published.link.resolve()
+            good = settings.published.link.resolve() if heal is build_all else healed.store.warehouse
             found += [f"after the good delivery {text}" for text in symbols_that_lost(reference.friday, good, [])]
             found += [f"after the good delivery {text}" for text in wrong_values(reference.friday, good, [])]
     shutil.rmtree(data)

@@ -155,6 +155,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
         "fct_security_daily",
         "fct_index_daily",
         "fct_basket_comparison_daily",
+        "fct_basket_valuation_daily",
         "fct_event_windows",
         "fct_corporate_actions",
     )

@@ -201,7 +201,7 @@ def test_a_statement_does_not_take_all_memory(readable: Settings) -> None:
 def test_ctrl_c_ends_a_statement_with_a_sentence(readable: Settings) -> None:
     program = """
 import os, signal, threading
-from titans import query
+from titans.commands import query
 from titans.__main__ import app
 check = query._check_statements
 def interrupted_soon(*arguments):
