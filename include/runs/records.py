@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +66,9 @@ class RunRecord(BaseModel):
     as_of: str | None
     known_at: date | None = None
     """Set for a point-in-time build."""
+    files_dir: Path | None = None
+    """The folder that source ``files`` read."""
+    exported_at: datetime | None = None
     outcome: Outcome
     started_at: datetime
     ended_at: datetime
@@ -121,6 +125,21 @@ class Run:
                 self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1)
             )
 
+    @property
+    def pin_path(self) -> Path:
+        """What the run reads, as its first task found it. Gone with the parts: the record then has it."""
+        return self._parts / "source.pin"
+
+    def _pinned(self) -> dict[str, Any]:
+        """Files folder and time of the export, where the run has any."""
+        try:
+            pin = json.loads(self.pin_path.read_bytes())
+        except (OSError, ValueError):
+            record = self.record()
+            return {"files_dir": record.files_dir, "exported_at": record.exported_at} if record else {}
+        is_files = pin.get("source") == "files"
+        return {name: pin.get(name) if is_files else None for name in ("files_dir", "exported_at")}
+
     def steps(self) -> list[StepRecord]:
         """Steps recorded so far, in the order of their start.
 
@@ -172,6 +191,7 @@ class Run:
             source=self._store.source,
             as_of=as_of,
             known_at=self._store.known_at,
+            **self._pinned(),
             outcome=outcome,
             started_at=min((step.started_at for step in steps), default=now),
             ended_at=now,
@@ -180,6 +200,12 @@ class Run:
         write_whole(self._record_path, record.model_dump_json(indent=1))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
+
+
+def runbook_of(record: RunRecord) -> Runbook:
+    """The page about the failure of a run."""
+    failed = record.failed_step
+    return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
 
 
 def last_step_of(dag_id: str) -> str:
@@ -194,7 +220,7 @@ def _killed(last: str | None, now: datetime) -> StepRecord:
         started_at=now,
         ended_at=now,
         message="Its task left no record: the process was killed (out of memory, a restart, a full disk). "
-        "Nothing is half done: trigger the run again, or make run.",
+        "Nothing is half done: run again.",
         runbook=Runbook.KILLED_RUN,
     )
 

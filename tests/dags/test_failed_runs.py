@@ -17,8 +17,7 @@ from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates
 from include.ingest.summary import summarise
 from include.runs.facts import PlanFacts
-from include.runs.incidents import runbook_of
-from include.runs.records import Run, RunRecord
+from include.runs.records import Run, RunRecord, runbook_of
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
 from titans.commands.status import status_lines
