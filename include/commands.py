@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC
+from pathlib import Path
 
 from include.errors import TitansError
 from include.production import read_production
@@ -16,12 +17,13 @@ def make_run(settings: Settings, **words: str) -> str:
     Args:
         words: more settings, as make takes them.
     """
-    return _make(settings, "run", {**_source_words(settings), **words})
+    return make_command(settings.data_dir, "run", **_source_words(settings), **words)
 
 
-def make_command(settings: Settings, command: str, **words: str) -> str:
-    """Another command, which serves all sources."""
-    return _make(settings, command, words)
+def make_command(data_dir: Path, command: str, **words: str) -> str:
+    """A command with its words, and with the data folder where it is not the usual one."""
+    folder = {} if data_dir == PROJECT_ROOT / "data" else {"DATA": str(data_dir)}
+    return " ".join(["make", command, *(f"{name}={shlex.quote(text)}" for name, text in {**words, **folder}.items())])
 
 
 def _source_words(settings: Settings) -> dict[str, str]:
@@ -41,8 +43,3 @@ def _source_words(settings: Settings) -> dict[str, str]:
             is_day = moment == end_of_day(moment.date())
             words["EXPORTED_AT"] = str(moment.date()) if is_day else moment.isoformat()
     return words
-
-
-def _make(settings: Settings, command: str, words: dict[str, str]) -> str:
-    folder = {} if settings.data_dir == PROJECT_ROOT / "data" else {"DATA": str(settings.data_dir)}
-    return " ".join(["make", command, *(f"{name}={shlex.quote(text)}" for name, text in {**words, **folder}.items())])

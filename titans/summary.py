@@ -105,7 +105,7 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
     if published.production not in (None, settings.source):
         say(
             console,
-            f"Note       this data folder serves {published.production}, which {make_command(settings, 'run')} goes back to; "
+            f"Note       this data folder serves {published.production}, which {make_command(settings.data_dir, 'run')} goes back to; "
             f"{make_run(settings, SWITCH='yes')} makes {settings.source} its source",
         )
     state = "new generation" if published.is_new else "no mart row changed, so no new generation"
@@ -118,12 +118,12 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
         held = generations.linked_generation(settings.published)
         say(
             console,
-            f"Held       the link stays on {held} after a rollback; {make_command(settings, 'publish')} moves it again",
+            f"Held       the link stays on {held} after a rollback; {make_command(settings.data_dir, 'publish')} moves it again",
         )
     say(
         console,
-        f"Next       {make_command(settings, 'query')} SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
-        f"| {make_command(settings, 'status')} | {make_command(settings, 'airflow')}",
+        f"Next       {make_command(settings.data_dir, 'query')} SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
+        f"| {make_command(settings.data_dir, 'status')} | {make_command(settings.data_dir, 'airflow')}",
     )
 
 

@@ -74,7 +74,7 @@ def manifests(published: PublishedPaths) -> list[Manifest]:
     found = []
     for path in published.folder.glob("titans-*.json"):
         try:
-            manifest = Manifest.model_validate_json(path.read_text())
+            manifest = Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             continue
         # The name becomes a path, which must not leave the folder.
@@ -107,7 +107,7 @@ def last_of_source(published: PublishedPaths, source: str) -> Manifest | None:
 def hold(published: PublishedPaths) -> Hold | None:
     """The rollback in force, if any."""
     try:
-        return Hold.model_validate_json(published.hold.read_text())
+        return Hold.model_validate_json(published.hold.read_bytes())
     except (OSError, ValidationError):
         return None
 

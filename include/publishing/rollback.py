@@ -60,6 +60,8 @@ def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
 def release_hold(published: PublishedPaths) -> str:
     """Let builds move the link again, and move it to the newest generation of the held one's source.
 
+    Where that is simulated and the folder serves a real source, to the newest of the real one.
+
     Raises:
         TitansError: nothing is published.
     """
@@ -68,6 +70,9 @@ def release_hold(published: PublishedPaths) -> str:
         raise TitansError(f"Nothing is published in {published.folder}, so there is nothing to move the link to.")
     current = linked_generation(published)
     source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
+    production = read_production(published.production)
+    if production and source == "sample" and any(manifest.source == production.source for manifest in known):
+        source = production.source
     newest = [manifest.generation for manifest in known if manifest.source == source][-1]
     with link_lock(published, "make publish"):
         published.hold.unlink(missing_ok=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from include.commands import make_command
 from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.paths import PublishedPaths
 from include.production import Production, Served, SourceName, Switch, read_production
-from include.publishing.generations import linked_generation, linked_manifest
+from include.publishing.generations import linked_generation, linked_manifest, manifests
 
 
 def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: bool) -> None:
@@ -21,12 +22,13 @@ def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: b
     production = _production(published)
     if source != "sample" or is_switch or production is None or production.source == "sample":
         return
-    real = production.source
+    data_dir, real = published.folder.parent, {"SOURCE": str(production.source)}
     raise TitansError(
-        f"{published.folder} serves real data, of source {real}: the sample is simulated and would replace them, so "
-        f"nothing was run. Go on with make run SOURCE={real}; or give the sample a folder of its own, make run "
-        "SOURCE=sample DATA=DIR; or switch this one on purpose, make run SOURCE=sample SWITCH=yes, which make "
-        "rollback undoes.",
+        f"{published.folder} serves real data, of source {production.source}: the sample is simulated and would replace "
+        f"them, so nothing was run. To go on with the real data: {make_command(data_dir, 'run', **real)}. For the sample, "
+        "give it a folder of its own: make run SOURCE=sample DATA=DIR. To switch this folder on purpose: "
+        f"{make_command(data_dir, 'run', SOURCE='sample', SWITCH='yes')}, which "
+        f"{make_command(data_dir, 'rollback')} undoes.",
         Runbook.OTHER_SOURCE,
     )
 
@@ -37,6 +39,9 @@ def _production(published: PublishedPaths) -> Production | None:
     if (production := read_production(published.production)) is not None:
         return production
     linked = linked_manifest(published)
+    if linked is None and linked_generation(published) is not None:
+        # Its manifest cannot be read, which is no sign of the sample.
+        linked = next((each for each in reversed(manifests(published)) if not each.is_simulated), None)
     if linked is None or linked.is_simulated:
         return None
     return Production(source=linked.source, since=linked.published_at)

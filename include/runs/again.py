@@ -13,7 +13,7 @@ def again(settings: Settings, record: RunRecord) -> str:
     """The command, whole, for the data folder as it stands."""
     runbook = runbook_of(record) if record.failed_step else None
     if runbook is Runbook.OTHER_SOURCE:  # on that source it would be refused again
-        return make_command(settings, "run")
+        return make_command(settings.data_dir, "run")
     of_run = _on(settings, record)
     words = {"KNOWN_AT": str(record.known_at)} if record.known_at else {}
     command = make_run(of_run, **words)

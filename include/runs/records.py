@@ -147,17 +147,17 @@ class Run:
         """
         records: dict[str, StepRecord] = {}
         with contextlib.suppress(OSError, ValidationError):
-            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_text()).steps}
+            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_bytes()).steps}
         for path in self._parts.glob("*.json"):
             with contextlib.suppress(OSError, ValidationError):
-                step = StepRecord.model_validate_json(path.read_text())
+                step = StepRecord.model_validate_json(path.read_bytes())
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
         """The record that this run left, if it has ended and the file is whole."""
         try:
-            return RunRecord.model_validate_json(self._record_path.read_text())
+            return RunRecord.model_validate_json(self._record_path.read_bytes())
         except (OSError, ValidationError):
             return None
 
@@ -233,7 +233,7 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     records = []
     for path in store.runs.glob(f"{dag_id or ''}*.json"):
         try:
-            records.append(RunRecord.model_validate_json(path.read_text()))
+            records.append(RunRecord.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError):
             continue
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
@@ -270,9 +270,9 @@ def forget_killed_runs(store: StorePaths) -> None:
 def damaged_files(store: StorePaths) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
-    def is_damaged(path: Path, read: Callable[[str], Any]) -> bool:
+    def is_damaged(path: Path, read: Callable[[bytes], Any]) -> bool:
         try:
-            read(path.read_text())
+            read(path.read_bytes())
         except (OSError, ValueError):
             return True
         return False

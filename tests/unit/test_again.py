@@ -71,7 +71,7 @@ def test_nothing_is_named_that_the_folder_remembers(monkeypatch: pytest.MonkeyPa
     serve(settings, "files", Path("/exports"))
     assert make_run(settings) == f"make run DATA={tmp_path}"
     usual = settings.model_copy(update={"data_dir": PROJECT_ROOT / "data"})
-    assert make_command(usual, "publish") == "make publish"
+    assert make_command(usual.data_dir, "publish") == "make publish"
 
 
 def failed(settings: Settings, error: TitansError, step: str = "check_marts") -> RunRecord:

@@ -108,7 +108,9 @@ def test_another_real_source_does_not_become_the_folders_by_itself(data: Path, t
 @pytest.mark.parametrize("known", [True, False], ids=["remembered", "published before there was a memory"])
 def test_the_sample_beside_a_real_source_is_refused_with_two_ways_on(data: Path, known: bool) -> None:
     before = publish("yahoo", known=known)
-    with pytest.raises(TitansError, match=r"source yahoo.*SOURCE=sample DATA=DIR.*SOURCE=sample SWITCH=yes") as caught:
+    with pytest.raises(
+        TitansError, match=r"SOURCE=yahoo.*SOURCE=sample DATA=DIR.*SOURCE=sample SWITCH=yes.*rollback"
+    ) as caught:
         publish("sample", minutes=1)
     assert caught.value.runbook is Runbook.OTHER_SOURCE
     assert linked() == before
@@ -153,6 +155,22 @@ def test_a_switch_of_a_folder_older_than_the_memory_can_be_undone(data: Path) ->
     publish("sample", is_switch=True, minutes=1)
     roll_back(load_settings().published, None)
     assert (linked(), load_settings().source) == (before, "yahoo")
+
+
+def test_the_end_of_a_rollback_to_simulated_data_leads_back_to_the_real_ones(data: Path) -> None:
+    simulated = publish("sample")
+    real = publish("yahoo", minutes=1)
+    roll_back(load_settings().published, simulated)
+    assert load_settings().source == "yahoo", "a rollback to the sample is no switch"
+    assert release_hold(load_settings().published) == real
+
+
+def test_a_manifest_that_cannot_be_read_does_not_make_room_for_the_sample(data: Path) -> None:
+    publish("yahoo", known=False)
+    linked_last = publish("yahoo", known=False, minutes=1)
+    load_shared_settings().published.manifest(linked_last).write_bytes(b"\xff")
+    with pytest.raises(TitansError, match="serves real data"):
+        publish("sample", minutes=2)
 
 
 def test_a_held_link_keeps_link_and_memory_from_a_switch(data: Path) -> None:

@@ -64,7 +64,9 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
     except (EOFError, zlib.error, tarfile.TarError) as error:
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
-    lines = [f"Restored {restored} files from {path}. The next build loads them: {make_command(settings, 'run')}."]
+    lines = [
+        f"Restored {restored} files from {path}. The next build loads them: {make_command(settings.data_dir, 'run')}."
+    ]
     if different:
         lines.append(f"Seeds that differ from the backup and were left as they are: {', '.join(different)}.")
     return lines

@@ -18,6 +18,6 @@ def rollback(to: Annotated[str, typer.Argument(help="Generation; default, the on
     before, after = roll_back(settings.published, to or None)
     console.print(
         f"The link names {after} now, and {before} no more. Builds go on and the link stays, until "
-        f"{make_command(settings, 'publish')}.",
+        f"{make_command(settings.data_dir, 'publish')}.",
         soft_wrap=True,
     )

@@ -63,7 +63,7 @@ def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
             (
                 "Held",
                 f"on {held.generation} since {_ago(now - held.since)}; "
-                f"{make_command(settings, 'publish')} lets builds move the link{_see(Runbook.HELD_LINK)}",
+                f"{make_command(settings.data_dir, 'publish')} lets builds move the link{_see(Runbook.HELD_LINK)}",
             )
         )
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
@@ -153,7 +153,7 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     if manifest is None and linked is not None:
         return (
             "Published",
-            f"{linked}, whose manifest titans-{linked}.json cannot be read: {make_command(settings, 'run')} publishes a new one",
+            f"{linked}, whose manifest titans-{linked}.json cannot be read: {make_command(settings.data_dir, 'run')} publishes a new one",
         )
     if manifest is None:
         latest = max(stores(settings), key=_last_run)
