@@ -55,6 +55,6 @@ def read_production(path: Path) -> Production | None:
     except (OSError, ValidationError) as error:
         raise TitansError(
             f"{path}, which names the production source of this data folder, cannot be read "
-            f"({str(error).splitlines()[0]}). Nothing was run, and what is published stays. Move the file away and name "
-            "the source once, for example make run SOURCE=files FILES=DIR: the file is then written again."
+            f"({str(error).splitlines()[0]}). Nothing was run, and what is published stays. Move the file away and "
+            "name the source once, for example make run SOURCE=files FILES=DIR: the file is then written again."
         ) from error

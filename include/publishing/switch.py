@@ -24,9 +24,9 @@ def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: b
         return
     data_dir, real = published.folder.parent, {"SOURCE": str(production.source)}
     raise TitansError(
-        f"{published.folder} serves real data, of source {production.source}: the sample is simulated and would replace "
-        f"them, so nothing was run. To go on with the real data: {make_command(data_dir, 'run', **real)}. For the sample, "
-        "give it a folder of its own: make run SOURCE=sample DATA=DIR. To switch this folder on purpose: "
+        f"{published.folder} serves real data, of source {production.source}: the sample is simulated and would "
+        f"replace them, so nothing was run. To go on with the real data: {make_command(data_dir, 'run', **real)}. For the "
+        "sample, give it a folder of its own: make run SOURCE=sample DATA=DIR. To switch this folder on purpose: "
         f"{make_command(data_dir, 'run', SOURCE='sample', SWITCH='yes')}, which "
         f"{make_command(data_dir, 'rollback')} undoes.",
         Runbook.OTHER_SOURCE,

@@ -56,8 +56,8 @@ def pin_run(settings: Settings, run: Run) -> None:
 
 
 def _served_store(settings: Settings) -> StorePaths:
-    """The store that a run is recorded in which may not begin: of the source that the folder serves, where the next good
-    run takes its place."""
+    """The store that records a run which may not begin: of the source that the folder serves. The next good run there
+    takes its place."""
     with suppress(TitansError):
         if (production := read_production(settings.published.production)) is not None:
             return settings.store_of(production.source)

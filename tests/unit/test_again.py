@@ -21,8 +21,8 @@ from titans.commands.status import status_lines
 
 NOW = datetime(2025, 3, 8, 12, tzinfo=UTC)
 VARIABLES = {
-    "SOURCE": "TITANS_SOURCE", "FILES": "TITANS_FILES_DIR", "DATA": "TITANS_DATA_DIR", "EXPORTED_AT": "TITANS_EXPORTED_AT",
-    "ACCEPT_LOSS": "TITANS_ACCEPT_LOSS",
+    "SOURCE": "TITANS_SOURCE", "FILES": "TITANS_FILES_DIR", "DATA": "TITANS_DATA_DIR",
+    "EXPORTED_AT": "TITANS_EXPORTED_AT", "ACCEPT_LOSS": "TITANS_ACCEPT_LOSS",
 }  # fmt: skip
 """As the Makefile passes them on."""
 
@@ -83,7 +83,7 @@ def failed(settings: Settings, error: TitansError, step: str = "check_marts") ->
 
 
 def test_a_red_run_says_how_to_repeat_it_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first run on an export fails: the folder remembers nothing yet, and a bare make run would build the sample."""
+    """The first run on an export fails: the folder remembers nothing yet, so a bare make run builds the sample."""
     settings = load_settings(source="files", files_dir="/exports", exported_at="2025-03-08", data_dir=str(tmp_path))
     record = failed(settings, TitansError("a weight is negative"))
     expected = f"make run SOURCE=files FILES=/exports EXPORTED_AT=2025-03-08 DATA={tmp_path}"

@@ -31,6 +31,6 @@ def _refuse_unused_export(settings: Settings) -> None:
     for name, variable in (("FILES", "TITANS_FILES_DIR"), ("EXPORTED_AT", "TITANS_EXPORTED_AT")):
         if value := os.environ.get(variable):
             raise TitansError(
-                f"{name}={value} is for source files, and without SOURCE this data folder runs {settings.source}: nothing "
-                f"was run. Give SOURCE=files {name}={value}, or leave {name} away."
+                f"{name}={value} is for source files, and without SOURCE this data folder runs {settings.source}: "
+                f"nothing was run. Give SOURCE=files {name}={value}, or leave {name} away."
             )

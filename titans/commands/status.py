@@ -153,7 +153,8 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     if manifest is None and linked is not None:
         return (
             "Published",
-            f"{linked}, whose manifest titans-{linked}.json cannot be read: {make_command(settings.data_dir, 'run')} publishes a new one",
+            f"{linked}, whose manifest titans-{linked}.json cannot be read: "
+            f"{make_command(settings.data_dir, 'run')} publishes a new one",
         )
     if manifest is None:
         latest = max(stores(settings), key=_last_run)
