@@ -11,17 +11,17 @@ from wiring.forms import as_of_param, known_at_param
 from wiring.runs import (
     ESTIMATES_ASSET,
     FX_ASSET,
-    build_settings,
     current_run,
     finish_run,
     prices_asset,
     report_failure,
     run_as_of,
+    run_settings,
 )
 
 from include.raw.lock import WRITER_POOL
 from include.seeds.read import load_reference
-from include.settings import load_settings
+from include.settings import load_shared_settings
 
 DOC = """
 ### Build and publish the marts
@@ -46,7 +46,7 @@ failed; `make status` shows the rows, and `data/<source>/incidents/` has a page 
 | `record` alone | a task was killed | `killed-run.md` |
 """
 
-ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_settings().seeds_dir).exchanges]
+ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_shared_settings().seeds_dir).exchanges]
 
 with DAG(
     dag_id="build_marts",
@@ -64,7 +64,7 @@ with DAG(
     def load() -> dict[str, Any]:
         from include import build
 
-        settings = build_settings()
+        settings = run_settings()
         run = current_run(settings)
         with run.step("as_of"):
             run_as_of()
@@ -74,34 +74,34 @@ with DAG(
     def check_raw() -> dict[str, Any]:
         from include import build
 
-        settings = build_settings()
+        settings = run_settings()
         return build.check_raw(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def transform() -> dict[str, Any]:
         from include import build
 
-        settings = build_settings()
+        settings = run_settings()
         return build.transform(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def check_marts() -> dict[str, Any]:
         from include import build
 
-        settings = build_settings()
+        settings = run_settings()
         return build.check_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(pool=WRITER_POOL)
     def publish() -> dict[str, Any]:
         from include import build
 
-        settings = build_settings()
+        settings = run_settings()
         return build.publish_marts(settings, current_run(settings)).model_dump(mode="json")
 
     @task(trigger_rule="all_done")
     def record() -> str:
         """Write the run record, and end as the run did."""
-        settings = build_settings()
+        settings = run_settings()
         finished = finish_run(settings)
         if finished.outcome == "failed":
             raise AirflowFailException(next(step.message for step in finished.steps if step.outcome == "failed"))

@@ -13,7 +13,7 @@ from wiring.runs import prices_asset, report_failure
 
 from include.seeds.read import load_reference
 from include.seeds.rows import Exchange
-from include.settings import Settings, load_settings
+from include.settings import Settings, load_shared_settings
 
 if TYPE_CHECKING:
     from include.ingest.plan import TriggerParams
@@ -62,5 +62,5 @@ def make_dag(exchange: Exchange) -> DAG:
     return dag
 
 
-for each in load_reference(load_settings().seeds_dir).exchanges:
+for each in load_reference(load_shared_settings().seeds_dir).exchanges:
     globals()[f"ingest_prices_{each.market}"] = make_dag(each)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import duckdb
 
+from include.commands import make_run
 from include.errors import Runbook, TitansError
 from include.gates import marts_gate, raw_gate
 from include.gates.result import refuse
@@ -52,7 +53,7 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             rejected = rejected_reasons(connection, batches)
             if connection.execute("select exists(from raw.prices)").fetchone() == (False,):
                 raise TitansError(
-                    f"There is no price to build from in {store.root}: run an ingest DAG first, or make run.",
+                    f"There is no price to build from in {store.root}: run an ingest DAG first, or {make_run(settings)}.",
                     Runbook.SOURCE_EMPTY,
                 )
         step.facts = facts = LoadFacts(
@@ -151,7 +152,8 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
                 step.facts = facts = PublishFacts(path=str(path), restated=restated)
             else:
                 build = Build(connection, store, results, _earlier_results(store), settings.accept_loss)
-                publication = publish(build, settings.published, settings.keep_generations)
+                folder = settings.files_dir if settings.source == "files" else None
+                publication = publish(build, settings.published, settings.keep_generations, folder, settings.switch)
                 step.facts = facts = PublishFacts(**asdict(publication), restated=restated)
         if store.known_at:
             shutil.rmtree(store.warehouse.parent)

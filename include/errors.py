@@ -22,6 +22,7 @@ class Runbook(StrEnum):
     HELD_LINK = "held-link"
     KILLED_RUN = "killed-run"
     LATE_DATA = "late-data"
+    OTHER_SOURCE = "other-source"
     PUBLISH_FAILED = "publish-failed"
     ROWS_LOST = "rows-lost"
     SOURCE_EMPTY = "source-empty"

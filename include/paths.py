@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from include.production import SourceName
+
 
 @dataclass(frozen=True)
 class StorePaths:
@@ -17,7 +19,7 @@ class StorePaths:
     """
 
     root: Path
-    source: str
+    source: SourceName
     known_at: date | None = None
 
     @property
@@ -75,6 +77,11 @@ class PublishedPaths:
     @property
     def hold(self) -> Path:
         return self.folder / "hold.json"
+
+    @property
+    def production(self) -> Path:
+        """Which source the data folder serves."""
+        return self.folder / "production.json"
 
     @property
     def lock(self) -> Path:

@@ -6,17 +6,15 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal, get_args
 
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
 from include.paths import PublishedPaths, StorePaths
+from include.production import SOURCE_NAMES, SourceName, read_production
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-SourceName = Literal["sample", "files", "yahoo"]
-SOURCE_NAMES: tuple[SourceName, ...] = get_args(SourceName)
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TITANS_", env_ignore_empty=True, frozen=True)
 
     source: SourceName = "sample"
+    """Unset: the production source of the data folder, with its files folder; the sample where there is none."""
     files_dir: Path | None = None
     exported_at: datetime | None = None
     as_of: date | None = None
@@ -65,6 +64,8 @@ class Settings(BaseSettings):
     dbt_project_dir: Path = Path("dbt_project")
     """The dbt project with its seeds; give a copy to try other seeds."""
     accept_loss: str | None = None
+    switch: bool = False
+    """Whether the source may take the place of the data folder's production source."""
     yahoo_base_url: str | None = None
     """Where the Yahoo client connects to instead of *.yahoo.com: a proxy or, in tests, a stand-in on loopback."""
     yahoo_requests_per_minute: int = Field(default=60, ge=1)
@@ -157,6 +158,7 @@ class Settings(BaseSettings):
 _EXPECTED = {
     "source": "one of " + ", ".join(SOURCE_NAMES),
     "as_of": "a date such as 2025-03-07",
+    "switch": "yes, or unset",
     "known_at": "a date such as 2024-05-31",
     "exported_at": "a date such as 2025-03-08, or a time such as 2025-03-08T06:00:00+00:00",
     "yahoo_requests_per_minute": "a whole number from 1 on",
@@ -179,10 +181,37 @@ def end_of_day(day: date) -> datetime:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read and check the settings from the environment.
+    """Read and check the settings from the environment. Without a source, the data folder's production source counts.
 
     Args:
         overrides: values that win over the environment, by setting name.
+
+    Raises:
+        TitansError: an unknown ``TITANS_`` variable, a malformed value, a combination that cannot run, or the data
+            folder's record of its production source cannot be read.
+    """
+    settings = load_shared_settings(**overrides)
+    is_named = "source" in settings.model_fields_set
+    if is_named and (settings.source != "files" or settings.files_dir is not None):
+        return settings
+    production = read_production(settings.published.production)
+    if production is None or (is_named and production.source != settings.source):
+        return settings
+    return settings.model_copy(
+        update={"source": production.source, "files_dir": settings.files_dir or production.files_dir}
+    )
+
+
+def pin_source(settings: Settings) -> None:
+    """Name the source for the rest of this process and for those that it starts, whatever the data folder's record
+    says from now on."""
+    os.environ["TITANS_SOURCE"] = settings.source
+    if settings.files_dir is not None:
+        os.environ["TITANS_FILES_DIR"] = str(settings.files_dir)
+
+
+def load_shared_settings(**overrides: object) -> Settings:
+    """Settings for what concerns all sources of the data folder: no source is resolved, so none is to be read.
 
     Raises:
         TitansError: an unknown ``TITANS_`` variable, a malformed value, or a combination that cannot run.

@@ -20,6 +20,7 @@ from include.ingest.plan import TriggerParams, plan_estimates, plan_fx, plan_pri
 from include.ingest.summary import summarise
 from include.publishing import generations
 from include.raw.lock import writer_lock
+from include.runs.pins import pin_run
 from include.runs.records import Run, RunRecord
 from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings
@@ -33,7 +34,9 @@ _numbers = count(1)
 
 def new_run(settings: Settings, dag_id: str = "build_marts") -> Run:
     # Unique across processes too: a run that was killed and the one after it are two.
-    return Run(settings.store, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
+    run = Run(settings.store, dag_id, f"test__{next(_numbers):04d}_{uuid4().hex[:8]}")
+    pin_run(settings, run)
+    return run
 
 
 def ingest_all(settings: Settings, as_of: date = AS_OF, wish: TriggerParams | None = None) -> None:

@@ -14,12 +14,14 @@ from rich.console import Console
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
 from include.paths import StorePaths
+from include.publishing.switch import refuse_simulated
+from include.runs.again import again
 from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
-from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, symbols_by_reason
+from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, runbook_of, symbols_by_reason
 from include.runs.rounds import begin_round, end_round
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT, Settings, pin_source
 from include.sources import open_source
 from titans.airflow_env import (
     airflow_database,
@@ -51,6 +53,9 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
         TitansError: nothing landed, or the build failed. What was published stays.
     """
     result = PipelineResult()
+    if settings.known_at is None:
+        refuse_simulated(settings.published, settings.source, settings.switch)
+    pin_source(settings)
     as_of = _check_beforehand(settings, result)
     home = settings.airflow_home
     log = home / "logs" / "make-run.log"
@@ -85,7 +90,10 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     if record.outcome == "failed":
         failed = record.failed_step
         assert failed is not None, "a step that failed makes the run fail"
-        raise TitansError(f"{BUILD_DAG} stopped at {failed.step}. {failed.message}")
+        raise TitansError(
+            f"{BUILD_DAG} stopped at {failed.step}. {failed.message} What to do: {runbook_of(record).path}. "
+            f"Then: {again(settings, record)}"
+        )
     return result
 
 

@@ -9,6 +9,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from include.commands import make_command, make_run
 from include.errors import TitansError
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
@@ -101,6 +102,12 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
 def _print_published(console: Console, settings: Settings, published: PublishFacts, session: date) -> None:
     if published.changed_source_from:
         say(console, f"Source     {settings.source} now; the link named {published.changed_source_from} before")
+    if published.production not in (None, settings.source):
+        say(
+            console,
+            f"Note       this data folder serves {published.production}, which {make_command(settings.data_dir, 'run')} goes back to; "
+            f"{make_run(settings, SWITCH='yes')} makes {settings.source} its source",
+        )
     state = "new generation" if published.is_new else "no mart row changed, so no new generation"
     say(
         console,
@@ -109,11 +116,14 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
     )
     if published.is_held:
         held = generations.linked_generation(settings.published)
-        say(console, f"Held       the link stays on {held} after a rollback; make publish moves it again")
+        say(
+            console,
+            f"Held       the link stays on {held} after a rollback; {make_command(settings.data_dir, 'publish')} moves it again",
+        )
     say(
         console,
-        f"Next       make query SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
-        "| make status | make airflow",
+        f"Next       {make_command(settings.data_dir, 'query')} SQL=\"select sentence from fct_headlines where as_of = '{session}'\" "
+        f"| {make_command(settings.data_dir, 'status')} | {make_command(settings.data_dir, 'airflow')}",
     )
 
 

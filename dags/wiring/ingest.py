@@ -11,9 +11,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from include.errors import NetworkUnavailableError, is_refused, refusal
 from include.runs.facts import PlannedBatch
-from include.settings import Settings, load_settings
+from include.settings import Settings
 from wiring.forms import ingest_params
-from wiring.runs import current_run, finish_run, run_as_of, run_facts
+from wiring.runs import current_run, finish_run, run_as_of, run_facts, run_settings
 
 if TYPE_CHECKING:
     from include.ingest.plan import TriggerParams
@@ -33,7 +33,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
     def plan_batches() -> list[dict[str, Any]]:
         from include.ingest.plan import plan_run
 
-        settings, form = load_settings(), get_current_context()["params"]
+        settings, form = run_settings(), get_current_context()["params"]
         values = {name: form[name] for name in ingest_params()}
         batches = plan_run(settings, current_run(settings), plan, run_facts(), values, zone, only_on_sessions_of)
         return [batch.model_dump(mode="json") for batch in batches]
@@ -50,7 +50,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
         from include.ingest.fetch import PartialFailureError
         from include.ingest.fetch import fetch_batch as fetch
 
-        settings, context = load_settings(), get_current_context()
+        settings, context = run_settings(), get_current_context()
         request = PlannedBatch.model_validate(batch)
         context["batch_name"] = request.name
         instance = context["ti"]
@@ -73,7 +73,7 @@ def ingest_tasks(dag: DAG, asset: Asset, plan: Plan, zone: str, only_on_sessions
     def land() -> dict[str, Any]:
         from include.ingest.summary import summarise
 
-        settings, context = load_settings(), get_current_context()
+        settings, context = run_settings(), get_current_context()
         try:
             as_of = run_as_of(zone)
             facts = summarise(settings.store, current_run(settings), as_of)

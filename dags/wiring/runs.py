@@ -9,8 +9,9 @@ from airflow.sdk import Asset, Context, get_current_context
 
 from include.errors import TitansError
 from include.runs.incidents import report, report_unrecorded
+from include.runs.pins import settings_of_ended_run, settings_of_run
 from include.runs.records import Run, RunRecord, last_step_of
-from include.settings import Settings, load_settings
+from include.settings import Settings
 
 # Every parse of a DAG file starts a process: what brings pandas or pyarrow along is imported by the tasks.
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ def run_as_of(zone: str = "UTC") -> date:
     return resolve_as_of(run_facts(), zone)
 
 
-def build_settings() -> Settings:
-    """The settings of a run of build_marts.
+def run_settings() -> Settings:
+    """The settings of the current run, with the source that its first task found.
 
-    Its form alone makes it a point-in-time build: a variable of the environment would make every one.
+    Its form alone makes a run of build_marts a point-in-time build: a variable of the environment would make every one.
     """
-    return load_settings(known_at=get_current_context()["params"].get("known_at"))
+    context = get_current_context()
+    overrides = {"known_at": context["params"]["known_at"]} if "known_at" in context["params"] else {}
+    return settings_of_run(context["dag_run"].dag_id, context["dag_run"].run_id, **overrides)
 
 
 def current_run(settings: Settings) -> Run:
@@ -78,4 +81,5 @@ def finish_run(settings: Settings, zone: str = "UTC") -> RunRecord:
 
 def report_failure(context: Context) -> None:
     """Airflow calls this for a failed run. As a rule its last task has reported already; a killed one could not."""
-    report_unrecorded(load_settings(), context["dag"].dag_id, context["run_id"])
+    dag_id, run_id = context["dag"].dag_id, context["run_id"]
+    report_unrecorded(settings_of_ended_run(dag_id, run_id), dag_id, run_id)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ValidationError
 
-from include.errors import TitansError
-from include.files import sync_folder, write_whole
+from include.files import sync_folder
 from include.locks import exclusive
 from include.paths import PublishedPaths
+from include.production import SourceName
 from include.settings import PROJECT_ROOT
 
 _NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")
@@ -28,7 +28,7 @@ class Manifest(BaseModel):
     """What a generation holds and where it comes from; ``titans-<generation>.json`` beside it."""
 
     generation: str
-    source: str
+    source: SourceName
     is_simulated: bool
     published_at: datetime
     as_of: str | None
@@ -74,7 +74,7 @@ def manifests(published: PublishedPaths) -> list[Manifest]:
     found = []
     for path in published.folder.glob("titans-*.json"):
         try:
-            manifest = Manifest.model_validate_json(path.read_text())
+            manifest = Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             continue
         # The name becomes a path, which must not leave the folder.
@@ -107,7 +107,7 @@ def last_of_source(published: PublishedPaths, source: str) -> Manifest | None:
 def hold(published: PublishedPaths) -> Hold | None:
     """The rollback in force, if any."""
     try:
-        return Hold.model_validate_json(published.hold.read_text())
+        return Hold.model_validate_json(published.hold.read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -123,62 +123,6 @@ def link_lock(published: PublishedPaths, holder: str) -> Iterator[None]:
     refusal = f"The link in {published.folder} is being moved: {{who}}. Wait for it to end, then try again."
     with exclusive(published.lock, holder, refusal, _PATIENCE_SECONDS):
         yield
-
-
-def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
-    """Move the link to an earlier generation and hold it there.
-
-    Args:
-        to: generation; default, the one before the linked one of the same source.
-
-    Returns:
-        The generation before and after.
-
-    Raises:
-        TitansError: nothing is published, or there is no such or no earlier generation.
-    """
-    current = linked_generation(published)
-    if current is None:
-        raise TitansError(
-            f"Nothing is published in {published.folder}, so nothing can be rolled back. Run make run first."
-        )
-    known = manifests(published)
-    names = [manifest.generation for manifest in known]
-    if to is None:
-        source = next((manifest.source for manifest in known if manifest.generation == current), None)
-        earlier = [
-            manifest.generation for manifest in known if manifest.generation < current and manifest.source == source
-        ]
-        if not earlier:
-            raise TitansError(
-                f"There is no generation of source {source} before {current}: nothing was moved. "
-                f"Known are {', '.join(names)}."
-            )
-        to = earlier[-1]
-    if to not in names:
-        raise TitansError(f"There is no generation {to}: nothing was moved. Known are {', '.join(names)}.")
-    with link_lock(published, "make rollback"):
-        write_whole(published.hold, Hold(generation=to, since=datetime.now(UTC)).model_dump_json(indent=1))
-        move_link(published, to)
-    return current, to
-
-
-def release_hold(published: PublishedPaths) -> str:
-    """Let builds move the link again, and move it to the newest generation of the held one's source.
-
-    Raises:
-        TitansError: nothing is published.
-    """
-    known = manifests(published)
-    if not known:
-        raise TitansError(f"Nothing is published in {published.folder}. Run make run first.")
-    current = linked_generation(published)
-    source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
-    newest = [manifest.generation for manifest in known if manifest.source == source][-1]
-    with link_lock(published, "make publish"):
-        published.hold.unlink(missing_ok=True)
-        move_link(published, newest)
-    return newest
 
 
 def move_link(published: PublishedPaths, generation: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from include.paths import PublishedPaths
-from include.publishing import generations
+from include.production import read_production
+from include.publishing import generations, switch
 from include.publishing.changes import changed_tables
 from include.publishing.generations import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, write_marts_file
@@ -25,6 +26,7 @@ class Publication:
         changed: tables that differ from the generation before.
         is_held: whether a rollback holds the link.
         changed_source_from: the source that the link named before, where it is another one.
+        production: the source that the data folder serves, where one is on record.
     """
 
     generation: str
@@ -32,6 +34,7 @@ class Publication:
     changed: list[str]
     is_held: bool
     changed_source_from: str | None
+    production: str | None
 
 
 def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
@@ -47,15 +50,21 @@ def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
     return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed
 
 
-def publish(build: Build, published: PublishedPaths, keep: int) -> Publication:
+def publish(
+    build: Build, published: PublishedPaths, keep: int, files_dir: Path | None = None, is_switch: bool = False
+) -> Publication:
     """Publish the marts of an open warehouse, if any row of them changed.
 
     Args:
         keep: generations of each source that stay.
+        files_dir: the folder that source ``files`` read, which the data folder remembers with its production source.
+        is_switch: whether the source may take the place of another production source.
 
     Raises:
-        TitansError: the file could not be written or verified; the link still names the generation before.
+        TitansError: the file could not be written or verified, or it is simulated and would replace real data; the
+            link still names the generation before.
     """
+    switch.refuse_simulated(published, build.store.source, is_switch)
     published.folder.mkdir(mode=generations.FOLDER_MODE, parents=True, exist_ok=True)
     source = build.store.source
     last = generations.last_of_source(published, source)
@@ -69,12 +78,18 @@ def publish(build: Build, published: PublishedPaths, keep: int) -> Publication:
         known = [*generations.manifests(published), manifest]
         write_marts_file(build, published.file(generation), manifest, known, published.manifest(generation))
     with generations.link_lock(published, build.results.run_id):
+        # Again, inside the lock: a real source may have published meanwhile.
+        switch.refuse_simulated(published, source, is_switch)
         is_held = generations.hold(published) is not None
+        switch.remember(published, source, files_dir, generation, is_switch and not is_held)
         if not is_held and generations.linked_generation(published) != generation:
             generations.move_link(published, generation)
         generations.prune(published, keep)
     changed_source = linked.source if linked and linked.source != source and not is_held else None
-    return Publication(generation, bool(changed), changed, is_held, changed_source)
+    production = read_production(published.production)
+    return Publication(
+        generation, bool(changed), changed, is_held, changed_source, production.source if production else None
+    )
 
 
 def write_known_at(build: Build, published: PublishedPaths) -> Path:

@@ -148,6 +148,7 @@ class PublishFacts(StepFacts):
         changed: tables that differ from the generation before.
         is_held: whether a rollback holds the link.
         changed_source_from: the source that the link named before, where it is another one.
+        production: the source that the data folder serves, where one is on record.
         path: the file of a point-in-time build, which publishes nothing.
     """
 
@@ -156,6 +157,7 @@ class PublishFacts(StepFacts):
     changed: list[str] = Field(default_factory=list)
     is_held: bool = False
     changed_source_from: str | None = None
+    production: str | None = None
     path: str | None = None
     restated: Restated | None = None
 

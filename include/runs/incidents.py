@@ -12,10 +12,10 @@ from include.gates.result import CheckResult
 from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.publishing import generations
+from include.runs.again import again
 from include.runs.alerts import post_text
 from include.runs.facts import CheckRawFacts
-from include.runs.records import Run, RunRecord, last_step_of
-from include.runs.runbooks import runbook_of_step
+from include.runs.records import Run, RunRecord, last_step_of, runbook_of
 from include.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ def report(settings: Settings, record: RunRecord) -> Path | None:
     path = incident_path(settings.store, record)
     if record.outcome != "failed" or path.exists():
         return path if path.exists() else None
-    page = _page(settings.published, record)
+    page = _page(settings, record)
     _write(path, f"{page}\n")
     if settings.webhook_url is not None:
         problem = post_text(
             settings.webhook_url,
-            _short_text(record, generations.linked_generation(settings.published), path.relative_to(settings.data_dir)),
+            _short_text(settings, record, path.relative_to(settings.data_dir)),
         )
         _write(path, f"{page}\n\nWebhook: {problem or 'told'}.\n")
     return path
@@ -72,13 +72,7 @@ def incident_path(store: StorePaths, record: RunRecord) -> Path:
     return store.incidents / f"{record.ended_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{Path(record.dag_id).name}.md"
 
 
-def runbook_of(record: RunRecord) -> Runbook:
-    """The page about the failure of a run."""
-    failed = record.failed_step
-    return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
-
-
-def _page(published: PublishedPaths, record: RunRecord) -> str:
+def _page(settings: Settings, record: RunRecord) -> str:
     failed = record.failed_step
     lines = [
         f"# {record.dag_id} failed at {failed.step if failed else 'an unknown step'}",
@@ -87,6 +81,7 @@ def _page(published: PublishedPaths, record: RunRecord) -> str:
         f"as of {record.as_of or 'a date that was refused or is not known'}",
         f"- From {_moment(record.started_at)} to {_moment(record.ended_at)}",
         f"- What to do: {runbook_of(record).path}",
+        f"- Then, to run again: `{again(settings, record)}`, or trigger the DAG",
         "",
         "## What failed",
         "",
@@ -105,7 +100,7 @@ def _page(published: PublishedPaths, record: RunRecord) -> str:
     if quarantined := record.facts(CheckRawFacts).quarantined:
         lines += ["", "In quarantine:", ""]
         lines += [f"- {unit.symbol} of {unit.batch_id}: {'; '.join(unit.reasons)}" for unit in quarantined]
-    lines += ["", "## What people read meanwhile", "", *_published(published, record)]
+    lines += ["", "## What people read meanwhile", "", *_published(settings.published, record)]
     return visible("\n".join(lines))
 
 
@@ -130,13 +125,14 @@ def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
     return lines
 
 
-def _short_text(record: RunRecord, linked: str | None, incident: Path) -> str:
+def _short_text(settings: Settings, record: RunRecord, incident: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
     return visible(
         f"{where} {failed.message if failed else ''}\n"
-        f"Source {record.source}, run {record.run_id}. Published stays {linked or 'nothing'}.\n"
-        f"What to do: {runbook_of(record).path}. Incident: {incident}"
+        f"Source {record.source}, run {record.run_id}. Published stays "
+        f"{generations.linked_generation(settings.published) or 'nothing'}.\n"
+        f"What to do: {runbook_of(record).path}. Then: {again(settings, record)}. Incident: {incident}"
     )
 
 

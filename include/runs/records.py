@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +66,9 @@ class RunRecord(BaseModel):
     as_of: str | None
     known_at: date | None = None
     """Set for a point-in-time build."""
+    files_dir: Path | None = None
+    """The folder that source ``files`` read."""
+    exported_at: datetime | None = None
     outcome: Outcome
     started_at: datetime
     ended_at: datetime
@@ -121,6 +125,21 @@ class Run:
                 self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1)
             )
 
+    @property
+    def pin_path(self) -> Path:
+        """What the run reads, as its first task found it. Gone with the parts: the record then has it."""
+        return self._parts / "source.pin"
+
+    def _pinned(self) -> dict[str, Any]:
+        """Files folder and time of the export, where the run has any."""
+        try:
+            pin = json.loads(self.pin_path.read_bytes())
+        except (OSError, ValueError):
+            record = self.record()
+            return {"files_dir": record.files_dir, "exported_at": record.exported_at} if record else {}
+        is_files = pin.get("source") == "files"
+        return {name: pin.get(name) if is_files else None for name in ("files_dir", "exported_at")}
+
     def steps(self) -> list[StepRecord]:
         """Steps recorded so far, in the order of their start.
 
@@ -128,17 +147,17 @@ class Run:
         """
         records: dict[str, StepRecord] = {}
         with contextlib.suppress(OSError, ValidationError):
-            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_text()).steps}
+            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_bytes()).steps}
         for path in self._parts.glob("*.json"):
             with contextlib.suppress(OSError, ValidationError):
-                step = StepRecord.model_validate_json(path.read_text())
+                step = StepRecord.model_validate_json(path.read_bytes())
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
         """The record that this run left, if it has ended and the file is whole."""
         try:
-            return RunRecord.model_validate_json(self._record_path.read_text())
+            return RunRecord.model_validate_json(self._record_path.read_bytes())
         except (OSError, ValidationError):
             return None
 
@@ -172,6 +191,7 @@ class Run:
             source=self._store.source,
             as_of=as_of,
             known_at=self._store.known_at,
+            **self._pinned(),
             outcome=outcome,
             started_at=min((step.started_at for step in steps), default=now),
             ended_at=now,
@@ -180,6 +200,12 @@ class Run:
         write_whole(self._record_path, record.model_dump_json(indent=1))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
+
+
+def runbook_of(record: RunRecord) -> Runbook:
+    """The page about the failure of a run."""
+    failed = record.failed_step
+    return (failed.runbook or runbook_of_step(failed.step)) if failed else Runbook.KILLED_RUN
 
 
 def last_step_of(dag_id: str) -> str:
@@ -194,7 +220,7 @@ def _killed(last: str | None, now: datetime) -> StepRecord:
         started_at=now,
         ended_at=now,
         message="Its task left no record: the process was killed (out of memory, a restart, a full disk). "
-        "Nothing is half done: trigger the run again, or make run.",
+        "Nothing is half done: run again.",
         runbook=Runbook.KILLED_RUN,
     )
 
@@ -207,7 +233,7 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     records = []
     for path in store.runs.glob(f"{dag_id or ''}*.json"):
         try:
-            records.append(RunRecord.model_validate_json(path.read_text()))
+            records.append(RunRecord.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError):
             continue
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
@@ -244,9 +270,9 @@ def forget_killed_runs(store: StorePaths) -> None:
 def damaged_files(store: StorePaths) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
-    def is_damaged(path: Path, read: Callable[[str], Any]) -> bool:
+    def is_damaged(path: Path, read: Callable[[bytes], Any]) -> bool:
         try:
-            read(path.read_text())
+            read(path.read_bytes())
         except (OSError, ValueError):
             return True
         return False

@@ -28,7 +28,7 @@ def releases(store: StorePaths) -> list[Release]:
     found = []
     for path in sorted(store.releases.glob("*.json")):
         with contextlib.suppress(OSError, ValueError):
-            found.append(Release.model_validate_json(path.read_text()))
+            found.append(Release.model_validate_json(path.read_bytes()))
     return found
 
 

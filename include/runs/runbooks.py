@@ -11,6 +11,7 @@ _OF_STEP = {
     "transform": Runbook.TRANSFORM_FAILED,
     "check_marts": Runbook.GATE_2_FAILED,
     "publish": Runbook.PUBLISH_FAILED,
+    "source": Runbook.OTHER_SOURCE,
 }
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
+from include.runs.pins import settings_of_ended_run
 from include.runs.records import Run, RunRecord
 from include.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -121,7 +122,9 @@ def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
     moment = datetime.fromisoformat(request.logical_date) if request.logical_date else None
     with patch.object(SerializedDAG, "create_dagrun", create_of_type):
         run = bag.get_dag(request.dag_id).test(logical_date=moment, run_conf=request.conf)
-    record = settings.store.runs / f"{Run(settings.store, request.dag_id, run.run_id).name}.json"
+    # Not of ``settings``: a run that may not begin is recorded with the source that the data folder serves.
+    store = settings_of_ended_run(request.dag_id, run.run_id).store
+    record = store.runs / f"{Run(store, request.dag_id, run.run_id).name}.json"
     folder = settings.airflow_home / "logs" / f"dag_id={request.dag_id}" / f"run_id={run.run_id}"
     return {
         "state": str(run.state.value),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from include.errors import Runbook
+from include.files import write_whole
 from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates
 from include.ingest.summary import summarise
+from include.production import Production
 from include.runs.facts import PlanFacts
-from include.runs.incidents import runbook_of
-from include.runs.records import Run, RunRecord
+from include.runs.records import Run, RunRecord, runbook_of
 from include.settings import load_settings
 from tests.dags.dag_runs import Request, execute
 from titans.commands.status import status_lines
@@ -108,6 +109,20 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     assert "sample ingest_estimates partial" in line
     assert "every attempt of its task was killed" in line
     assert "BABA" in line or "9988.HK" in line
+
+
+def test_a_run_of_the_sample_on_a_real_folder_is_red_before_it_ingests(tmp_path: Path) -> None:
+    """As on a server whose TITANS_SOURCE says sample, on a folder that serves Yahoo's prices."""
+    settings = load_settings(source="sample", data_dir=str(tmp_path / "data"))
+    production = Production(source="yahoo", since=datetime(2025, 3, 8, tzinfo=UTC))
+    write_whole(settings.published.production, production.model_dump_json())
+    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
+    assert (result.state, result.record.outcome, result.record.source) == ("failed", "failed", "yahoo")
+    assert runbook_of(result.record) is Runbook.OTHER_SOURCE
+    assert not settings.store.root.exists(), "nothing of the sample was written"
+    (page,) = settings.store_of("yahoo").incidents.iterdir()
+    assert "SWITCH=yes" in page.read_text()
+    assert f"`make run DATA={settings.data_dir}`" in page.read_text()
 
 
 def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:

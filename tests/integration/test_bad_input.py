@@ -309,7 +309,11 @@ def test_commands_are_refused(published: tuple[Settings, Published], arguments: 
 
 
 def test_query_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
-    assert_refused(titans("query", "select 1", TITANS_DATA_DIR=str(tmp_path)), "Nothing is published", "make run")
+    assert_refused(
+        titans("query", "select 1", TITANS_DATA_DIR=str(tmp_path)),
+        "Nothing is published",
+        "make status names the command",
+    )
 
 
 def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published: tuple[Settings, Published]) -> None:
@@ -319,7 +323,7 @@ def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published
     result = titans(
         "run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9"
     )
-    assert_refused(result, "Yahoo", "SOURCE=sample")
+    assert_refused(result, "Yahoo", "Check the connection and run again")
     before.assert_untouched()
 
 

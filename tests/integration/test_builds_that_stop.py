@@ -14,8 +14,7 @@ from include.errors import Runbook, TitansError
 from include.publishing import generations
 from include.raw.lock import writer_lock
 from include.runs.facts import LoadFacts, PublishFacts
-from include.runs.incidents import runbook_of
-from include.runs.records import run_records
+from include.runs.records import run_records, runbook_of
 from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
 from tests.conftest import CopyStore

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from include.publishing import generations
+from include.publishing.rollback import release_hold, roll_back
 from include.runs.facts import PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
@@ -69,7 +70,7 @@ def story(built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
         },
     )
     first = build_all(settings)
-    rolled_back = generations.roll_back(settings.published, None)
+    rolled_back = roll_back(settings.published, None)
     edit(
         "Seven titans",
         {
@@ -82,7 +83,7 @@ def story(built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
     )
     second = build_all(settings)
     held = generations.linked_generation(settings.published)
-    return Story(settings, before, first, rolled_back, second, held, generations.release_hold(settings.published))
+    return Story(settings, before, first, rolled_back, second, held, release_hold(settings.published))
 
 
 def name_of_titans(story: Story, record: RunRecord) -> str:

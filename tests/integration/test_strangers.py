@@ -25,6 +25,7 @@ from include.files import write_whole
 from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_fx, plan_prices
 from include.publishing import generations
+from include.publishing.rollback import roll_back
 from include.runs.records import Run
 from include.runs.releases import record_release
 from include.seeds.rows import Security
@@ -336,7 +337,7 @@ def test_no_run_id_batch_or_symbol_names_a_file_outside_the_store(tmp_path: Path
 def test_rollback_goes_to_no_name_but_a_generation(built_sample_store: Settings, generation: str) -> None:
     before = generations.linked_generation(built_sample_store.published)
     with pytest.raises(TitansError, match="no generation"):
-        generations.roll_back(built_sample_store.published, generation)
+        roll_back(built_sample_store.published, generation)
     assert generations.linked_generation(built_sample_store.published) == before
     assert generations.hold(built_sample_store.published) is None
 

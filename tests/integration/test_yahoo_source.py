@@ -712,7 +712,8 @@ def test_without_a_network_it_fails_within_seconds_and_names_the_way_out(open_so
 
     assert time.monotonic() - started < 5
     assert "there seems to be no network" in str(caught.value)
-    assert "`make run SOURCE=sample`, which needs none" in str(caught.value)
+    assert "Check the connection and run again" in str(caught.value)
+    assert "sample" not in str(caught.value), "simulated data are no remedy for missing real ones"
 
 
 def test_nothing_is_kept_in_the_home_folder(yahoo: YahooStandIn, tmp_path: Path) -> None:

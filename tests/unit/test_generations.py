@@ -11,6 +11,7 @@ from include.errors import TitansError
 from include.files import write_whole
 from include.publishing import generations
 from include.publishing.generations import Manifest
+from include.publishing.rollback import release_hold, roll_back
 from include.settings import Settings, load_settings
 
 NOW = datetime(2025, 3, 8, 12, tzinfo=UTC)
@@ -44,12 +45,12 @@ def test_rollback_goes_one_back_within_the_source_and_holds(settings: Settings) 
     first = add(settings, timedelta(hours=3))
     add(settings, timedelta(hours=2), source="files")
     last = add(settings, timedelta(hours=1))
-    assert generations.roll_back(settings.published, None) == (last, first)
+    assert roll_back(settings.published, None) == (last, first)
     assert generations.linked_generation(settings.published) == first
     held = generations.hold(settings.published)
     assert held is not None
     assert held.generation == first
-    assert generations.release_hold(settings.published) == last
+    assert release_hold(settings.published) == last
     assert generations.hold(settings.published) is None
     assert generations.linked_generation(settings.published) == last
 
@@ -57,18 +58,18 @@ def test_rollback_goes_one_back_within_the_source_and_holds(settings: Settings) 
 def test_rollback_to_a_named_generation_of_another_source(settings: Settings) -> None:
     other = add(settings, timedelta(hours=2), source="files")
     add(settings, timedelta(hours=1))
-    generations.roll_back(settings.published, other)
+    roll_back(settings.published, other)
     assert generations.linked_generation(settings.published) == other
 
 
 def test_rollback_refuses_what_is_not_there(settings: Settings) -> None:
     with pytest.raises(TitansError, match="Nothing is published"):
-        generations.roll_back(settings.published, None)
+        roll_back(settings.published, None)
     only = add(settings, timedelta(hours=1))
     with pytest.raises(TitansError, match="no generation of source sample before"):
-        generations.roll_back(settings.published, None)
+        roll_back(settings.published, None)
     with pytest.raises(TitansError, match=r"no generation \.\./\.\./x"):
-        generations.roll_back(settings.published, "../../x")
+        roll_back(settings.published, "../../x")
     assert generations.linked_generation(settings.published) == only
 
 

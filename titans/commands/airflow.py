@@ -17,9 +17,10 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import typer
 
 from include.errors import TitansError
+from include.publishing.switch import refuse_simulated
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
-from include.settings import Settings, load_settings
+from include.settings import Settings, load_settings, pin_source
 from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
 from titans.output import console, quiet_libraries
 
@@ -50,6 +51,8 @@ class _Stopped(Exception):  # noqa: N818  # a wish, not an error
 def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
     """Serve the Airflow UI and run the schedules, until Ctrl-C."""
     settings, number = load_settings(), _port(port)
+    refuse_simulated(settings.published, settings.source, settings.switch)
+    pin_source(settings)
     load_calendars(load_reference(settings.seeds_dir))
     _check_port(number)
     with airflow_lock(settings.airflow_home, "make airflow"):

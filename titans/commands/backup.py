@@ -8,7 +8,8 @@ from pathlib import Path
 
 from include.errors import TitansError
 from include.files import replacing
-from include.settings import SOURCE_NAMES, Settings, load_settings
+from include.production import SOURCE_NAMES
+from include.settings import Settings, load_shared_settings
 from include.sources.base import Dataset
 from titans.output import console
 
@@ -17,7 +18,7 @@ KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
 
 def backup() -> None:
     """Copy estimate snapshots and seeds into one file."""
-    console.print(f"Backed up to {back_up(load_settings())}.", soft_wrap=True)
+    console.print(f"Backed up to {back_up(load_shared_settings())}.", soft_wrap=True)
 
 
 def back_up(settings: Settings) -> Path:

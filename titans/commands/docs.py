@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from include.commands import make_run
 from include.errors import TitansError
 from include.raw.lock import writer_lock
 from include.settings import PROJECT_ROOT, Settings, load_settings
@@ -24,9 +25,7 @@ def write_docs(settings: Settings) -> Path:
         TitansError: there is no warehouse yet, or a build is writing it.
     """
     if not settings.store.warehouse.exists():
-        raise TitansError(
-            f"There is no warehouse of source {settings.source} yet: make run SOURCE={settings.source} first."
-        )
+        raise TitansError(f"There is no warehouse of source {settings.source} yet: {make_run(settings)} first.")
     with writer_lock(settings.store.warehouse, "make docs"):
         invoke_dbt(settings, ["docs", "generate", "--static"])
     target = settings.store.root / "dbt" / "target"

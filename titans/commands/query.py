@@ -17,7 +17,7 @@ from include.errors import TitansError
 from include.paths import PublishedPaths
 from include.plain_text import visible
 from include.publishing.generations import linked_generation
-from include.settings import load_settings
+from include.settings import load_shared_settings
 from titans.output import console
 
 MAX_ROWS = 1000
@@ -46,7 +46,7 @@ _FEW_COLUMNS = 4
 
 def query(sql: Annotated[str, typer.Argument(help="One SQL statement; without it, a prompt.")] = "") -> None:
     """Ask the published file, read-only."""
-    published = load_settings().published
+    published = load_shared_settings().published
     if sql:
         show(console, published, sql)
     else:
@@ -61,7 +61,7 @@ def open_published(published: PublishedPaths) -> Iterator[duckdb.DuckDBPyConnect
         TitansError: nothing is published.
     """
     if linked_generation(published) is None:
-        raise TitansError(f"Nothing is published at {published.link}: run make run first.")
+        raise TitansError(f"Nothing is published at {published.link}: make status names the command that publishes.")
     with duckdb.connect(str(published.link.resolve()), read_only=True) as connection:
         connection.execute("set schema = 'marts'")
         for setting in _SHUT_OFF:

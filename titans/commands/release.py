@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from include.errors import TitansError
+from include.paths import StorePaths
+from include.runs.again import next_run
 from include.runs.releases import quarantined_units, record_release
-from include.settings import Settings, load_settings
+from include.settings import Settings, load_shared_settings
 from titans.commands.status import stores
 from titans.output import console
 
@@ -19,11 +21,12 @@ def release(
     reason: Annotated[str, typer.Option(help="Why it may be let in.")] = "",
 ) -> None:
     """Let a quarantined unit in, on the record."""
-    for unit in release_units(load_settings(), batch, symbol, reason):
-        console.print(f"Released {unit}. The next build uses it: make run.")
+    settings = load_shared_settings()
+    for store, unit in release_units(settings, batch, symbol, reason):
+        console.print(f"Released {unit}. The next build uses it: {next_run(settings, store)}.", soft_wrap=True)
 
 
-def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> list[str]:
+def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> list[tuple[StorePaths, str]]:
     """Release one unit, or every quarantined unit of a batch, of whatever source.
 
     Raises:
@@ -41,4 +44,4 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
         raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")
     for store, unit in chosen:
         record_release(store, unit.batch_id, unit.symbol, reason.strip())
-    return [f"{unit.symbol} of {unit.batch_id}" for _, unit in chosen]
+    return [(store, f"{unit.symbol} of {unit.batch_id}") for store, unit in chosen]

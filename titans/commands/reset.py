@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from include.errors import TitansError
-from include.settings import SOURCE_NAMES, Settings, load_settings
+from include.production import SOURCE_NAMES
+from include.settings import Settings, load_shared_settings
 from titans.airflow_env import airflow_lock, lock_of
 from titans.commands.backup import back_up
 from titans.output import console
@@ -29,7 +30,7 @@ _MARKS = (
 
 def reset(confirm: Annotated[str, typer.Option(help="yes removes the data folder.")] = "") -> None:
     """List the data folder, back the snapshots up beside it, and remove it."""
-    for line in remove_data(load_settings(), confirm):
+    for line in remove_data(load_shared_settings(), confirm):
         console.print(line, soft_wrap=True)
 
 

@@ -10,17 +10,19 @@ from typing import Annotated
 
 import typer
 
+from include.commands import make_command
 from include.errors import TitansError, is_refused, refusal
 from include.files import replacing
 from include.landing.batches import read_manifest
-from include.settings import PROJECT_ROOT, SOURCE_NAMES, Settings, load_settings
+from include.production import SOURCE_NAMES
+from include.settings import PROJECT_ROOT, Settings, load_shared_settings
 from titans.commands.backup import KEPT
 from titans.output import console
 
 
 def restore(from_: Annotated[str, typer.Argument(metavar="FROM", help="A file that backup made.")] = "") -> None:
     """Bring estimate snapshots back from a backup, and list the seeds in it that differ."""
-    for line in bring_back(load_settings(), from_):
+    for line in bring_back(load_shared_settings(), from_):
         console.print(line, soft_wrap=True)
 
 
@@ -62,7 +64,9 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
     except (EOFError, zlib.error, tarfile.TarError) as error:
         raise TitansError(f"Backup {path} cannot be read ({error}): give a file that make backup wrote.") from error
-    lines = [f"Restored {restored} files from {path}. The next build loads them: make run."]
+    lines = [
+        f"Restored {restored} files from {path}. The next build loads them: {make_command(settings.data_dir, 'run')}."
+    ]
     if different:
         lines.append(f"Seeds that differ from the backup and were left as they are: {', '.join(different)}.")
     return lines

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from include.settings import load_settings
+import os
+
+from include.errors import TitansError
+from include.settings import Settings, load_settings
 from titans.output import console
 from titans.pipeline import run_pipeline
 from titans.summary import print_summary
@@ -11,6 +14,23 @@ from titans.summary import print_summary
 def run() -> None:
     """Ingest, build, check and publish."""
     settings = load_settings()
+    _refuse_unused_export(settings)
     result = run_pipeline(settings)
     assert result.build is not None, "a failed build raises"
     print_summary(console, settings, result.build, result.notes)
+
+
+def _refuse_unused_export(settings: Settings) -> None:
+    """An export that is named and not read: its owner would take another source's figures for its own.
+
+    Raises:
+        TitansError: FILES or EXPORTED_AT are given, and the source is another one that nobody named.
+    """
+    if settings.source == "files" or os.environ.get("TITANS_SOURCE"):
+        return
+    for name, variable in (("FILES", "TITANS_FILES_DIR"), ("EXPORTED_AT", "TITANS_EXPORTED_AT")):
+        if value := os.environ.get(variable):
+            raise TitansError(
+                f"{name}={value} is for source files, and without SOURCE this data folder runs {settings.source}: "
+                f"nothing was run. Give SOURCE=files {name}={value}, or leave {name} away."
+            )

@@ -8,24 +8,26 @@ from typing import Any
 
 import typer
 
+from include.commands import make_command
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
 from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
+from include.production import SOURCE_NAMES, read_production
 from include.publishing import generations
+from include.runs.again import again, next_run
 from include.runs.facts import LoadFacts, PublishFacts
-from include.runs.incidents import runbook_of
-from include.runs.records import RunRecord, damaged_files, run_records, symbols_by_reason, unfinished_runs
+from include.runs.records import RunRecord, damaged_files, run_records, runbook_of, symbols_by_reason, unfinished_runs
 from include.runs.releases import quarantined_units
 from include.seeds.read import load_reference
 from include.seeds.schedules import Schedule, ingest_schedules
-from include.settings import SOURCE_NAMES, Settings, load_settings
+from include.settings import Settings, load_shared_settings
 from titans.output import console
 
 
 def status() -> None:
     """What is published and how old, what failed, is quarantined, late or held; ends with 1 where something is red."""
-    settings, now = load_settings(), datetime.now(UTC)
+    settings, now = load_shared_settings(), datetime.now(UTC)
     for label, text in status_lines(settings, now):
         console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
     if is_red(settings, now):
@@ -33,11 +35,14 @@ def status() -> None:
 
 
 def is_red(settings: Settings, now: datetime) -> bool:
-    """Whether the last build of any store or the last run of any ingest DAG failed, or a live source has gone silent.
+    """Whether the last build of any store or the last run of any ingest DAG failed, a live source has gone silent, or
+    the folder's record of its production source cannot be read.
 
     Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
     """
     schedules = _schedules(settings.seeds_dir)
+    if any(label == "Damaged" for label, _ in _source(settings.published)):
+        return True
     return any(
         any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
         or _overdue(store, schedules, now)
@@ -52,20 +57,20 @@ def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
 def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
     """Label and text of each line: the link, then the runs of every source that has a store."""
     published, schedules = settings.published, _schedules(settings.seeds_dir)
-    lines = [_published(published, now)]
+    lines = [_published(settings, now), *_source(published)]
     if (held := generations.hold(published)) is not None:
         lines.append(
             (
                 "Held",
                 f"on {held.generation} since {_ago(now - held.since)}; "
-                f"make publish lets builds move the link{_see(Runbook.HELD_LINK)}",
+                f"{make_command(settings.data_dir, 'publish')} lets builds move the link{_see(Runbook.HELD_LINK)}",
             )
         )
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
     for store in stores(settings):
-        lines += _store_lines(store, schedules, now)
+        lines += _store_lines(settings, store, schedules, now)
     lines.append(("Next", _next_runs(schedules, now)))
     return lines
 
@@ -76,12 +81,14 @@ def stores(settings: Settings) -> list[StorePaths]:
     return [store for store in found if store.runs.is_dir()] or [settings.store.present]
 
 
-def _store_lines(store: StorePaths, schedules: list[Schedule], now: datetime) -> list[tuple[str, str]]:
+def _store_lines(
+    settings: Settings, store: StorePaths, schedules: list[Schedule], now: datetime
+) -> list[tuple[str, str]]:
     builds = run_records(store, "build_marts")
     if builds:
         lines = _build(builds[-1], now)
     else:
-        lines = [("Build", f"{store.source} has not been built yet: make run SOURCE={store.source}")]
+        lines = [("Build", f"{store.source} has not been built yet: {next_run(settings, store)}")]
     lines += _ingests(store, now)
     lines += _overdue(store, schedules, now)
     quarantined = quarantined_units(store)
@@ -110,22 +117,48 @@ def _store_lines(store: StorePaths, schedules: list[Schedule], now: datetime) ->
                 f"{_see(Runbook.KILLED_RUN)}",
             )
         )
+    red = [record for record in _last_of_each_dag(run_records(store)) if record.outcome in ("failed", "partial")]
+    if red or {label for label, _ in lines} & _TO_MEND:
+        # What stopped the build counts more than a symbol that could not be fetched.
+        red.sort(key=lambda record: (record.outcome != "failed", record.dag_id != "build_marts"))
+        command = again(settings, red[0]) if red else next_run(settings, store)
+        lines.append(("Again", f"once that is mended, {command}; or trigger the DAG in Airflow"))
     return lines
 
 
+def _last_run(store: StorePaths) -> datetime:
+    return max((record.ended_at for record in run_records(store)), default=datetime.min.replace(tzinfo=UTC))
+
+
+_TO_MEND = {"Late", "Overdue", "Quarantine", "Unfinished"}
 _MAX_UNITS = 5
 _GRACE = timedelta(hours=2)
 
 
-def _published(published: PublishedPaths, now: datetime) -> tuple[str, str]:
+def _source(published: PublishedPaths) -> list[tuple[str, str]]:
+    """What the data folder serves, where it is on record."""
+    try:
+        production = read_production(published.production)
+    except TitansError as error:
+        return [("Damaged", f"{error}{_see(Runbook.OTHER_SOURCE)}")]
+    if production is None:
+        return []
+    folder = f" from {production.files_dir}" if production.files_dir else ""
+    return [("Source", f"{production.source}{folder}: commands without SOURCE use it")]
+
+
+def _published(settings: Settings, now: datetime) -> tuple[str, str]:
+    published = settings.published
     linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
     if manifest is None and linked is not None:
         return (
             "Published",
-            f"{linked}, whose manifest titans-{linked}.json cannot be read: make run publishes a new one",
+            f"{linked}, whose manifest titans-{linked}.json cannot be read: "
+            f"{make_command(settings.data_dir, 'run')} publishes a new one",
         )
     if manifest is None:
-        return "Published", f"nothing at {published.link}: make run"
+        latest = max(stores(settings), key=_last_run)
+        return "Published", f"nothing at {published.link}: {next_run(settings, latest)}"
     label = "simulated, " if manifest.is_simulated else ""
     age = _ago(now - manifest.published_at)
     return (

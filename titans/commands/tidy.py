@@ -9,8 +9,9 @@ from pathlib import Path
 
 from include.errors import TitansError
 from include.paths import StorePaths
+from include.production import SOURCE_NAMES
 from include.raw.retention import retire_history
-from include.settings import SOURCE_NAMES, Settings, load_settings
+from include.settings import Settings, load_shared_settings
 from titans.output import console
 
 KEPT_RUNS = 20
@@ -19,7 +20,7 @@ KEPT_RUNS = 20
 
 def tidy() -> None:
     """Remove records and logs older than TITANS_KEEP_RECORDS_DAYS, and history older than TITANS_KEEP_HISTORY_DAYS."""
-    settings = load_settings()
+    settings = load_shared_settings()
     for line in [*remove_old_records(settings), *remove_old_history(settings)]:
         console.print(line, soft_wrap=True)
 

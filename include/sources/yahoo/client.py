@@ -113,7 +113,7 @@ class YahooClient:
             where = f" at {self._base_url} (TITANS_YAHOO_BASE_URL)" if self._base_url else ""
             raise NetworkUnavailableError(
                 f"Yahoo Finance cannot be reached{where}: there seems to be no network ({_first_sentence(error)}). "
-                "Check the connection and run again, or use `make run SOURCE=sample`, which needs none."
+                "Check the connection and run again: what has landed is not fetched again, and what is published stays."
             ) from error
         self._is_reached = True
 

@@ -1,0 +1,34 @@
+"""The command that repeats a run once its cause is mended, on the source that the run was on."""
+
+from __future__ import annotations
+
+from include.commands import make_command, make_run
+from include.errors import Runbook
+from include.paths import StorePaths
+from include.runs.records import RunRecord, run_records, runbook_of
+from include.settings import Settings
+
+
+def again(settings: Settings, record: RunRecord) -> str:
+    """The command, whole, for the data folder as it stands."""
+    runbook = runbook_of(record) if record.failed_step else None
+    if runbook is Runbook.OTHER_SOURCE:  # on that source it would be refused again
+        return make_command(settings.data_dir, "run")
+    of_run = _on(settings, record)
+    words = {"KNOWN_AT": str(record.known_at)} if record.known_at else {}
+    command = make_run(of_run, **words)
+    if runbook is Runbook.ROWS_LOST:
+        return f"{command}; only if the rows are meant to go, {make_run(of_run, ACCEPT_LOSS='reason')}"
+    return command
+
+
+def next_run(settings: Settings, store: StorePaths) -> str:
+    """The command that runs the source of a store, as its last run did."""
+    records = run_records(store)
+    return make_run(_on(settings, records[-1]) if records else settings.model_copy(update={"source": store.source}))
+
+
+def _on(settings: Settings, record: RunRecord) -> Settings:
+    return settings.model_copy(
+        update={"source": record.source, "files_dir": record.files_dir, "exported_at": record.exported_at}
+    )

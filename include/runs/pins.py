@@ -1,0 +1,92 @@
+"""The source of a run: its first task pins it, and every later one uses it, whatever the environment says by then."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from include.errors import TitansError
+from include.files import write_whole
+from include.paths import StorePaths
+from include.production import SOURCE_NAMES, SourceName, read_production
+from include.publishing.switch import refuse_simulated
+from include.runs.records import Run
+from include.settings import Settings, load_settings, load_shared_settings
+
+
+class Pin(BaseModel):
+    """What a run reads."""
+
+    source: SourceName
+    files_dir: Path | None
+    exported_at: datetime | None
+
+
+def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
+    """The settings of a run, for each of its tasks. The first to ask resolves the source and pins it.
+
+    Args:
+        overrides: values that win over the environment, by setting name.
+
+    Raises:
+        TitansError: a setting is not usable, or the run would replace real data by simulated ones. The run's record
+            says so too.
+    """
+    shared = load_shared_settings(**overrides)
+    if (pin := _pin(shared, dag_id, run_id)) is not None:
+        return shared.model_copy(update=pin.model_dump())
+    try:
+        settings = load_settings(**overrides)
+        if settings.known_at is None:  # a point-in-time build publishes nothing
+            refuse_simulated(settings.published, settings.source, settings.switch)
+    except TitansError:
+        with Run(_served_store(shared), dag_id, run_id).step("source"):
+            raise
+    pin_run(settings, Run(settings.store, dag_id, run_id))
+    return settings
+
+
+def pin_run(settings: Settings, run: Run) -> None:
+    """Note what a run reads, for its later tasks and for its record."""
+    pin = Pin.model_validate(settings.model_dump(include=set(Pin.model_fields)))
+    write_whole(run.pin_path, pin.model_dump_json(indent=1))
+
+
+def _served_store(settings: Settings) -> StorePaths:
+    """The store that records a run which may not begin: of the source that the folder serves. The next good run there
+    takes its place."""
+    with suppress(TitansError):
+        if (production := read_production(settings.published.production)) is not None:
+            return settings.store_of(production.source)
+    real_first: list[SourceName] = ["files", "yahoo", "sample"]
+    stores = [settings.store_of(source) for source in real_first]
+    return next((store for store in stores if store.runs.is_dir()), settings.store)
+
+
+def settings_of_ended_run(dag_id: str, run_id: str) -> Settings:
+    """The settings of a run that has ended, for the store that its steps are recorded in."""
+    shared = load_shared_settings()
+    if (pin := _pin(shared, dag_id, run_id)) is not None:
+        return shared.model_copy(update=pin.model_dump())
+    begun = [name for name in SOURCE_NAMES if Run(shared.store_of(name), dag_id, run_id).is_under_way]
+    return shared.model_copy(update={"source": begun[0]}) if begun else shared
+
+
+def _pin(settings: Settings, dag_id: str, run_id: str) -> Pin | None:
+    for source in SOURCE_NAMES:
+        run = Run(settings.store_of(source), dag_id, run_id)
+        try:
+            return Pin.model_validate_json(run.pin_path.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValidationError) as error:
+            raise TitansError(
+                f"{run.pin_path}, which names the source of this run, cannot be read: move it away and start a new run."
+            ) from error
+        if (record := run.record()) is not None:
+            exported_at = record.exported_at or settings.exported_at
+            return Pin(source=source, files_dir=record.files_dir or settings.files_dir, exported_at=exported_at)
+    return None

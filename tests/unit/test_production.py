@@ -1,0 +1,288 @@
+"""A data folder remembers which source it serves, and real data are never swapped for simulated ones by accident."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from include.errors import Runbook, TitansError
+from include.files import write_whole
+from include.production import Production, SourceName, read_production
+from include.publishing import generations, switch
+from include.publishing.generations import Hold, Manifest
+from include.publishing.rollback import release_hold, roll_back
+from include.runs.pins import settings_of_ended_run, settings_of_run
+from include.runs.records import Run
+from include.settings import load_settings, load_shared_settings, pin_source
+from titans.__main__ import app
+from titans.commands.status import is_red, status_lines
+
+NOW = datetime(2025, 3, 8, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TITANS_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def publish(
+    source: SourceName, files_dir: Path | None = None, *, is_switch: bool = False, minutes: int = 0, known: bool = True
+) -> str:
+    """What the publish step does with the link and the memory; ``known=False`` as it did before there was a memory."""
+    published = load_shared_settings().published
+    moment = NOW + timedelta(minutes=minutes)
+    manifest = Manifest(
+        generation=f"{moment:%Y%m%dT%H%M%S.%fZ}-nogit", source=source, is_simulated=source == "sample",
+        published_at=moment, as_of="2025-03-07", run_id="run", row_counts={}, checks_passed=1, checks_warned=0,
+    )  # fmt: skip
+    published.folder.mkdir(parents=True, exist_ok=True)
+    published.file(manifest.generation).write_text(manifest.generation)
+    write_whole(published.manifest(manifest.generation), manifest.model_dump_json())
+    is_held = generations.hold(published) is not None
+    if known:
+        switch.refuse_simulated(published, source, is_switch)
+        switch.remember(published, source, files_dir, manifest.generation, is_switch and not is_held)
+    if not is_held:
+        generations.move_link(published, manifest.generation)
+    return manifest.generation
+
+
+def served() -> tuple[str, Path | None]:
+    settings = load_settings()
+    return settings.source, settings.files_dir
+
+
+def linked() -> str | None:
+    return generations.linked_generation(load_shared_settings().published)
+
+
+def test_a_new_folder_serves_the_sample(data: Path) -> None:
+    assert served() == ("sample", None)
+    publish("sample")
+    assert served() == ("sample", None)
+    assert not load_shared_settings().published.production.exists()
+
+
+def test_the_first_real_source_is_remembered_with_its_folder(data: Path, tmp_path: Path) -> None:
+    publish("sample")
+    publish("files", tmp_path / "exports", minutes=1)
+    assert served() == ("files", tmp_path / "exports")
+
+
+def test_the_folder_of_the_last_export_is_remembered(data: Path, tmp_path: Path) -> None:
+    publish("files", tmp_path / "march")
+    publish("files", tmp_path / "april", minutes=1)
+    assert served() == ("files", tmp_path / "april")
+
+
+def test_an_explicit_source_wins(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish("files", tmp_path / "exports")
+    monkeypatch.setenv("TITANS_SOURCE", "yahoo")
+    assert served() == ("yahoo", None)
+    monkeypatch.setenv("TITANS_SOURCE", "files")
+    assert served() == ("files", tmp_path / "exports")
+    monkeypatch.setenv("TITANS_FILES_DIR", str(tmp_path / "other"))
+    assert served() == ("files", tmp_path / "other")
+    monkeypatch.delenv("TITANS_SOURCE")
+    assert served() == ("files", tmp_path / "other")
+
+
+def test_an_empty_source_counts_as_none(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docker-compose.yml passes it."""
+    publish("files", tmp_path / "exports")
+    monkeypatch.setenv("TITANS_SOURCE", "")
+    assert load_settings().source == "files"
+
+
+def test_another_real_source_does_not_become_the_folders_by_itself(data: Path, tmp_path: Path) -> None:
+    publish("files", tmp_path / "exports")
+    other = publish("yahoo", minutes=1)
+    assert linked() == other
+    assert served() == ("files", tmp_path / "exports")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["remembered", "published before there was a memory"])
+def test_the_sample_beside_a_real_source_is_refused_with_two_ways_on(data: Path, known: bool) -> None:
+    before = publish("yahoo", known=known)
+    with pytest.raises(
+        TitansError, match=r"SOURCE=yahoo.*SOURCE=sample DATA=DIR.*SOURCE=sample SWITCH=yes.*rollback"
+    ) as caught:
+        publish("sample", minutes=1)
+    assert caught.value.runbook is Runbook.OTHER_SOURCE
+    assert linked() == before
+
+
+def test_a_switch_moves_link_and_memory_and_rollback_undoes_both(data: Path, tmp_path: Path) -> None:
+    before = publish("files", tmp_path / "exports")
+    after = publish("sample", is_switch=True, minutes=1)
+    assert (linked(), served()) == (after, ("sample", None))
+    later = publish("sample", minutes=2)
+    assert roll_back(load_settings().published, None) == (later, after)
+    assert served() == ("sample", None), "one step back within the sample is no undoing"
+    assert roll_back(load_settings().published, None) == (after, before)
+    assert (linked(), served()) == (before, ("files", tmp_path / "exports"))
+    assert release_hold(load_settings().published) == before
+    with pytest.raises(TitansError, match="serves real data"):
+        publish("sample", minutes=3)
+
+
+def test_a_switch_back_to_a_generation_that_was_there_before(data: Path) -> None:
+    """Nothing changed in the sample: the link goes to its old generation, which is older than the real one."""
+    published = load_shared_settings().published
+    old = publish("sample")
+    real = publish("yahoo", minutes=1)
+    switch.remember(published, "sample", None, old, may_switch=True)
+    generations.move_link(published, old)
+    assert load_settings().source == "sample"
+    assert roll_back(published, None) == (old, real)
+    assert load_settings().source == "yahoo"
+
+
+def test_rollback_to_a_named_generation_of_the_source_before_a_switch_undoes_it(data: Path) -> None:
+    first = publish("yahoo")
+    publish("yahoo", minutes=1)
+    publish("sample", is_switch=True, minutes=2)
+    roll_back(load_settings().published, first)
+    assert load_settings().source == "yahoo"
+
+
+def test_a_switch_of_a_folder_older_than_the_memory_can_be_undone(data: Path) -> None:
+    before = publish("yahoo", known=False)
+    publish("sample", is_switch=True, minutes=1)
+    roll_back(load_settings().published, None)
+    assert (linked(), load_settings().source) == (before, "yahoo")
+
+
+def test_the_end_of_a_rollback_to_simulated_data_leads_back_to_the_real_ones(data: Path) -> None:
+    simulated = publish("sample")
+    real = publish("yahoo", minutes=1)
+    roll_back(load_settings().published, simulated)
+    assert load_settings().source == "yahoo", "a rollback to the sample is no switch"
+    assert release_hold(load_settings().published) == real
+
+
+def test_a_manifest_that_cannot_be_read_does_not_make_room_for_the_sample(data: Path) -> None:
+    publish("yahoo", known=False)
+    linked_last = publish("yahoo", known=False, minutes=1)
+    load_shared_settings().published.manifest(linked_last).write_bytes(b"\xff")
+    with pytest.raises(TitansError, match="serves real data"):
+        publish("sample", minutes=2)
+
+
+def test_a_held_link_keeps_link_and_memory_from_a_switch(data: Path) -> None:
+    published = load_shared_settings().published
+    held = publish("yahoo")
+    write_whole(published.hold, Hold(generation=held, since=NOW).model_dump_json())
+    publish("sample", is_switch=True, minutes=1)
+    assert (linked(), load_settings().source) == (held, "yahoo")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"source": "sampel", "since": "2025-03-08T00:00:00Z"}', b"\xff\xfe"])
+def test_a_memory_that_cannot_be_read_is_never_taken_for_absent(data: Path, content: bytes) -> None:
+    before = publish("yahoo")
+    path = load_shared_settings().published.production
+    path.write_bytes(content)
+    with pytest.raises(TitansError, match=r"production\.json.* cannot be read"):
+        load_settings()
+    for source in ("sample", "yahoo"):
+        with pytest.raises(TitansError, match=r"production\.json.* cannot be read"):
+            publish(source, minutes=1)
+    settings = load_shared_settings()
+    assert "production.json" in dict(status_lines(settings, NOW))["Damaged"]
+    assert is_red(settings, NOW)
+    assert linked() == before
+    assert path.read_bytes() == content
+    result = CliRunner().invoke(app, ["run"])
+    assert (result.exit_code, "cannot be read" in result.output) == (1, True)
+    assert not (data / "sample").exists()
+
+
+def test_status_says_what_the_folder_serves(data: Path, tmp_path: Path) -> None:
+    publish("files", tmp_path / "exports")
+    assert dict(status_lines(load_shared_settings(), NOW))["Source"].startswith(f"files from {tmp_path / 'exports'}")
+
+
+def test_make_run_refuses_the_sample_before_it_ingests(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish("yahoo")
+    monkeypatch.setenv("TITANS_SOURCE", "sample")
+    result = CliRunner().invoke(app, ["run"])
+    assert result.exit_code == 1
+    assert "SWITCH=yes" in result.output
+    assert not (data / "sample").exists()
+    assert not (data / "airflow").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("FILES_DIR", "exports"), ("EXPORTED_AT", "2025-03-08")])
+def test_an_export_that_no_source_reads_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TITANS_{name}", value)
+    result = CliRunner().invoke(app, ["run"])
+    assert result.exit_code == 1
+    assert f"Give SOURCE=files {name.removesuffix('_DIR')}={value}" in result.output
+    assert not data.exists()
+
+
+def test_a_run_keeps_the_source_that_its_first_task_found(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("files", tmp_path / "exports")
+    first = settings_of_run("ingest_fx", "one")
+    assert (first.source, first.files_dir) == ("files", tmp_path / "exports")
+    monkeypatch.setenv("TITANS_SOURCE", "yahoo")  # a server that was started anew
+    monkeypatch.setenv("TITANS_FILES_DIR", str(tmp_path / "other"))
+    for settings in (settings_of_run("ingest_fx", "one"), settings_of_ended_run("ingest_fx", "one")):
+        assert (settings.source, settings.files_dir) == ("files", tmp_path / "exports")
+    assert settings_of_run("ingest_fx", "two").source == "yahoo"
+    record = Run(first.store, "ingest_fx", "one").finish("2025-03-07")
+    assert (record.source, record.files_dir) == ("files", tmp_path / "exports")
+    cleared = settings_of_run("ingest_fx", "one")
+    assert (cleared.source, cleared.files_dir) == ("files", tmp_path / "exports"), "also when its tasks are cleared"
+
+
+def test_a_run_of_the_sample_on_a_real_folder_is_recorded_as_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("yahoo")
+    monkeypatch.setenv("TITANS_SOURCE", "sample")
+    for _ in ("plan_batches", "land"):
+        with pytest.raises(TitansError, match="serves real data"):
+            settings_of_run("ingest_fx", "one")
+    record = Run(settings_of_ended_run("ingest_fx", "one").store, "ingest_fx", "one").finish(None, "land")
+    assert record.source == "yahoo", "the next good run of the folder's own source takes its place"
+    assert not (data / "sample").exists()
+    failed = record.failed_step
+    assert failed is not None
+    assert (failed.step, failed.runbook) == ("source", Runbook.OTHER_SOURCE)
+    monkeypatch.setenv("TITANS_SWITCH", "yes")
+    assert settings_of_run("ingest_fx", "two").source == "sample"
+
+
+def test_a_pin_that_cannot_be_read_stops_the_run(data: Path) -> None:
+    settings = settings_of_run("ingest_fx", "one")
+    Run(settings.store, "ingest_fx", "one").pin_path.write_bytes(b"\xff")
+    with pytest.raises(TitansError, match=r"source\.pin, which names the source of this run, cannot be read"):
+        settings_of_run("ingest_fx", "one")
+
+
+def test_a_process_keeps_the_source_that_it_started_with(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TITANS_SOURCE", "TITANS_FILES_DIR"):  # so that the test's end takes away what is set below
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    pin_source(settings)
+    publish("files", tmp_path / "exports")
+    assert load_settings().source == "sample"
+
+
+def test_the_memory_is_written_whole_and_says_since_when(data: Path, tmp_path: Path) -> None:
+    publish("files", tmp_path / "exports")
+    production = read_production(load_shared_settings().published.production)
+    assert isinstance(production, Production)
+    assert datetime.now(UTC) - production.since < timedelta(minutes=5)
+    assert [path.name for path in load_shared_settings().published.folder.glob(".production*")] == []
