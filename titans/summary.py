@@ -101,7 +101,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
 def _print_published(console: Console, settings: Settings, published: PublishFacts, session: date) -> None:
     if published.changed_source_from:
         say(console, f"Source     {settings.source} now; the link named {published.changed_source_from} before")
-    state = "new generation" if published.is_new else "no mart row changed, so no new generation"
+    state = "new generation" if published.is_new else "nothing has changed, so no new generation"
     say(
         console,
         f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} "
