@@ -12,7 +12,9 @@ import pyarrow as pa
 from include.landing.batches import BatchManifest, check_content
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
+from include.raw.settle import settle
 from include.raw.units import Release
+from include.raw.versions import version_order
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference
 from include.sources.base import Dataset
@@ -42,7 +44,7 @@ def load_landing(
     Each file is one transaction with its ledger row: loading twice or dying halfway changes nothing.
 
     Returns:
-        One entry for each file loaded now, in the order of fetching.
+        One entry for each file loaded now, in the order of versions.
     """
     known = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
     _load_calendar(connection, reference, [batch.manifest for batch in landing.batches()])
@@ -87,6 +89,7 @@ def _release(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, relea
     ).fetchall()
     if released:
         _append_later_again(connection, landing, release.batch_id, now)
+        settle(connection, [(release.batch_id, release.symbol)])
     connection.execute("commit")
 
 
@@ -108,7 +111,7 @@ def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, 
     if not windows:
         return
     # Not the ends alone: a window may be asked for far ahead, where no calendar reaches.
-    last_year = max(manifest.fetched_at for manifest in manifests).year
+    last_year = max(manifest.bound for manifest in manifests).year
     first_year = min((window.first or window.start or window.end).year for window in windows) - 1
     # Of files that were let go, the sessions are left.
     (laid_down_from,) = connection.execute("select min(year(date)) from raw.exchange_sessions").fetchone() or (None,)
@@ -187,9 +190,9 @@ def _append_later_again(
 ) -> None:
     """Append later batches once more, in order, for the symbols that ``batch_id`` stored rows of.
 
-    Later batches are those loaded already and fetched after it. The vendor sends A, then A again (unchanged, so not
-    stored). Then a file fetched in between, which says B, is loaded or released: the latest version is A, and the store
-    must say so. After a split that was missing, the same number may mean another value: later share counts and
+    Later batches are those loaded already that come after it in the order of versions. The vendor sends A, then A again
+    (unchanged, so not stored). Then a file from in between, which says B, is loaded or released: the latest version is A,
+    and the store must say so. After a split that was missing, the same number may mean another value: later share counts and
     estimates are appended again too. The caller holds the transaction and ``seed_securities``.
     """
     stored = " union ".join(
@@ -201,10 +204,10 @@ def _append_later_again(
         f"""select later.batch_id, list(later.symbol)
         from raw.fetch_windows as later
         inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
-        where later.fetched_at > this.fetched_at and (
+        where {version_order("later")} > {version_order("this")} and (
             (later.dataset = this.dataset and later.symbol in ({stored} union {actions}))
             or (later.dataset in ('shares', 'estimates') and later.symbol in ({actions} and action = 'split')))
-        group by later.batch_id, later.fetched_at order by later.fetched_at, later.batch_id""",
+        group by later.batch_id, {version_order("later")} order by {version_order("later")}""",
         {"batch_id": batch_id},
     ).fetchall()
     by_id = {batch.manifest.batch_id: batch for batch in landing.batches()} if later else {}
@@ -222,7 +225,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
     path, manifest = batch
     connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
     judge = load_sql.RULES[manifest.dataset].judge
-    connection.execute(f"create or replace temp table judged as {judge}", {"fetched_on": manifest.fetched_at.date()})
+    connection.execute(f"create or replace temp table judged as {judge}", {"bound": manifest.bound})
     return _count(connection, "incoming")
 
 
@@ -240,6 +243,7 @@ def _append(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, load
 def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, object]:
     return {
         "fetched_at": _utc(manifest.fetched_at),
+        "landed_at": _utc(manifest.version[1]),
         "loaded_at": _utc(loaded_at),
         "batch_id": manifest.batch_id,
         "source": manifest.source,
@@ -250,7 +254,7 @@ def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManife
     """What was asked for each symbol: with rows, without rows, and failed."""
     for window in manifest.windows:
         connection.execute(
-            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 manifest.batch_id,
                 manifest.dataset,
@@ -261,6 +265,7 @@ def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManife
                 window.rows,
                 rejected.get(window.symbol, 0),
                 _utc(manifest.fetched_at),
+                _utc(manifest.version[1]),
                 manifest.run_id,
                 manifest.attempt,
                 _utc(window.asked_at) if window.asked_at else None,

@@ -23,8 +23,7 @@ with actions as (
         value,
         basis_date,
         fetched_at,
-        loaded_at,
-        batch_id,
+        landed_at,
         source
     from {{ ref("stg_corporate_actions") }}
     where {{ dated_by_then("date") }}
@@ -44,13 +43,12 @@ untold as (
         actions.field,
         first_prices.basis_date,
         first_prices.fetched_at,
-        first_prices.loaded_at,
-        first_prices.batch_id,
+        first_prices.landed_at,
         first_prices.source
     from first_prices
     inner join actions on first_prices.symbol = actions.symbol and first_prices.date = actions.date
     group by all
-    having first_prices.fetched_at < min(actions.fetched_at)
+    having {{ version_order("first_prices") }} < min({{ version_order("actions") }})
 ),
 
 versions as (
@@ -65,8 +63,7 @@ versions as (
             {{ value.exponent }} as exponent,
             basis_date,
             fetched_at,
-            loaded_at,
-            batch_id,
+            landed_at,
             source
         from {{ value.relation }}
     {% endfor %}
