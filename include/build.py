@@ -22,7 +22,7 @@ from include.raw.point_in_time import copy_store
 from include.raw.store import open_warehouse
 from include.runs.facts import CheckMartsFacts, CheckRawFacts, LoadFacts, PublishFacts, Restated, TransformFacts
 from include.runs.records import Run, run_records
-from include.runs.releases import releases
+from include.runs.releases import quarantines, releases
 from include.seeds.read import load_reference
 from include.settings import Settings
 from include.sources import open_source
@@ -48,7 +48,9 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(store.warehouse, run.name), open_warehouse(store) as connection:
-            batches = load_landing(connection, LandingIndex(store), reference, releases(store))
+            batches = load_landing(
+                connection, LandingIndex(store), reference, releases(store), lambda: quarantines(store)
+            )
             rejected = rejected_reasons(connection, batches)
             if connection.execute("select exists(from raw.prices)").fetchone() == (False,):
                 raise TitansError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -13,7 +14,7 @@ from include.landing.batches import BatchManifest, check_content
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
 from include.raw.settle import settle
-from include.raw.units import Release
+from include.raw.units import Quarantine, Release
 from include.raw.versions import version_order
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference
@@ -37,11 +38,18 @@ def load_landing(
     landing: LandingIndex,
     reference: Reference,
     releases: Sequence[Release],
+    quarantines: Callable[[], Sequence[Quarantine]] = tuple,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[LoadedBatch]:
     """Append what is new, and let in what a person released.
 
+    In a warehouse that is rebuilt, what gate 1 kept out stays out: a good delivery that came later would hide from it
+    what was wrong.
+
     Each file is one transaction with its ledger row: loading twice or dying halfway changes nothing.
+
+    Args:
+        quarantines: what earlier builds put into quarantine. It is asked for if there is anything to load.
 
     Returns:
         One entry for each file loaded now, in the order of versions.
@@ -53,12 +61,15 @@ def load_landing(
     # Apply releases before the next file: a row equal to a released one is a duplicate and needs no check.
     for release in releases:
         _release(connection, landing, release, now())
-    for batch in landing.batches():
-        if batch.manifest.batch_id not in known:
-            loaded.append(_load_file(connection, landing, batch, now()))
-            for release in releases:
-                if release.batch_id == batch.manifest.batch_id:  # in a warehouse that is rebuilt
-                    _release(connection, landing, release, now())
+    waiting = [batch for batch in landing.batches() if batch.manifest.batch_id not in known]
+    kept_out: dict[str, list[Quarantine]] = defaultdict(list)
+    for quarantine in quarantines() if waiting else ():
+        kept_out[quarantine.unit.batch_id].append(quarantine)
+    for batch in waiting:
+        loaded.append(_load_file(connection, landing, batch, kept_out[batch.manifest.batch_id], now()))
+        for release in releases:
+            if release.batch_id == batch.manifest.batch_id:  # in a warehouse that is rebuilt
+                _release(connection, landing, release, now())
     return loaded
 
 
@@ -146,7 +157,11 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _load_file(
-    connection: duckdb.DuckDBPyConnection, landing: LandingIndex, batch: LandedBatch, loaded_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    landing: LandingIndex,
+    batch: LandedBatch,
+    kept_out: Sequence[Quarantine],
+    loaded_at: datetime,
 ) -> LoadedBatch:
     path, manifest = batch
     check_content(path, manifest)
@@ -171,6 +186,12 @@ def _load_file(
             rows_rejected,
         )
         _record_fetches(connection, manifest, rejected)
+        for quarantine in kept_out:
+            unit = quarantine.unit
+            connection.execute(
+                "insert into raw.unit_verdicts values (?, ?, ?, 'quarantined', ?, ?)",
+                [unit.batch_id, unit.dataset, unit.symbol, unit.reasons, _utc(quarantine.decided_at)],
+            )
         values = asdict(loaded)
         connection.execute(
             """insert into raw.load_ledger values (
