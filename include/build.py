@@ -169,11 +169,13 @@ def _earlier_results(store: StorePaths) -> list[GateResults]:
 def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
     rows = connection.execute(
         """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
-            'to', coalesce(value_after::varchar, 'none')), count(*) over ()
+            'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end),
+            count(*) over ()
         from ops.restatements
-        where kind = 'restated' order by known_at desc, date desc, symbol limit 3"""
+        where kind in ('restated', 'withdrawn')
+        order by basket_effect desc nulls last, abs(change_ratio) desc nulls first, date desc, symbol limit 3"""
     ).fetchall()
-    return Restated(rows=rows[0][1] if rows else 0, newest=[text for text, _ in rows])
+    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows])
 
 
 def _refuse_another_build(connection: duckdb.DuckDBPyConnection, own: str, is_passed: bool = False) -> None:

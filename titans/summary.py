@@ -92,6 +92,11 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     if settings.store.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
+    restated = build.facts(PublishFacts).restated
+    if restated and restated.largest:
+        say(
+            console, f"Restated   {restated.rows} values that a vendor changed later, the largest {restated.largest[0]}"
+        )
     if settings.known_at:
         say(console, f"Built      {_relative(file)} (known at {settings.known_at}; the published file is what it was)")
     else:

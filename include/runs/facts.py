@@ -160,12 +160,12 @@ class CheckMartsFacts(StepFacts):
 
 
 class Restated(BaseModel):
-    """How many values vendors changed after their first version, and the newest of them in words."""
+    """How many values vendors changed after their first version, and in words those that move a basket most."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: int = 0
-    newest: list[str] = Field(default_factory=list)
+    largest: list[str] = Field(default_factory=list)
 
 
 class PublishFacts(StepFacts):

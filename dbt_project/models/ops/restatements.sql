@@ -72,6 +72,7 @@ versions as (
 on_one_basis as (
     select
         versions.*,
+        {{ split_factor() }} ** versions.exponent as adjustment,
         versions.told * {{ split_factor() }} ** versions.exponent as value
     from versions
     {{ split_factor_join("versions") }}
@@ -82,7 +83,9 @@ compared as (
         *,
         lag(value) over history as before,
         lag(told) over history as before_as_told,
-        row_number() over history as version_number
+        lag(adjustment) over history as adjustment_before,
+        row_number() over history as version_number,
+        abs(value - before) <= 1e-6 * abs(before) as is_same
     from on_one_basis
     window history as (
         partition by symbol, date, field, detail
@@ -90,20 +93,84 @@ compared as (
     )
 ),
 
-final as (
+restated as (
+    select
+        *,
+        case
+            when field in ('dividend', 'split_ratio') and told = 0 then 'withdrawn'
+            when is_same and adjustment <> adjustment_before then 'split'
+            when is_same then 'rounding'
+            else 'restated'
+        end as kind
+    from compared
+    where version_number > 1 and (told is distinct from before_as_told or not is_same)
+),
+
+closes as (
     select
         symbol,
         date,
-        field,
-        detail,
-        case when abs(value - before) <= 1e-6 * abs(before) then 'split' else 'restated' end as kind,
-        before_as_told as value_before,
-        told as value_after,
-        value / nullif(before, 0) - 1 as change_ratio,
-        fetched_at as known_at,
-        source
-    from compared
-    where version_number > 1 and (told is distinct from before_as_told or abs(value - before) > 1e-6 * abs(before))
+        value as close
+    from on_one_basis
+    where field = 'close'
+    {{ latest_version(["symbol", "date"]) }}
+),
+
+-- Where the basket of a currency pair has several members in that currency, the rate moves them all.
+weights as (
+    select
+        steps.basket_id,
+        steps.date,
+        unnest([steps.symbol, 'USD' || coalesce(minor_units.major_currency, securities.currency)]) as symbol,
+        steps.weight_close as weight
+    from {{ ref("int_basket_member_steps") }} as steps
+    inner join {{ ref("securities") }} as securities on steps.symbol = securities.symbol
+    left join {{ ref("minor_units") }} as minor_units on securities.currency = minor_units.currency
+    where steps.currency_basis = 'usd'
+),
+
+basket_weights as (
+    select
+        basket_id,
+        symbol,
+        date,
+        sum(weight) as weight
+    from weights
+    group by basket_id, symbol, date
+),
+
+largest_weights as (
+    select
+        symbol,
+        date,
+        max(weight) as weight
+    from basket_weights
+    group by symbol, date
+),
+
+final as (
+    select
+        restated.symbol,
+        restated.date,
+        restated.field,
+        restated.detail,
+        restated.kind,
+        restated.before_as_told as value_before,
+        restated.told as value_after,
+        restated.value / nullif(restated.before, 0) - 1 as change_ratio,
+        abs(case
+            when restated.field in ('close', 'rate') then restated.value / restated.before - 1
+            when restated.field = 'dividend' then (restated.value - restated.before) / closes.close
+            when restated.field = 'split_ratio'
+                then coalesce(nullif(restated.value, 0), 1) / coalesce(nullif(restated.before, 0), 1) - 1
+        end) * largest_weights.weight as basket_effect,
+        restated.fetched_at as known_at,
+        restated.source
+    from restated
+    left join closes
+        on restated.symbol = closes.symbol and restated.date = closes.date
+    left join largest_weights
+        on restated.symbol = largest_weights.symbol and restated.date = largest_weights.date
 )
 
 select * from final
