@@ -23,7 +23,6 @@ from tests.pipeline import (
     AS_OF,
     Published,
     ask,
-    ask_warehouse,
     build_all,
     ingest_all,
     judge,
