@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
+# Tests of the suite that make verify plays with more examples and whole builds.
+THOROUGH_TOO := history known_at any_order builds_that_stop
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
@@ -13,7 +15,15 @@ export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
-WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+
+# A word that is no setting is refused: make run SOURSE=yahoo would run another source. TITANS_ ones are checked by the settings class.
+KNOWN_WORDS := $(WORDS) PYTHON VENV JOBS TESTS
+UNKNOWN_WORD := $(firstword $(filter-out $(KNOWN_WORDS) PY SHELL TITANS_%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))))
+ifneq ($(UNKNOWN_WORD),)
+CLOSE_WORDS := $(shell UNKNOWN_WORD='$(subst ','\'',$(UNKNOWN_WORD))' KNOWN_WORDS='$(KNOWN_WORDS)' $(PYTHON) -c 'import difflib, os; print(" or ".join(difflib.get_close_matches(os.environ["UNKNOWN_WORD"].upper(), os.environ["KNOWN_WORDS"].split())))')
+$(error $(UNKNOWN_WORD)= is no setting, so nothing was run. $(if $(CLOSE_WORDS),Did you mean $(CLOSE_WORDS)? )Settings are $(KNOWN_WORDS))
+endif
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 
 # A setting of the command line becomes the environment variable that the settings class reads.
@@ -37,6 +47,9 @@ export TITANS_DATA_DIR := $(DATA)
 endif
 ifdef ACCEPT_LOSS
 export TITANS_ACCEPT_LOSS := $(ACCEPT_LOSS)
+endif
+ifdef SWITCH
+export TITANS_SWITCH := $(SWITCH)
 endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
 
@@ -68,7 +81,7 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
-run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo, FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason"
+run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
 	@$(PY) -m titans run
 
 test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
@@ -78,8 +91,8 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(QUICK)
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
-verify: $(VENV)/dev.stamp ## what takes a server, a whole make run or kills; more drawn histories
-	@HISTORY_EXAMPLES=4 $(PY) -m pytest -rs tests/end_to_end tests/integration/test_history.py tests/integration/test_known_at.py
+verify: $(VENV)/dev.stamp ## what takes servers, whole runs or kills, and thorough versions of some tests of the suite
+	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 lint: $(VENV)/dev.stamp lint-python
 	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing

@@ -82,19 +82,33 @@ def claim_measures(project_dir: Path) -> dict[str, dict[str, str]]:
     Raises:
         TitansError: measures.csv or the variables cannot be read.
     """
-    path = project_dir / "facts" / "measures.csv"
     periods = dbt_vars(project_dir).periods
     found: dict[str, dict[str, str]] = {}
+    for row in _facts(project_dir, "measures", ("subject_kind", "measure", "unit", "is_claimable")):
+        if row["is_claimable"] == "true":
+            # A measure of each period stands there once.
+            named = dict.fromkeys(row["measure"].replace("{period}", period) for period in periods)
+            found.setdefault(row["subject_kind"], {}).update(dict.fromkeys(named, row["unit"]))
+    return found
+
+
+def index_headline_measures(project_dir: Path) -> list[str]:
+    """The measures of an index that have a headline, in the order of their templates.
+
+    Raises:
+        TitansError: headline_templates.csv cannot be read.
+    """
+    rows = _facts(project_dir, "headline_templates", ("subject_kind", "measure"))
+    return list(dict.fromkeys(row["measure"] for row in rows if row["subject_kind"] == "index"))
+
+
+def _facts(project_dir: Path, name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    path = project_dir / "facts" / f"{name}.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["is_claimable"] == "true":
-                    # A measure of each period stands there once.
-                    named = dict.fromkeys(row["measure"].replace("{period}", period) for period in periods)
-                    found.setdefault(row["subject_kind"], {}).update(dict.fromkeys(named, row["unit"]))
+            return [{column: row[column] for column in columns} for row in csv.DictReader(file)]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise TitansError(f"{path} cannot be read ({error}): restore it, for example with git checkout.") from error
-    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

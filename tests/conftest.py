@@ -16,7 +16,7 @@ import pytest
 from include import transform
 from include.locks import exclusive
 from include.settings import PROJECT_ROOT, Settings, load_settings
-from tests.pipeline import AS_OF, copy_project, run_without_airflow
+from tests.pipeline import AS_OF, THOROUGH, copy_project, run_without_airflow
 
 MARKET_DATA = PROJECT_ROOT.parent / "shared" / "market_data"
 EXPORTED_AT = "2025-03-08"
@@ -76,6 +76,10 @@ def _builds(config: pytest.Config) -> list[str]:
     return counted.read_text().splitlines() if counted.exists() else []
 
 
+def _is_over(builds: list[str]) -> bool:
+    return len(builds) > MOST_BUILDS and not THOROUGH
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Called where the outcome is reported: with several workers, in the process that starts them."""
     if report.skipped and MARKET_DATA.is_dir() and "the real prices are not at" in str(report.longrepr):
@@ -89,13 +93,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
     builds = _builds(config)
     terminalreporter.write_line(f"{len(builds)} full builds, of at most {MOST_BUILDS}")
-    if len(builds) > MOST_BUILDS:
+    if _is_over(builds):
         for test, number in Counter(builds).most_common():
             terminalreporter.write_line(f"FAILED: {number} builds in {test}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _skipped or (not hasattr(session.config, "workerinput") and len(_builds(session.config)) > MOST_BUILDS):
+    if _skipped or (not hasattr(session.config, "workerinput") and _is_over(_builds(session.config))):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

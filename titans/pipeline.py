@@ -144,7 +144,10 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
 def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
-    dag_run = dag.test(logical_date=None, run_conf=conf)
+    # Without a logical date, dag.test() deletes an earlier run that has none and resets the tasks of all others. The
+    # moment at which the run is due gives the same as-of date.
+    now = datetime.now(UTC)
+    dag_run = dag.test(run_after=now, logical_date=now, run_conf=conf)
     record = Run(store, dag_id, dag_run.run_id).record()
     if record is None:
         raise TitansError(f"{dag_id} ended as {dag_run.state} and left no record: make airflow shows its log.")

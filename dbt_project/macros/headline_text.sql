@@ -1,5 +1,6 @@
-{# What a headline has for each placeholder of the seed headline_templates; NULL where its columns are. #}
-{% macro headline_placeholders() -%}
+{# The parts of a template of the seed headline_templates, split before each placeholder and with it filled in from the #}
+{# columns of a headline. A part is NULL where its placeholder is unknown or its column is empty. #}
+{% macro filled_parts(template) -%}
     {%- set texts = {
         "subject": "subject_name",
         "subject_inside": in_sentence("subject_name"),
@@ -27,17 +28,16 @@
         "correction": whole_percent(var("correction_drawdown")),
         "bear": whole_percent(var("bear_drawdown")),
     } -%}
-    map(['{{ texts.keys() | join("', '") }}'], [{{ texts.values() | join(", ") }}])
-{%- endmacro %}
-
-{# The parts of a template, split before each placeholder and with it filled in. A part is NULL where its placeholder is #}
-{# empty or unknown. #}
-{% macro filled_parts(template, placeholders) -%}
     list_transform(
         string_split({{ template }}, '{'),
         lambda part: case
-            when contains(part, '}') then {{ placeholders }}[split_part(part, '}', 1)] || split_part(part, '}', 2)
-            else part
+            when not contains(part, '}') then part
+            else
+                case split_part(part, '}', 1)
+                    {%- for name, text in texts.items() %}
+                        when '{{ name }}' then {{ text }}
+                    {%- endfor %}
+                end || split_part(part, '}', 2)
         end
     )
 {%- endmacro %}

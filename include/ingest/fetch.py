@@ -94,9 +94,11 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
             answer = _ask(source, reference.securities, request, settled.left_of(request.symbols), parts)
             # A live vendor's answer counts from now, and a clock that was set back has been refused.
             answered = [window.symbol for window in answer.windows]
-            below = None if source.is_incremental else outranked(landing, key.dataset, answer.extract, answered)
+            landed_at = landing.next_landing(key.dataset)
+            below = (
+                None if source.is_incremental else outranked(landing, key.dataset, answer.extract, landed_at, answered)
+            )
             if answer.windows or answer.failed:
-                landed_at = landing.next_landing(key.dataset)
                 land(store, key, answer.extract, answer.windows, answer.failed, landed_at)
         failures = answer.extract.failures
         step.facts = facts = FetchFacts(

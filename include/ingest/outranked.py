@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 import duckdb
 
@@ -13,8 +14,10 @@ from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
 _NO_VALUE = {"basis_date", "note"}
 
 
-def outranked(landing: LandingIndex, dataset: Dataset, extract: Extract, symbols: Collection[str]) -> Outranked | None:
-    """How a delivery that lands now ranks below deliveries of the same symbols; None if it does not.
+def outranked(
+    landing: LandingIndex, dataset: Dataset, extract: Extract, landed_at: datetime, symbols: Collection[str]
+) -> Outranked | None:
+    """How a delivery that lands at ``landed_at`` ranks below deliveries of the same symbols; None if it does not.
 
     Read from landing files: an ingest task does not open the warehouse.
 
@@ -24,7 +27,7 @@ def outranked(landing: LandingIndex, dataset: Dataset, extract: Extract, symbols
     later = [
         batch
         for batch in landing.batches(dataset)
-        if batch.manifest.fetched_at > extract.fetched_at
+        if batch.manifest.version > (extract.fetched_at, landed_at)
         and any(window.rows and window.symbol in symbols for window in batch.manifest.windows)
     ]
     if not later:

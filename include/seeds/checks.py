@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -153,6 +153,16 @@ def check_memberships(reference: Reference) -> None:
                     f"Memberships of {symbol} in basket {basket_id} overlap: one runs to {earlier.valid_to or 'no end'}, the next starts "
                     f"on {later.valid_from or 'the beginning'}. Correct basket_members.csv."
                 )
+
+
+def check_index_headlines(reference: Reference, measures: Sequence[str]) -> None:
+    """Refuse a headline that has no template."""
+    for headline in reference.index_headlines:
+        if headline.measure not in measures:
+            raise TitansError(
+                f"Seed index_headlines.csv has the measure {headline.measure} for {headline.symbol}, "
+                f"and no headline is of that: use one of {', '.join(measures)}."
+            )
 
 
 def check_press_claims(reference: Reference, measures_of: Mapping[str, Mapping[str, str]]) -> None:

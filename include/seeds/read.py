@@ -10,10 +10,11 @@ from pydantic import (
     ValidationError,
 )
 
-from include.dbt_facts import claim_measures
+from include.dbt_facts import claim_measures, index_headline_measures
 from include.errors import TitansError
 from include.seeds.checks import (
     check_currencies,
+    check_index_headlines,
     check_memberships,
     check_press_claims,
     check_references,
@@ -97,5 +98,6 @@ def load_reference(folder: Path) -> Reference:
     check_references(reference)
     check_currencies(reference)
     check_memberships(reference)
+    check_index_headlines(reference, index_headline_measures(folder.parent))
     check_press_claims(reference, claim_measures(folder.parent))
     return reference

@@ -118,7 +118,7 @@ class MarketEvent(Row):
 
 class IndexHeadline(Row):
     symbol: Symbol
-    measure: Literal["return_1d", "return_wtd", "return_ytd", "drawdown", "drawdown_state", "highest_since"]
+    measure: Text
 
 
 class PressClaim(Row):

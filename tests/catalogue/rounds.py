@@ -84,7 +84,7 @@ def play(world: World, reference: Reference, around: Round, folder: Path, is_sho
     is_harmless = all(hit.mishap.outcome is Outcome.HARMLESS for hit in around.hits)
     if _landed(data) != landed_before and not is_harmless:
         try:
-            healed = world.deliver(data, [], 15, _build_compared_marts if is_short else build_all)
+            healed = world.deliver(data, [], 15, build_compared_marts if is_short else build_all)
         except TitansError as error:
             found.append(f"the good delivery afterwards fails: {error}")
         else:
@@ -95,7 +95,8 @@ def play(world: World, reference: Reference, around: Round, folder: Path, is_sho
     return [f"{text} [{around.name}]" for text in found]
 
 
-def _build_compared_marts(settings: Settings, _: date) -> None:
+def build_compared_marts(settings: Settings, _: date) -> None:
+    """A build of no more than what rounds are compared by."""
     build_marts(settings, *(f"+{mart}" for mart in VALUES))
 
 

@@ -11,7 +11,7 @@ import pytest
 from include.locks import exclusive
 from tests.catalogue.mishap import Outcome
 from tests.catalogue.page import CATALOGUE, PAGE, page
-from tests.catalogue.rounds import Round, play, rounds
+from tests.catalogue.rounds import Round, build_compared_marts, play, rounds
 from tests.catalogue.worlds import WORLDS, Reference, prepare
 from tests.conftest import built_below
 
@@ -92,5 +92,5 @@ def _reference(world: str, factory: pytest.TempPathFactory) -> Reference:
         done = folder / "friday.txt"
         if not done.exists():
             folder.mkdir()
-            done.write_text(str(prepare(WORLDS[world], folder).friday))
+            done.write_text(str(prepare(WORLDS[world], folder, build_compared_marts).friday))
     return Reference(folder / "thursday", Path(done.read_text()))

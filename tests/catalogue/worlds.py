@@ -181,12 +181,11 @@ class Reference:
         return target
 
 
-def prepare(world: World, folder: Path) -> Reference:
-    """Build the stores that everything is held against."""
+def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
+    """Build the stores that everything is held against, Friday's with ``build``."""
     world.base(folder / "thursday")
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
-    world.deliver(folder / "friday", [], 0)
-    settings = load_settings(data_dir=str(folder / "friday"))
-    generation = generations.linked_generation(settings.published)
-    assert generation is not None, "an undisturbed Friday is published"
-    return Reference(folder / "thursday", settings.published.file(generation))
+    friday = world.deliver(folder / "friday", [], 0, build)
+    if build is build_all:
+        assert generations.linked_generation(friday.published), "an undisturbed Friday is published"
+    return Reference(folder / "thursday", friday.store.warehouse)

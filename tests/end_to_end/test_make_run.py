@@ -88,6 +88,23 @@ def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Pat
     assert titans(data, "query", "select * from fct_security_daily where symbol = 'NOPE'").stdout.strip() == "No rows."
 
 
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"TITANS_KNOWN_AT": "2019-06-03"}, ["KNOWN_AT=2019-06-03", "before the data", "2020-12-31"]),
+        ({"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"}, ["nothing to look back on", "without KNOWN_AT"]),
+    ],
+)
+def test_a_build_that_stops_ends_in_one_sentence(
+    first_run: subprocess.CompletedProcess[str], data: Path, environment: dict[str, str], words: list[str]
+) -> None:
+    result = titans(data, "run", **environment)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert "Traceback" not in result.stderr + result.stdout
+    assert [word for word in words if word not in result.stderr] == []
+
+
 def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "data"
     subprocess.run(["cp", "-a", str(data), str(copy)], check=True)

@@ -6,15 +6,17 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from include.settings import PROJECT_ROOT, Settings
+from include.errors import TitansError
+from include.settings import Settings
+from tests.command_line import titans
 from tests.conftest import CopyStore
-from tests.pipeline import Published
+from tests.pipeline import Published, build_all
 from titans.airflow_env import airflow_lock
 
 
@@ -22,18 +24,6 @@ from titans.airflow_env import airflow_lock
 def published(built_sample_store: Settings, copy_store: CopyStore) -> tuple[Settings, Published]:
     settings = copy_store(built_sample_store)
     return settings, Published(settings)
-
-
-def titans(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "titans", *arguments],
-        cwd=PROJECT_ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def write_export(folder: Path, **replaced: str) -> Path:
@@ -66,8 +56,6 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         ({"TITANS_AS_OF": "2019-06-03"}, ["AS_OF=2019-06-03", "before the data", "2020-12-31"]),
         ({"TITANS_KNOWN_AT": "31.05.2024"}, ["KNOWN_AT=31.05.2024", "2024-05-31"]),
         ({"TITANS_KNOWN_AT": "2999-01-01"}, ["KNOWN_AT=2999-01-01", "future"]),
-        ({"TITANS_KNOWN_AT": "2019-06-03"}, ["KNOWN_AT=2019-06-03", "before the data", "2020-12-31"]),
-        ({"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"}, ["nothing to look back on", "without KNOWN_AT"]),
         ({"TITANS_SOURCE": "files"}, ["FILES="]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "/no/such/folder"}, ["/no/such/folder", "cannot be read"]),
         ({"TITANS_SOURCE": "files", "TITANS_FILES_DIR": "README.md"}, ["README.md", "cannot be read", "give a folder"]),
@@ -84,8 +72,6 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         "as_of before the data",
         "malformed known_at",
         "future known_at",
-        "known_at before the data",
-        "known_at without a store",
         "no folder",
         "missing folder",
         "file for a folder",
@@ -100,6 +86,23 @@ def test_settings_are_refused(
 ) -> None:
     settings, before = published
     assert_refused(titans("run", TITANS_DATA_DIR=str(settings.data_dir), **environment), *words)
+    before.assert_untouched()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"known_at": date(2019, 6, 3)}, r"KNOWN_AT=2019-06-03 is before the data: .*2020-12-31"),
+        ({"known_at": date(2024, 5, 31), "source": "yahoo"}, r"nothing to look back on: .*without KNOWN_AT"),
+    ],
+    ids=["known_at before the data", "known_at without a store"],
+)
+def test_point_in_time_builds_are_refused(
+    published: tuple[Settings, Published], change: dict[str, object], words: str
+) -> None:
+    settings, before = published
+    with pytest.raises(TitansError, match=words):
+        build_all(settings.model_copy(update=change))
     before.assert_untouched()
 
 
@@ -253,7 +256,7 @@ def start_without_members(seeds: Path) -> None:
         (replace("exchanges.csv", "Asia/Hong_Kong", "Asia/Honk"), ["exchanges.csv, line 2", "timezone='Asia/Honk'", "Asia/Hong_Kong"]),
         (replace("exchanges.csv", "30 17 * * 1-5", "every day"), ["exchanges.csv, line 2", "ingest_cron='every day'", "five fields"]),
         (append("calendar_overrides.csv", "XHKG,1990-01-02,true,long ago"), ["calendar_overrides.csv", "XHKG on 1990-01-02", "2000-01-03"]),
-        (append("index_headlines.csv", "^NDX,return_2w"), ["index_headlines.csv, line 8", "measure='return_2w'", "'return_wtd'"]),
+        (append("index_headlines.csv", "^NDX,return_2w"), ["index_headlines.csv", "measure return_2w for ^NDX", "return_wtd"]),
         (append("press_claims.csv", "c,2025-03-07,china_titans,return_2w,about,1,0,ratio,A claim"), ["press_claims.csv (c)", "return_2w", "return_wtd"]),
     ],
     ids=["unknown symbol", "member without a security", "overlap", "index as member", "no member", "unknown weighting", "unknown rebalance", "impossible day", "base date without a member", "twice", "space at the end", "too many values", "mixed line ends", "unknown measure", "injection", "unknown currency", "correction in another currency", "correction that is no number", "correction from the future", "minor of a minor unit", "unknown calendar", "calendar without a past", "unknown time zone", "no cron line", "session before the calendar", "period of a headline", "period of a claim"],

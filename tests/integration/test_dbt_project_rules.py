@@ -223,7 +223,7 @@ def test_headline_templates_name_measures_and_placeholders_that_exist(project: P
         with (DBT_PROJECT / "facts" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    filled = set(re.findall(r'^        "(\w+)": ', project.macros["headline_placeholders"]["macro_sql"], re.MULTILINE))
+    filled = set(re.findall(r'^        "(\w+)": ', project.macros["filled_parts"]["macro_sql"], re.MULTILINE))
     assert {"subject", "percent", "date"} <= filled, "the macro was read wrongly"
     periods = dbt_vars(DBT_PROJECT).periods
     measured = {
@@ -238,7 +238,7 @@ def test_headline_templates_name_measures_and_placeholders_that_exist(project: P
         wrong += [f"{name}: there are two templates"] if key in seen else []
         wrong += [f"{name}: measures.csv has no such measure"] if key[:2] not in measured else []
         wrong += [
-            f"{name}: the macro headline_placeholders does not fill {{{placeholder}}}"
+            f"{name}: the macro filled_parts does not fill {{{placeholder}}}"
             for placeholder in re.findall(r"\{(.*?)\}", row["value_text"] + row["sentence"])
             if placeholder not in filled
         ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,10 +21,10 @@ from include.raw.store import open_warehouse
 from include.settings import Settings, load_settings
 from include.sources.base import Dataset
 from tests import small_world
-from tests.pipeline import build_all, copy_project, new_run, transform_only
+from tests.pipeline import THOROUGH, build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
-EXAMPLES = int(os.environ.get("HISTORY_EXAMPLES", "2"))
+EXAMPLES = 4 if THOROUGH else 2
 """``make verify`` tries more."""
 LAST = small_world.LAST
 WORLD = World(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import stat
 from datetime import UTC, date, datetime
@@ -21,7 +20,7 @@ from include.runs.records import RunRecord, run_records
 from include.settings import Settings, load_settings
 from include.sources.base import Dataset
 from tests import small_world
-from tests.pipeline import build_all, copy_project, new_run, transform_only
+from tests.pipeline import THOROUGH, build_all, copy_project, new_run, transform_only
 from tests.small_world import Change, Delivery, Fetch, World
 
 WORLD = World(
@@ -99,7 +98,7 @@ def load_and_judge(settings: Settings) -> None:
     assert build.check_raw(settings, run).quarantined == []
 
 
-@pytest.mark.parametrize("known_at", DAYS if os.environ.get("HISTORY_EXAMPLES") else DAYS[:2], ids=str)
+@pytest.mark.parametrize("known_at", DAYS if THOROUGH else DAYS[:2], ids=str)
 def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at: date) -> None:
     """A store with later splits, restatements, corrections, estimates and share counts, and one that only ever received what was known: equal marts."""
     assert build_known_at(store, known_at).outcome == "success"

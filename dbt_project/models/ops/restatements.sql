@@ -1,17 +1,17 @@
 -- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
--- the split is no restatement. `told` is a value as the vendor gave it; `exponent` says how a split changes it: a price
--- is divided by the ratio, a share count multiplied.
+-- the split is no restatement. `reported` is a value as the vendor gave it; `exponent` says how a split changes it: a
+-- price is divided by the ratio, a share count multiplied.
 {% set values = [
-    {"relation": ref("stg_prices"), "field": "'close'", "told": "close", "exponent": "-1"},
-    {"relation": "actions", "field": "field", "told": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
-    {"relation": "untold", "field": "field", "told": "0.0", "exponent": "0"},
-    {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "told": "rate", "exponent": "0"},
-    {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "told": "shares_outstanding", "exponent": "1"},
+    {"relation": ref("stg_prices"), "field": "'close'", "reported": "close", "exponent": "-1"},
+    {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
+    {"relation": "implied", "field": "field", "reported": "0.0", "exponent": "0"},
+    {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
+    {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
 ] %}
 {% for figure in ["mean", "low", "high"] %}
     {% do values.append({
         "relation": ref("stg_estimates"), "date": "as_of", "field": "metric",
-        "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "told": figure, "exponent": "-1",
+        "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "reported": figure, "exponent": "-1",
     }) %}
 {% endfor %}
 
@@ -35,8 +35,9 @@ first_prices as (
     qualify row_number() over (partition by symbol, date order by {{ version_order() }}) = 1
 ),
 
--- No dividend or split is no row: a price row that came before the first word of one said that there is none.
-untold as (
+-- Without a dividend or split there is no row: a price row that is older than the first version of one implies that
+-- there was none.
+implied as (
     select
         first_prices.symbol,
         first_prices.date,
@@ -59,7 +60,7 @@ versions as (
             {{ value.date | default("date") }} as date,
             {{ value.field }} as field,
             {{ value.detail | default("null") }} as detail,
-            {{ value.told }} as told,
+            {{ value.reported }} as reported,
             {{ value.exponent }} as exponent,
             basis_date,
             fetched_at,
@@ -73,7 +74,7 @@ on_one_basis as (
     select
         versions.*,
         {{ split_factor() }} ** versions.exponent as adjustment,
-        versions.told * {{ split_factor() }} ** versions.exponent as value
+        versions.reported * {{ split_factor() }} ** versions.exponent as value
     from versions
     {{ split_factor_join("versions") }}
 ),
@@ -82,7 +83,7 @@ compared as (
     select
         *,
         lag(value) over history as before,
-        lag(told) over history as before_as_told,
+        lag(reported) over history as before_as_reported,
         lag(adjustment) over history as adjustment_before,
         row_number() over history as version_number,
         abs(value - before) <= 1e-6 * abs(before) as is_same
@@ -97,13 +98,13 @@ restated as (
     select
         *,
         case
-            when field in ('dividend', 'split_ratio') and told = 0 then 'withdrawn'
+            when field in ('dividend', 'split_ratio') and reported = 0 then 'withdrawn'
             when is_same and adjustment <> adjustment_before then 'split'
             when is_same then 'rounding'
             else 'restated'
         end as kind
     from compared
-    where version_number > 1 and (told is distinct from before_as_told or not is_same)
+    where version_number > 1 and (reported is distinct from before_as_reported or not is_same)
 ),
 
 closes as (
@@ -155,8 +156,8 @@ final as (
         restated.field,
         restated.detail,
         restated.kind,
-        restated.before_as_told as value_before,
-        restated.told as value_after,
+        restated.before_as_reported as value_before,
+        restated.reported as value_after,
         restated.value / nullif(restated.before, 0) - 1 as change_ratio,
         abs(case
             when restated.field in ('close', 'rate') then restated.value / restated.before - 1

@@ -38,7 +38,7 @@ candidates as (
         and (baskets.weighting = 'equal' or shares.as_of is not null)
 ),
 
--- A basket of which nobody can be bought keeps what it holds; one without members holds nothing any more.
+-- If no member can be bought, the basket keeps what it holds. A basket without members holds nothing.
 rebalances as (
     select
         members.basket_id,

@@ -12,7 +12,7 @@ with spans as (
     group by members.basket_id, members.symbol, members.valid_from, securities.exchange
 ),
 
--- Who is bought later than the data of the exchange reach does not hold back the days before.
+-- A member that is bought after the last data of its exchange does not hold back the days before.
 reaches as (
     select
         spans.basket_id,

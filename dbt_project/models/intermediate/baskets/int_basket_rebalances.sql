@@ -1,7 +1,7 @@
 -- The days after whose close each basket is set to its weights: its base date, then the last common session of each
--- period, also those to come. Common is a session of every exchange with a member in the period: whoever leaves in it
--- is sold then, whoever is a member on the next session bought. It follows from seeds and calendars alone, since what
--- is held depends on it.
+-- period, also of those to come. A session is common if every exchange with a member in the period has it. A member
+-- that leaves in the period is sold then, and one that is a member on the next session is bought. The days follow from
+-- seeds and calendars alone, since what is held depends on them.
 with members as (
     select
         members.basket_id,

@@ -1,6 +1,6 @@
--- Corrections that stand over something: a price row of the day or, for a dividend or split, a word of the vendor's on
--- a day without one. The others correct nothing, and gate 2 names them. A correction says what was true on its own day:
--- splits up to that day are in it, later ones are not.
+-- Corrections that have something to correct: a price row of the day or, for a dividend or split, a row of the vendor's
+-- on a day without one. The others correct nothing, and gate 2 names them. A correction says what was true on its own
+-- day: splits up to that day are in it, later ones are not.
 select
     corrections.symbol,
     corrections.date,

@@ -1,5 +1,5 @@
--- Dividends as they count: the vendor's latest word or a correction, on the latest split basis, in the currency of the
--- price.
+-- Dividends as they count: the vendor's latest version or a correction, on the latest split basis, in the currency of
+-- the price.
 with vendor as (
     select
         symbol,

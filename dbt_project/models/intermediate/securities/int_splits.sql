@@ -1,4 +1,4 @@
--- Splits as they count: the vendor's latest word, a correction over it. A ratio of 4 means four new shares for one old.
+-- Splits as they count: the vendor's latest version, or a correction. A ratio of 4 means four new shares for one old.
 -- A point-in-time build holds later splits too, not `is_known`: they only undo themselves in values that a vendor has
 -- adjusted for them since.
 with vendor as (

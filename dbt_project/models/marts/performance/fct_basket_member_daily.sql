@@ -50,7 +50,8 @@ summed as (
     from contributions
 )
 
--- Who was sold stays, without weight, as long as the year or the week to date counts a day on which it was held.
+-- A member that was sold stays, without weight, as long as the year or the week to date counts a day on which it was
+-- held.
 select
     summed.basket_id,
     baskets.name as basket_name,

@@ -1,4 +1,4 @@
-{# Neither a base nor a level of the other side may be older than this: it would speak of another time. #}
+{# The oldest base, and the oldest level of the other side, that still belong to the day. #}
 {% set max_age_days = var("max_headline_age_days") %}
 
 with levels as (

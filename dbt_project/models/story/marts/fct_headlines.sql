@@ -13,8 +13,7 @@ worded as (
         headlines.*,
         measures.unit,
         templates.value_text as value_template,
-        templates.sentence as sentence_template,
-        {{ headline_placeholders() }} as placeholders
+        templates.sentence as sentence_template
     from headlines
     left join {{ ref("stg_measures") }} as measures
         on headlines.subject_kind = measures.subject_kind and headlines.measure = measures.measure
@@ -34,8 +33,8 @@ filled as (
         value::double as value,
         value_date,
         unit,
-        {{ filled_parts("value_template", "placeholders") }} as value_parts,
-        {{ filled_parts("sentence_template", "placeholders") }} as sentence_parts
+        {{ filled_parts("value_template") }} as value_parts,
+        {{ filled_parts("sentence_template") }} as sentence_parts
     from worded
 ),
 

@@ -8,14 +8,14 @@ with days as (
     cross join {{ ref("index_headlines") }} as wanted
 ),
 
--- A level that is only carried is no close of its day: the headline tells the last one that is.
+-- A level that is only carried is no close of its day: the headline is about the last one that is.
 closes as (
     select *
     from {{ ref("fct_index_daily") }}
     where is_traded
 ),
 
--- "Highest since" speaks of the highest close of the last few sessions, the first of them where two are equal.
+-- "Highest since" is about the highest close of the last few sessions, the first of them where two are equal.
 peaks as (
     select
         symbol,

@@ -1,5 +1,5 @@
--- What event windows and press claims speak of: every basket, equity and index, what each is measured against, and how
--- far its data reach.
+-- The subjects of event windows and press claims: every basket, equity and index, what each is measured against, and
+-- how far its data reach.
 select
     baskets.basket_id as subject_id,
     'basket' as subject_kind,

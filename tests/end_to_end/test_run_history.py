@@ -1,0 +1,160 @@
+"""Airflow keeps every run: what ``make run`` executes leaves the runs before it, and their task states, alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from include.runs.records import Run
+from include.settings import PROJECT_ROOT, Settings, load_settings
+
+ROUNDS = 5
+ASSET_TRIGGERED = 2
+TASKS_OF_INGEST = {"plan_batches": 1, "fetch_batch": 1, "land": 1}
+TASKS_OF_BUILD = dict.fromkeys(["load", "check_raw", "transform", "check_marts", "publish", "record"], 1)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str]]]:
+    """Runs and task instances of Airflow's database after five rounds and two runs that assets triggered."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.end_to_end.test_run_history"],
+        cwd=PROJECT_ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT_ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TITANS_DATA_DIR": str(tmp_path_factory.mktemp("history")),
+        },
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    answer: dict[str, list[list[str]]] = json.loads(process.stdout.splitlines()[-1])
+    return answer
+
+
+def test_every_run_stays(history: dict[str, list[list[str]]]) -> None:
+    assert Counter((dag_id, kind, state) for dag_id, _, kind, state in history["runs"]) == {
+        ("ingest_fx", "manual", "success"): ROUNDS,
+        ("build_marts", "manual", "success"): ROUNDS,
+        ("build_marts", "asset_triggered", "success"): ASSET_TRIGGERED,
+    }
+
+
+def test_every_task_keeps_its_state(history: dict[str, list[list[str]]]) -> None:
+    tasks: dict[str, Counter[str]] = {}
+    for _, run_id, task, state in history["tasks"]:
+        assert state == "success", (run_id, task)
+        tasks.setdefault(run_id, Counter())[task] += 1
+    assert len(tasks) == 2 * ROUNDS + ASSET_TRIGGERED
+    for dag_id, run_id, _, _ in history["runs"]:
+        assert tasks[run_id] == (TASKS_OF_INGEST if dag_id == "ingest_fx" else TASKS_OF_BUILD)
+
+
+def test_a_run_without_as_of_is_about_today(history: dict[str, list[list[str]]]) -> None:
+    """The logical date that keeps the history is the moment at which the run is due."""
+    assert len(history["as_of"]) == ROUNDS
+    for as_of, due, logical in history["as_of"]:
+        assert as_of == str(datetime.fromisoformat(due).astimezone(UTC).date())
+        assert logical == due
+
+
+def _main() -> None:
+    from titans.airflow_env import prepare_airflow, set_airflow_environment
+    from titans.output import quiet_libraries
+    from titans.pipeline import _execute
+
+    settings = load_settings()
+    home = settings.airflow_home
+    with quiet_libraries(home / "logs" / "history.log"):
+        set_airflow_environment(home)
+        prepare_airflow(home)
+        from airflow.dag_processing.dagbag import BundleDagBag
+        from airflow.models.dagrun import DagRun
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        folder = PROJECT_ROOT / "dags"
+        bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+        _forget_the_work(bag)
+        for number in range(ROUNDS):
+            _execute(settings.store, bag, "ingest_fx", {"symbols": ["USDHKD"]})
+            if number == 1:
+                for _ in range(ASSET_TRIGGERED):
+                    _trigger_by_assets(bag)
+            _execute(settings.store, bag, "build_marts", {})
+        with create_session() as session:
+            runs = session.scalars(select(DagRun)).all()
+            tasks = session.scalars(select(TaskInstance)).all()
+            answer = {
+                "runs": [[run.dag_id, run.run_id, str(run.run_type), str(run.state)] for run in runs],
+                "tasks": [[task.dag_id, task.run_id, task.task_id, str(task.state)] for task in tasks],
+                "as_of": [
+                    [_as_of(settings, run), str(run.run_after), str(run.logical_date)]
+                    for run in runs
+                    if run.dag_id == "build_marts" and run.run_type == "manual"
+                ],
+            }
+    print(json.dumps(answer))
+
+
+def _as_of(settings: Settings, run: Any) -> str | None:
+    record = Run(settings.store, run.dag_id, run.run_id).record()
+    assert record is not None, run.run_id
+    return record.as_of
+
+
+def _forget_the_work(bag: Any) -> None:
+    """The tasks of a build end at once: history is counted here, not marts."""
+    for task in bag.get_dag("build_marts").tasks:
+        if task.task_id not in ("publish", "record"):
+            task.python_callable = _nothing
+        elif task.task_id == "publish":
+            task.python_callable = _publish_nothing
+
+
+def _nothing() -> None:
+    pass
+
+
+def _publish_nothing() -> None:
+    """Leaves the step without which a run does not count as whole."""
+    from wiring.runs import build_settings, current_run
+
+    with current_run(build_settings()).step("publish"):
+        pass
+
+
+def _trigger_by_assets(bag: Any) -> None:
+    """A finished run as the scheduler makes one for an asset event: without a logical date."""
+    from airflow.models.dagrun import DagRun
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.utils.types import DagRunType
+
+    create = SerializedDAG.create_dagrun
+
+    def create_of_assets(self: Any, **values: Any) -> Any:
+        kind = DagRunType.ASSET_TRIGGERED
+        run_id = DagRun.generate_run_id(run_type=kind, run_after=values["run_after"])
+        undated = {"run_id": run_id, "run_type": kind, "logical_date": None, "data_interval": None}
+        return create(self, **{**values, **undated})
+
+    now = datetime.now(UTC)
+    with patch.object(SerializedDAG, "create_dagrun", create_of_assets):
+        bag.get_dag("build_marts").test(run_after=now, logical_date=now)
+
+
+if __name__ == "__main__":
+    _main()
