@@ -23,7 +23,7 @@ from include.raw.point_in_time import copy_store
 from include.raw.store import open_warehouse
 from include.runs.facts import CheckMartsFacts, CheckRawFacts, LoadFacts, PublishFacts, Restated, TransformFacts
 from include.runs.records import Run, run_records
-from include.runs.releases import releases
+from include.runs.releases import quarantines, releases
 from include.seeds.read import load_reference
 from include.settings import Settings
 from include.sources import open_source
@@ -49,7 +49,9 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(store.warehouse, run.name), open_warehouse(store) as connection:
-            batches = load_landing(connection, LandingIndex(store), reference, releases(store))
+            batches = load_landing(
+                connection, LandingIndex(store), reference, releases(store), lambda: quarantines(store)
+            )
             rejected = rejected_reasons(connection, batches)
             if connection.execute("select exists(from raw.prices)").fetchone() == (False,):
                 raise TitansError(
@@ -169,11 +171,13 @@ def _earlier_results(store: StorePaths) -> list[GateResults]:
 def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
     rows = connection.execute(
         """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
-            'to', coalesce(value_after::varchar, 'none')), count(*) over ()
+            'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end),
+            count(*) over ()
         from ops.restatements
-        where kind = 'restated' order by known_at desc, date desc, symbol limit 3"""
+        where kind in ('restated', 'withdrawn')
+        order by basket_effect desc nulls last, abs(change_ratio) desc nulls first, date desc, symbol limit 3"""
     ).fetchall()
-    return Restated(rows=rows[0][1] if rows else 0, newest=[text for text, _ in rows])
+    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows])
 
 
 def _refuse_another_build(connection: duckdb.DuckDBPyConnection, own: str, is_passed: bool = False) -> None:

@@ -112,6 +112,8 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
             result.ingests.append(record)
             finals = {failure.symbol: failure.reason for failure in record.failures if failure.is_final}
             result.notes += [f"{dag_id} failed for {text}" for text in symbols_by_reason(finals.items())]
+            if below := record.facts(LandFacts).outranked:
+                result.notes.append(f"{dag_id}: {below.text}")
             text = _ingest_line(record)
             line.text = "as above" if text == said else text
             said = text

@@ -93,6 +93,11 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     if settings.store.is_simulated:
         say(console, "Note       Every number above is simulated. SOURCE=files or SOURCE=yahoo brings real ones.")
     _print_gates(console, build)
+    restated = build.facts(PublishFacts).restated
+    if restated and restated.largest:
+        say(
+            console, f"Restated   {restated.rows} values that a vendor changed later, the largest {restated.largest[0]}"
+        )
     if settings.known_at:
         say(console, f"Built      {_relative(file)} (known at {settings.known_at}; the published file is what it was)")
     else:
@@ -108,7 +113,7 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
             f"Note       this data folder serves {published.production}, which {make_command(settings.data_dir, 'run')} goes back to; "
             f"{make_run(settings, SWITCH='yes')} makes {settings.source} its source",
         )
-    state = "new generation" if published.is_new else "no mart row changed, so no new generation"
+    state = "new generation" if published.is_new else "nothing has changed, so no new generation"
     say(
         console,
         f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} "

@@ -13,7 +13,7 @@
 
 {# The rows of a raw table that gate 1 let in; in a point-in-time build those of them that could be known by then. #}
 {# The first version of a row is known from the event itself: the close of its session, its fixing, its as_of, its ex-date. #}
-{# A later version is known from its fetch. The order of fetches says which version came first, since a file that was #}
+{# A later version is known from its fetch. The order of versions says which came first, since a file that was #}
 {# fetched earlier may be loaded later. The time of the event is the earliest known_from stored for the key; a version in #}
 {# quarantine does not count. #}
 {% macro usable_versions(table, keys, symbol="symbol", or_else="false") -%}
@@ -29,7 +29,7 @@
     where {{ of_usable_unit(symbol) }}
     qualify
         case
-            when fetched_at = min(fetched_at) over (partition by {{ key }}) then event_known_from
+            when {{ version_order() }} = min({{ version_order() }}) over (partition by {{ key }}) then event_known_from
             else greatest(event_known_from, fetched_at)
         end < {{ after_known_at() }}
         or {{ or_else }}

@@ -17,6 +17,7 @@ from include.gates.checks import Check, load_checks
 from include.gates.result import CheckResult
 from include.gates.sql_files import GATES, renderer
 from include.raw.load import register_securities
+from include.raw.settle import settle
 from include.raw.units import QuarantinedUnit
 from include.seeds.rows import Reference
 
@@ -60,7 +61,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference, dbt_pro
 def record_verdicts(
     connection: duckdb.DuckDBPyConnection, pending: Sequence[Unit], results: Sequence[CheckResult]
 ) -> list[QuarantinedUnit]:
-    """Record a verdict for each pending unit; returns all units in quarantine, of this gate or an earlier one.
+    """Record a verdict for each pending unit and settle what is stored; returns all units in quarantine, of this gate or an earlier one.
 
     One transaction: with half of the verdicts the next build would go on where this one stops.
 
@@ -76,6 +77,7 @@ def record_verdicts(
     if verdicts:
         connection.execute("begin")
         connection.executemany("insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)", verdicts)
+        settle(connection, [(batch, symbol) for batch, _, symbol in pending])
         connection.execute("commit")
     rows = connection.execute("select batch_id, dataset, symbol, reasons from raw.unhealed_units").fetchall()
     return [

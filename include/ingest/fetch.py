@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from include.errors import TitansError
+from include.ingest.outranked import outranked
 from include.landing.batches import BatchKey, FailedFetch, FetchWindow, fetch_windows, land
 from include.landing.index import LandingIndex
 from include.landing.parts import Parts, kept_parts, land_leftovers
@@ -91,8 +92,14 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
         settled = _settled(store, landing, request, run, source.is_incremental)
         with kept_parts(store, key) as parts:
             answer = _ask(source, reference.securities, request, settled.left_of(request.symbols), parts)
+            # A live vendor's answer counts from now, and a clock that was set back has been refused.
+            answered = [window.symbol for window in answer.windows]
+            landed_at = landing.next_landing(key.dataset)
+            below = (
+                None if source.is_incremental else outranked(landing, key.dataset, answer.extract, landed_at, answered)
+            )
             if answer.windows or answer.failed:
-                land(store, key, answer.extract, answer.windows, answer.failed)
+                land(store, key, answer.extract, answer.windows, answer.failed, landed_at)
         failures = answer.extract.failures
         step.facts = facts = FetchFacts(
             dataset=request.dataset,
@@ -100,7 +107,10 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
             symbols=len(answer.windows),
             taken_over=sorted(settled.taken_over),
             end=request.end,
+            outranked=below,
         )
+        if below:
+            step.message = below.text
         if failures:
             # A failed symbol is data for the step, not the step's failure: the run is red only if nothing landed.
             step.failures = _failure_rows(key, failures, is_last_attempt or not _may_succeed_soon(failures))
@@ -185,6 +195,7 @@ def _ask(
             table=pa.concat_tables([SCHEMAS[dataset].empty_table(), *(extract.table for extract in extracts)]),
             fetched_at=max((extract.fetched_at for extract in good), default=datetime.now(UTC)),
             failures=[failure for extract in extracts for failure in extract.failures],
+            last_day=next((extract.last_day for extract in extracts), None),
         ),
         windows=[fetched for answer in answers for fetched in answer.windows],
         failed=[failed for answer in answers for failed in answer.failed],

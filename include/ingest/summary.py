@@ -7,7 +7,7 @@ from datetime import date
 from include.errors import Runbook, TitansError
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
-from include.runs.facts import FetchFacts, LandFacts, PlanFacts, PlannedBatch
+from include.runs.facts import FetchFacts, LandFacts, Outranked, PlanFacts, PlannedBatch
 from include.runs.records import FailureRow, Run, StepRecord
 from include.sources.base import Dataset
 
@@ -50,7 +50,10 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
             symbols=len({symbol for _, symbol in landed}),
             taken_over=len({symbol for _, symbol in taken_over}),
             failed=sorted({symbol for _, symbol in failed}),
+            outranked=_together([each.outranked for each in fetched if each.outranked]),
         )
+        if facts.outranked:
+            step.message = facts.outranked.text
         broken = next((earlier.message for earlier in steps if earlier.outcome == "failed"), None)
         if not landed and (broken or failed):
             raise TitansError(
@@ -60,6 +63,16 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
             step.outcome = "skipped"
             step.message = f"Source {store.source} has nothing of this kind up to {as_of}."
     return facts
+
+
+def _together(batches: list[Outranked]) -> Outranked | None:
+    if not batches:
+        return None
+    return Outranked(
+        fetched_at=min(each.fetched_at for each in batches),
+        stored=max(each.stored for each in batches),
+        rows=sum(each.rows for each in batches),
+    )
 
 
 def _killed(planned: list[PlannedBatch], attempts: list[StepRecord]) -> list[FailureRow]:

@@ -86,7 +86,12 @@ class FailedFetch(BaseModel):
 
 
 class BatchManifest(BaseModel):
-    """What a landing file holds and where it came from, stored in its Parquet metadata."""
+    """What a landing file holds and where it came from, stored in its Parquet metadata.
+
+    Attributes:
+        landed_at: when the file landed. Files of early versions do not say so: ``LandingIndex`` fills it in.
+        last_day: no row may be of a later day. None: the day of ``fetched_at``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,6 +102,8 @@ class BatchManifest(BaseModel):
     run_id: str
     attempt: int
     fetched_at: datetime
+    landed_at: datetime | None = None
+    last_day: date | None = None
     windows: list[FetchWindow]
     failures: list[FailedFetch] = []
 
@@ -105,22 +112,36 @@ class BatchManifest(BaseModel):
         cls,
         key: BatchKey,
         source: str,
-        fetched_at: datetime,
+        extract: Extract,
+        landed_at: datetime,
         windows: list[FetchWindow],
         failures: Sequence[FailedFetch] = (),
     ) -> BatchManifest:
-        """The manifest of the batch ``key`` as fetched at ``fetched_at``."""
+        """The manifest of ``extract``, which lands as the batch ``key``."""
         return cls(
-            batch_id=key.batch_id(fetched_at),
+            batch_id=key.batch_id(extract.fetched_at),
             source=source,
             dataset=key.dataset,
             group=key.group,
             run_id=key.run_id,
             attempt=key.attempt,
-            fetched_at=fetched_at,
+            fetched_at=extract.fetched_at,
+            landed_at=landed_at,
+            last_day=extract.last_day,
             windows=windows,
             failures=list(failures),
         )
+
+    @property
+    def version(self) -> tuple[datetime, datetime]:
+        """What orders the versions of a row: of two batches, the greater counts."""
+        assert self.landed_at is not None, "the landing index fills it in"
+        return self.fetched_at, self.landed_at
+
+    @property
+    def bound(self) -> date:
+        """No row may be of a later day."""
+        return self.last_day or self.fetched_at.date()
 
 
 def land(
@@ -129,14 +150,18 @@ def land(
     extract: Extract,
     windows: list[FetchWindow],
     failures: Sequence[FailedFetch] = (),
+    landed_at: datetime | None = None,
 ) -> Path:
     """Write one batch; returns the file's path. A file that is already there stays: landing files never change.
+
+    Args:
+        landed_at: orders batches of one ``fetched_at``; now, if not given.
 
     Raises:
         TitansError: the file cannot be written, or its rows are older than the kept history.
     """
     refuse_older(store, key.dataset, extract.fetched_at)
-    manifest = BatchManifest.of(key, store.source, extract.fetched_at, windows, failures)
+    manifest = BatchManifest.of(key, store.source, extract, landed_at or datetime.now(UTC), windows, failures)
     path = store.landing / key.dataset / f"{manifest.batch_id}.parquet"
     if not path.exists():
         write_batch(path, extract.table, manifest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ class Parts:
     def keep(self, extract: Extract, windows: list[FetchWindow]) -> None:
         """Bring one answer to the disk."""
         self._count += 1
-        manifest = BatchManifest.of(self._key, self._source, extract.fetched_at, windows)
+        manifest = BatchManifest.of(self._key, self._source, extract, datetime.now(UTC), windows)
         write_batch(self._folder / f"{self._count:05d}.parquet", extract.table, manifest)
 
 

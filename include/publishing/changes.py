@@ -1,4 +1,4 @@
-"""Whether marts differ from a published generation, as a reader would see it."""
+"""Whether marts, or what they were built from, differ from a published generation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
 FLOOR = 1e-12
 """Absolute: the difference of two such sums, where it should be nothing."""
+
+
+_STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
+
+
+def raw_state(connection: duckdb.DuckDBPyConnection) -> str:
+    """A hash of what deliveries stored, of rows that were rejected, and of units in quarantine or released.
+
+    A delivery that stores nothing and is accepted does not change it, nor does a rebuild from landing.
+    """
+    rows = " union all ".join(
+        f"select concat_ws('|', '{table}', batch_id, count(*)) as part from raw.{table} group by batch_id"
+        for table in _STORED
+    )
+    (state,) = connection.execute(
+        f"""select md5(coalesce(string_agg(part, chr(10) order by part), '')) from (
+            {rows} union all
+            select concat_ws('|', verdict, batch_id, symbol) from raw.current_verdicts where verdict <> 'accepted')"""
+    ).fetchone() or ("",)
+    return str(state)
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:

@@ -37,6 +37,7 @@ class Manifest(BaseModel):
     checks_passed: int
     checks_warned: int
     accepted_loss: str | None = None
+    raw_state: str | None = None
 
 
 class Hold(BaseModel):

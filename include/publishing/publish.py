@@ -11,7 +11,7 @@ import duckdb
 from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
-from include.publishing.changes import changed_tables
+from include.publishing.changes import changed_tables, raw_state
 from include.publishing.generations import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, write_marts_file
 
@@ -23,7 +23,7 @@ class Publication:
     Attributes:
         generation: the newest of the source.
         is_new: whether this build made it.
-        changed: tables that differ from the generation before.
+        changed: tables that differ from the generation before; ``ops`` where a delivery changed no mart.
         is_held: whether a rollback holds the link.
         changed_source_from: the source that the link named before, where it is another one.
         production: the source that the data folder serves, where one is on record.
@@ -53,7 +53,10 @@ def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
 def publish(
     build: Build, published: PublishedPaths, keep: int, files_dir: Path | None = None, is_switch: bool = False
 ) -> Publication:
-    """Publish the marts of an open warehouse, if any row of them changed.
+    """Publish the marts of an open warehouse.
+
+    It makes a new generation if any row of them changed, or if since the last one a delivery stored or rejected rows or
+    changed a verdict.
 
     Args:
         keep: generations of each source that stay.
@@ -70,6 +73,8 @@ def publish(
     last = generations.last_of_source(published, source)
     linked = generations.linked_manifest(published)
     changed = changed_tables(build.connection, published.file(last.generation)) if last else ["marts"]
+    if last and not changed and raw_state(build.connection) != last.raw_state:
+        changed = ["ops"]
     generation = last.generation if last else ""
     if changed:
         now = generations.after_all(published, datetime.now(UTC))
@@ -120,4 +125,5 @@ def _manifest(build: Build, generation: str, now: datetime) -> Manifest:
         checks_passed=sum(check.status == "passed" for check in checks),
         checks_warned=sum(check.status == "warning" for check in checks),
         accepted_loss=build.accept_loss if is_loss_accepted else None,
+        raw_state=raw_state(build.connection),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -12,7 +13,9 @@ import pyarrow as pa
 from include.landing.batches import BatchManifest, check_content
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
-from include.raw.units import Release
+from include.raw.settle import settle
+from include.raw.units import Quarantine, Release
+from include.raw.versions import version_order
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference
 from include.sources.base import Dataset
@@ -35,14 +38,21 @@ def load_landing(
     landing: LandingIndex,
     reference: Reference,
     releases: Sequence[Release],
+    quarantines: Callable[[], Sequence[Quarantine]] = tuple,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[LoadedBatch]:
     """Append what is new, and let in what a person released.
 
+    In a warehouse that is rebuilt, what gate 1 kept out stays out: a good delivery that came later would hide from it
+    what was wrong.
+
     Each file is one transaction with its ledger row: loading twice or dying halfway changes nothing.
 
+    Args:
+        quarantines: what earlier builds put into quarantine. It is asked for if there is anything to load.
+
     Returns:
-        One entry for each file loaded now, in the order of fetching.
+        One entry for each file loaded now, in the order of versions.
     """
     known = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
     _load_calendar(connection, reference, [batch.manifest for batch in landing.batches()])
@@ -51,12 +61,15 @@ def load_landing(
     # Apply releases before the next file: a row equal to a released one is a duplicate and needs no check.
     for release in releases:
         _release(connection, landing, release, now())
-    for batch in landing.batches():
-        if batch.manifest.batch_id not in known:
-            loaded.append(_load_file(connection, landing, batch, now()))
-            for release in releases:
-                if release.batch_id == batch.manifest.batch_id:  # in a warehouse that is rebuilt
-                    _release(connection, landing, release, now())
+    waiting = [batch for batch in landing.batches() if batch.manifest.batch_id not in known]
+    kept_out: dict[str, list[Quarantine]] = defaultdict(list)
+    for quarantine in quarantines() if waiting else ():
+        kept_out[quarantine.unit.batch_id].append(quarantine)
+    for batch in waiting:
+        loaded.append(_load_file(connection, landing, batch, kept_out[batch.manifest.batch_id], now()))
+        for release in releases:
+            if release.batch_id == batch.manifest.batch_id:  # in a warehouse that is rebuilt
+                _release(connection, landing, release, now())
     return loaded
 
 
@@ -87,6 +100,7 @@ def _release(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, relea
     ).fetchall()
     if released:
         _append_later_again(connection, landing, release.batch_id, now)
+        settle(connection, [(release.batch_id, release.symbol)])
     connection.execute("commit")
 
 
@@ -108,7 +122,7 @@ def _load_calendar(connection: duckdb.DuckDBPyConnection, reference: Reference, 
     if not windows:
         return
     # Not the ends alone: a window may be asked for far ahead, where no calendar reaches.
-    last_year = max(manifest.fetched_at for manifest in manifests).year
+    last_year = max(manifest.bound for manifest in manifests).year
     first_year = min((window.first or window.start or window.end).year for window in windows) - 1
     # Of files that were let go, the sessions are left.
     (laid_down_from,) = connection.execute("select min(year(date)) from raw.exchange_sessions").fetchone() or (None,)
@@ -143,7 +157,11 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _load_file(
-    connection: duckdb.DuckDBPyConnection, landing: LandingIndex, batch: LandedBatch, loaded_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    landing: LandingIndex,
+    batch: LandedBatch,
+    kept_out: Sequence[Quarantine],
+    loaded_at: datetime,
 ) -> LoadedBatch:
     path, manifest = batch
     check_content(path, manifest)
@@ -168,6 +186,12 @@ def _load_file(
             rows_rejected,
         )
         _record_fetches(connection, manifest, rejected)
+        for quarantine in kept_out:
+            unit = quarantine.unit
+            connection.execute(
+                "insert into raw.unit_verdicts values (?, ?, ?, 'quarantined', ?, ?)",
+                [unit.batch_id, unit.dataset, unit.symbol, unit.reasons, _utc(quarantine.decided_at)],
+            )
         values = asdict(loaded)
         connection.execute(
             """insert into raw.load_ledger values (
@@ -187,9 +211,9 @@ def _append_later_again(
 ) -> None:
     """Append later batches once more, in order, for the symbols that ``batch_id`` stored rows of.
 
-    Later batches are those loaded already and fetched after it. The vendor sends A, then A again (unchanged, so not
-    stored). Then a file fetched in between, which says B, is loaded or released: the latest version is A, and the store
-    must say so. After a split that was missing, the same number may mean another value: later share counts and
+    Later batches are those loaded already that come after it in the order of versions. The vendor sends A, then A again
+    (unchanged, so not stored). Then a file from in between, which says B, is loaded or released: the latest version is A,
+    and the store must say so. After a split that was missing, the same number may mean another value: later share counts and
     estimates are appended again too. The caller holds the transaction and ``seed_securities``.
     """
     stored = " union ".join(
@@ -201,10 +225,10 @@ def _append_later_again(
         f"""select later.batch_id, list(later.symbol)
         from raw.fetch_windows as later
         inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
-        where later.fetched_at > this.fetched_at and (
+        where {version_order("later")} > {version_order("this")} and (
             (later.dataset = this.dataset and later.symbol in ({stored} union {actions}))
             or (later.dataset in ('shares', 'estimates') and later.symbol in ({actions} and action = 'split')))
-        group by later.batch_id, later.fetched_at order by later.fetched_at, later.batch_id""",
+        group by later.batch_id, {version_order("later")} order by {version_order("later")}""",
         {"batch_id": batch_id},
     ).fetchall()
     by_id = {batch.manifest.batch_id: batch for batch in landing.batches()} if later else {}
@@ -222,7 +246,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
     path, manifest = batch
     connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
     judge = load_sql.RULES[manifest.dataset].judge
-    connection.execute(f"create or replace temp table judged as {judge}", {"fetched_on": manifest.fetched_at.date()})
+    connection.execute(f"create or replace temp table judged as {judge}", {"bound": manifest.bound})
     return _count(connection, "incoming")
 
 
@@ -240,6 +264,7 @@ def _append(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, load
 def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, object]:
     return {
         "fetched_at": _utc(manifest.fetched_at),
+        "landed_at": _utc(manifest.version[1]),
         "loaded_at": _utc(loaded_at),
         "batch_id": manifest.batch_id,
         "source": manifest.source,
@@ -250,7 +275,7 @@ def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManife
     """What was asked for each symbol: with rows, without rows, and failed."""
     for window in manifest.windows:
         connection.execute(
-            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 manifest.batch_id,
                 manifest.dataset,
@@ -261,6 +286,7 @@ def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManife
                 window.rows,
                 rejected.get(window.symbol, 0),
                 _utc(manifest.fetched_at),
+                _utc(manifest.version[1]),
                 manifest.run_id,
                 manifest.attempt,
                 _utc(window.asked_at) if window.asked_at else None,

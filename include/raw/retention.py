@@ -140,7 +140,7 @@ def _removable(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, beg
                 for window in manifest.windows
                 if window.last
             ),
-            key=lambda each: (each[2].last, each[1].fetched_at),
+            key=lambda each: (each[2].last, each[1].version),
         )
         if (manifest.batch_id, window.symbol) in is_good
     }

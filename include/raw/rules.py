@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from include.raw.versions import latest_version
-from include.sources.base import Dataset
+from include.raw.versions import latest_version, version_order
+from include.sources.base import KEY_COLUMNS, Dataset
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
     """
 
 
+THIS_VERSION = "($fetched_at::timestamp, $landed_at::timestamp)"
+"""The place of the batch that is being loaded in the order of versions."""
 _SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
 _SESSION_JOIN = (
     f"{_SECURITY_JOIN}\n        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date"
@@ -59,7 +61,7 @@ RULES: dict[Dataset, TableRules] = {
                 ("no symbol", "i.symbol is null"),
                 ("unknown symbol", "i.symbol is not null and s.symbol is null"),
                 ("no date", "i.date is null"),
-                ("future date", "i.date > $fetched_on"),
+                ("future date", "i.date > $bound"),
                 ("no session on that day", "s.symbol is not null and i.date is not null and x.date is null"),
                 ("no close", "i.close is null or isnan(i.close)"),
                 ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
@@ -76,7 +78,7 @@ RULES: dict[Dataset, TableRules] = {
             known_from="coalesce(x.closes_at, i.date::timestamp)",
             joins=_SESSION_JOIN,
         ),
-        key=("symbol", "date"),
+        key=KEY_COLUMNS[Dataset.PRICES],
         values=("open", "high", "low", "close", "volume", "currency"),
         symbol="symbol",
         date="date",
@@ -85,7 +87,7 @@ RULES: dict[Dataset, TableRules] = {
         judge=_judge(
             [
                 ("no date", "i.date is null"),
-                ("future date", "i.date > $fetched_on"),
+                ("future date", "i.date > $bound"),
                 ("no rate", "i.rate is null or isnan(i.rate)"),
                 ("rate is not above zero", "i.rate <= 0 or isinf(i.rate)"),
             ],
@@ -93,7 +95,7 @@ RULES: dict[Dataset, TableRules] = {
             # Reference rates are fixed in the European afternoon and can be known from then on.
             known_from="i.date::timestamp + interval 15 hour",
         ),
-        key=("base_currency", "quote_currency", "date"),
+        key=KEY_COLUMNS[Dataset.FX_RATES],
         values=("rate",),
         symbol="base_currency || quote_currency",
         date="date",
@@ -104,7 +106,7 @@ RULES: dict[Dataset, TableRules] = {
             [
                 ("unknown symbol", "s.symbol is null"),
                 ("no date", "i.as_of is null"),
-                ("future date", "i.as_of > $fetched_on"),
+                ("future date", "i.as_of > $bound"),
                 ("no share count", "i.shares_outstanding is null or isnan(i.shares_outstanding)"),
                 ("share count is not above zero", "i.shares_outstanding <= 0 or isinf(i.shares_outstanding)"),
             ],
@@ -112,7 +114,7 @@ RULES: dict[Dataset, TableRules] = {
             known_from="i.as_of::timestamp",
             joins=_SECURITY_JOIN,
         ),
-        key=("symbol", "as_of"),
+        key=KEY_COLUMNS[Dataset.SHARES],
         values=("shares_outstanding", "share_class"),
         symbol="symbol",
         date="as_of",
@@ -122,7 +124,7 @@ RULES: dict[Dataset, TableRules] = {
             [
                 ("unknown symbol", "s.symbol is null"),
                 ("no date", "i.as_of is null"),
-                ("future date", "i.as_of > $fetched_on"),
+                ("future date", "i.as_of > $bound"),
                 ("no metric", "i.metric is null"),
                 (
                     "period is neither annual nor quarter",
@@ -138,7 +140,7 @@ RULES: dict[Dataset, TableRules] = {
             known_from="i.as_of::timestamp",
             joins=_SECURITY_JOIN,
         ),
-        key=("symbol", "as_of", "metric", "period_type", "period_end"),
+        key=KEY_COLUMNS[Dataset.ESTIMATES],
         values=("period_label", "mean", "low", "high", "analyst_count", "currency"),
         symbol="symbol",
         date="as_of",
@@ -168,44 +170,85 @@ def reject(dataset: Dataset, rules: TableRules) -> str:
 def append(dataset: Dataset, rules: TableRules) -> str:
     """Insert the accepted rows that differ from the version before them.
 
-    The version before is the latest one of those fetched up to then that are not in quarantine. A row that equals one
+    The version before is the latest one of those before it that are not in quarantine. A row that equals one
     of a pending unit is stored with its own unit too, or it would be lost with the other. Otherwise a row is unchanged if
     its values are, and no split fetched up to then lies between the two bases: the same number on another basis is
-    another value. Later fetches do not count, so the order of loading makes no difference. A batch stores a key once,
+    another value. Later versions do not count, so the order of loading makes no difference. A batch stores a key once,
     however often it is appended.
     """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
-    same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
     is_first = " and ".join(f"f.{name} = j.{name}" for name in rules.key)
     stored = ", ".join(
         (*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else []))
     )
-    split_between = "" if dataset is Dataset.FX_RATES else f"\n            and not {_split_between('j')}"
     # Judged rows carry basis_date except FX rates, which no split touches: their own date stands in.
     basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"
     return f"""
-        insert into raw.{dataset} ({stored}, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+        insert into raw.{dataset} ({stored}, fetched_at, landed_at, known_from, basis_date, batch_id, source, loaded_at)
         with accepted as (select *{basis} from judged where len(reasons) = 0),
-        usable as (
+        {_previous(dataset, rules, "accepted")}
+        select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at, $landed_at,
+            case when exists (select 1 from usable as f where {is_first} and {version_order("f")} < {THIS_VERSION})
+                then greatest(j.known_from, $fetched_at) else j.known_from end,
+            j.basis_date, $batch_id, $source, $loaded_at
+        from accepted as j
+        where not {_is_unchanged(dataset, rules)}
+            and not exists (select 1 from raw.{dataset} as r where r.batch_id = $batch_id and {same_key})
+    """
+
+
+def remove_unchanged(dataset: Dataset, rules: TableRules) -> str:
+    """Delete rows of the batch that ``append`` would not store now that the versions before them are judged."""
+    return f"""
+        delete from raw.{dataset} where rowid in (
+            with own as (select rowid as row_number, * from raw.{dataset} where batch_id = $batch_id),
+            {_previous(dataset, rules, "own")}
+            select j.row_number from own as j where {_is_unchanged(dataset, rules)})
+    """
+
+
+def _previous(dataset: Dataset, rules: TableRules, rows: str) -> str:
+    """Of each row of ``rows``, the version before it, as the query ``previous``."""
+    same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
+    return f"""usable as (
             select r.* from raw.{dataset} as r
             where (r.batch_id, {_prefixed(rules.symbol)}) not in
                 (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
         ),
         previous as (
             select r.*, {_is_good(rules.symbol)} as is_good
-            from usable as r inner join accepted as j on {same_key} and r.fetched_at <= $fetched_at
+            from usable as r inner join {rows} as j on {same_key} and {version_order("r")} < {THIS_VERSION}
             {latest_version([f"r.{name}" for name in rules.key], "r")}
-        )
-        select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at,
-            case when exists (select 1 from usable as f where {is_first} and f.fetched_at < $fetched_at)
-                then greatest(j.known_from, $fetched_at) else j.known_from end,
-            j.basis_date, $batch_id, $source, $loaded_at
-        from accepted as j
-        where not exists (
-            select 1 from previous as p
-            where {" and ".join(f"p.{name} = j.{name}" for name in rules.key)} and p.is_good
-            and {same_values}{split_between})
-            and not exists (select 1 from raw.{dataset} as r where r.batch_id = $batch_id and {same_key})
+        )"""
+
+
+def _is_unchanged(dataset: Dataset, rules: TableRules) -> str:
+    """Whether the row ``j`` says what the version before it says."""
+    same_key = " and ".join(f"p.{name} = j.{name}" for name in rules.key)
+    same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
+    split_between = "" if dataset is Dataset.FX_RATES else f" and not {_split_between('j')}"
+    return f"exists (select 1 from previous as p where {same_key} and p.is_good and {same_values}{split_between})"
+
+
+def date_first_versions(dataset: Dataset, rules: TableRules) -> str:
+    """Set ``known_from`` of the rows of some batches, and of the other versions of these rows, by the order of versions.
+
+    It is set when a row is stored; by then an earlier version may be missing, or not be judged yet.
+    """
+    key = ", ".join(rules.key)
+    return f"""
+        update raw.{dataset} as stored set known_from = versions.known_from
+        from (
+            select rowid as row_number,
+                case when row_number() over history = 1 then min(known_from) over (partition by {key})
+                else greatest(min(known_from) over (partition by {key}), fetched_at) end as known_from
+            from raw.{dataset} as r
+            where ({key}) in (select ({key}) from raw.{dataset} where list_contains($batches, batch_id))
+                and (r.batch_id, {_prefixed(rules.symbol)}) not in
+                    (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            window history as (partition by {key} order by {version_order()})
+        ) as versions
+        where stored.rowid = versions.row_number and stored.known_from <> versions.known_from
     """
 
 
@@ -213,7 +256,7 @@ def _split_between(row: str) -> str:
     """Whether a split fetched up to then lies between the bases of ``row`` and of ``p``, the version before."""
     return f"""exists (
                 select 1 from raw.corporate_actions as a
-                where a.symbol = {row}.symbol and a.action = 'split' and a.fetched_at <= $fetched_at
+                where a.symbol = {row}.symbol and a.action = 'split' and {version_order("a")} <= {THIS_VERSION}
                     and a.date > least(p.basis_date, {row}.basis_date)
                     and a.date <= greatest(p.basis_date, {row}.basis_date))"""
 
@@ -238,10 +281,15 @@ _PRICE_REASONS = (
 )
 """What can be wrong with a price row whose dividend or split still counts."""
 
+_IS_NEW_ACTION = f"""(t.value is distinct from coalesce(p.value, 0)
+            or (p.value is not null and not p.is_good)
+            or (t.value > 0 and t.currency is distinct from p.currency)
+            or (t.action = 'dividend' and t.value > 0 and coalesce({_split_between("t")}, false)))"""
+
 # A dividend or split stands on the price row of its ex-date. A good row without one withdraws it: a version of value 0.
 APPEND_CORPORATE_ACTIONS = f"""
     insert into raw.corporate_actions
-        (symbol, date, action, value, currency, fetched_at, known_from, basis_date, batch_id, source, loaded_at)
+        (symbol, date, action, value, currency, fetched_at, landed_at, known_from, basis_date, batch_id, source, loaded_at)
     with rows_with_actions as (
         select *, len(reasons) > 0 as is_rejected from judged
         where len(list_filter(reasons, lambda reason: reason not in {_PRICE_REASONS})) = 0
@@ -260,19 +308,35 @@ APPEND_CORPORATE_ACTIONS = f"""
         from raw.corporate_actions as r
         where (r.batch_id, r.symbol) not in
             (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
-            and r.fetched_at <= $fetched_at
+            and {version_order("r")} < {THIS_VERSION}
         {latest_version(["r.symbol", "r.date", "r.action"], "r")}
     )
-    select t.symbol, t.date, t.action, t.value, case when t.value > 0 then t.currency end, $fetched_at,
+    select t.symbol, t.date, t.action, t.value, case when t.value > 0 then t.currency end, $fetched_at, $landed_at,
         t.date::timestamp, t.basis_date, $batch_id, $source, $loaded_at
     from actions as t
     left join previous as p on p.symbol = t.symbol and p.date = t.date and p.action = t.action
     where not (t.is_rejected and t.value = 0)
-        and (t.value is distinct from coalesce(p.value, 0)
-            or not p.is_good
-            or (t.value > 0 and t.currency is distinct from p.currency)
-            or (t.action = 'dividend' and t.value > 0 and {_split_between("t")}))
+        and {_IS_NEW_ACTION}
         and not exists (
             select 1 from raw.corporate_actions as r
             where r.batch_id = $batch_id and r.symbol = t.symbol and r.date = t.date and r.action = t.action)
+"""
+
+# What APPEND_CORPORATE_ACTIONS would not store, now that the versions before are judged.
+REMOVE_UNCHANGED_ACTIONS = f"""
+    delete from raw.corporate_actions where rowid in (
+        with own as (select rowid as row_number, * from raw.corporate_actions where batch_id = $batch_id),
+        previous as (
+            select r.*, {_is_good("symbol")} as is_good
+            from raw.corporate_actions as r
+            inner join own as t on r.symbol = t.symbol and r.date = t.date and r.action = t.action
+            where (r.batch_id, r.symbol) not in
+                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+                and {version_order("r")} < {THIS_VERSION}
+            {latest_version(["r.symbol", "r.date", "r.action"], "r")}
+        )
+        select t.row_number
+        from own as t
+        left join previous as p on p.symbol = t.symbol and p.date = t.date and p.action = t.action
+        where not {_IS_NEW_ACTION})
 """

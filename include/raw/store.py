@@ -12,10 +12,11 @@ from jinja2 import Template
 from include.errors import Runbook, TitansError
 from include.files import replacing
 from include.paths import StorePaths
+from include.raw.versions import version_order
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-_DDL = Template(Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")).render()
+_DDL = Template(Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")).render(version_order=version_order)
 
 
 @contextmanager
@@ -34,6 +35,10 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("set timezone = 'UTC'")
         try:
+            if connection.execute(
+                "from duckdb_tables() where schema_name = 'meta' and table_name = 'store'"
+            ).fetchone():
+                _check_layout(connection, "warehouse", path)
             connection.execute(_DDL)
         except duckdb.Error as error:
             raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
@@ -54,7 +59,7 @@ def _begin_store(connection: duckdb.DuckDBPyConnection, store: StorePaths) -> No
     saved = store.saved_raw
     if saved.exists() and not store.known_at:
         try:
-            copy_raw(connection, saved, store.source)
+            copy_raw(connection, saved, store.source, oldest_layout=2)
         except TitansError as error:
             raise TitansError(
                 f"{saved} cannot be read, and it holds what landing files held that make tidy let go. "
@@ -76,10 +81,13 @@ def save_raw(store: StorePaths) -> None:
         connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
 
 
-def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: str) -> None:
+def copy_raw(
+    connection: duckdb.DuckDBPyConnection, path: Path, source: str, oldest_layout: int = SCHEMA_VERSION
+) -> None:
     """Fill the raw tables of an open, new warehouse with those of the one at ``path``, which is only read.
 
-    All of them or none; the result is the same if it is done again. The caller holds the writer lock of ``path``.
+    All of them or none; the result is the same if it is done again. The caller holds the writer lock of ``path``. Rows
+    of layout 2 do not say when they landed: when their file was loaded, which ordered them, stands in.
 
     Raises:
         TitansError: the file at ``path`` is damaged or belongs to another source.
@@ -91,14 +99,26 @@ def copy_raw(connection: duckdb.DuckDBPyConnection, path: Path, source: str) -> 
         raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
     try:
         _check_owner(connection, source, "store", path)
+        _check_layout(connection, "store", path, oldest_layout)
         tables = connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'store' and schema_name = 'raw'"
+            """select table_name, exists(
+                select 1 from duckdb_columns() as missing
+                where missing.database_name = current_database() and missing.schema_name = 'raw'
+                    and missing.table_name = tables.table_name and missing.column_name = 'landed_at'
+                    and not exists(
+                        select 1 from duckdb_columns() as columns
+                        where columns.table_oid = tables.table_oid and columns.database_name = 'store'
+                            and columns.column_name = 'landed_at'))
+            from duckdb_tables() as tables where database_name = 'store' and schema_name = 'raw'"""
         ).fetchall()
         connection.execute("begin")
         try:
-            for (table,) in tables:
+            for table, is_undated in tables:
+                landed = ", ledger.loaded_at as landed_at" if is_undated else ""
+                join = "inner join store.raw.load_ledger as ledger on ledger.batch_id = rows.batch_id"
                 connection.execute(
-                    f"delete from raw.{table}; insert into raw.{table} by name select * from store.raw.{table}"
+                    f"delete from raw.{table}; insert into raw.{table} by name "
+                    f"select rows.*{landed} from store.raw.{table} as rows {join if is_undated else ''}"
                 )
             connection.execute("commit")
         except BaseException:
@@ -120,9 +140,15 @@ def _check_owner(connection: duckdb.DuckDBPyConnection, source: str, database: s
             "simulated and real rows never meet. Run with the source it belongs to, or give DATA=<another folder>.",
             Runbook.WAREHOUSE_DAMAGED,
         )
-    if rows[0][1] != SCHEMA_VERSION:
+
+
+def _check_layout(
+    connection: duckdb.DuckDBPyConnection, database: str, path: Path, oldest: int = SCHEMA_VERSION
+) -> None:
+    layouts = [row[0] for row in connection.execute(f"select schema_version from {database}.meta.store").fetchall()]
+    if any(not oldest <= layout <= SCHEMA_VERSION for layout in layouts):
         raise TitansError(
-            f"Warehouse {path} has layout {rows[0][1]}, this version writes layout {SCHEMA_VERSION}: "
+            f"Warehouse {path} has layout {layouts[0]}, this version writes layout {SCHEMA_VERSION}: "
             "move the file away and run again; it is rebuilt from the landing files.",
             Runbook.WAREHOUSE_DAMAGED,
         )

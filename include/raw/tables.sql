@@ -1,6 +1,8 @@
-{# Of every raw row: when the vendor answered, when the value could be known, whose splits it includes, its batch. #}
+{# Of every raw row: when the vendor answered, when the answer landed, when the value could be known, whose splits it #}
+{# includes, its batch. #}
 {% set time_columns %}
 fetched_at timestamp not null,
+    landed_at timestamp not null,
     known_from timestamp not null,
     basis_date date not null,
     batch_id varchar not null,
@@ -96,6 +98,7 @@ create table if not exists raw.fetch_windows (
     row_count bigint not null,
     rejected_count bigint not null,
     fetched_at timestamp not null,
+    landed_at timestamp not null,
     run_id varchar not null,
     attempt integer not null,
     asked_at timestamp,
@@ -179,6 +182,6 @@ where
             and later.symbol = verdicts.symbol
             and later.verdict in ('accepted', 'released')
             and fetches.row_count > 0
-            and (fetches.fetched_at, later.decided_at) > (windows.fetched_at, verdicts.decided_at)
+            and {{ version_order("fetches") }} > {{ version_order("windows") }}
     )
-order by windows.fetched_at desc, verdicts.symbol asc;
+order by {{ version_order("windows") }} desc, verdicts.symbol asc;

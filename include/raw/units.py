@@ -18,6 +18,15 @@ class QuarantinedUnit(BaseModel):
     reasons: list[str]
 
 
+class Quarantine(BaseModel):
+    """A unit that an earlier build put into quarantine, and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: QuarantinedUnit
+    decided_at: datetime
+
+
 class Release(BaseModel):
     """A person lets a quarantined unit in."""
 

@@ -5,7 +5,7 @@ Every field has a default and unknown fields are ignored, so that records of ear
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -55,6 +55,31 @@ class PlanFacts(StepFacts):
     batches: list[PlannedBatch] = Field(default_factory=list)
 
 
+class Outranked(BaseModel):
+    """A delivery that ranks below what is stored of its symbols.
+
+    Attributes:
+        fetched_at: from when on the delivery counts.
+        stored: from when on the latest of what outranks it counts.
+        rows: how many of its rows differ from that, so that they change nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fetched_at: datetime
+    stored: datetime
+    rows: int = 0
+
+    @property
+    def text(self) -> str:
+        """A sentence for the person who delivered."""
+        return (
+            f"This delivery counts from {self.fetched_at:%Y-%m-%d %H:%M} UTC and so ranks below what is stored, which "
+            f"counts from {self.stored:%Y-%m-%d %H:%M}: {self.rows:,} of its rows differ from that and change nothing. "
+            "If it is the later one, deliver it with the EXPORTED_AT of its export."
+        )
+
+
 class FetchFacts(StepFacts):
     """What one attempt at a batch landed.
 
@@ -62,6 +87,7 @@ class FetchFacts(StepFacts):
         symbols: how many symbols this attempt landed.
         taken_over: symbols that an earlier run of the DAG landed.
         end: last day that was asked for.
+        outranked: how it ranks below what is stored, if it does.
     """
 
     dataset: str = ""
@@ -69,6 +95,7 @@ class FetchFacts(StepFacts):
     symbols: int = 0
     taken_over: list[str] = Field(default_factory=list)
     end: date | None = None
+    outranked: Outranked | None = None
 
 
 class LandFacts(StepFacts):
@@ -79,6 +106,7 @@ class LandFacts(StepFacts):
         symbols: how many symbols landed.
         taken_over: how many of them an earlier run landed.
         failed: symbols that never landed.
+        outranked: how what landed ranks below what is stored, if any of it does.
     """
 
     as_of: date | None = None
@@ -86,6 +114,7 @@ class LandFacts(StepFacts):
     symbols: int = 0
     taken_over: int = 0
     failed: list[str] = Field(default_factory=list)
+    outranked: Outranked | None = None
 
 
 class LoadFacts(StepFacts):
@@ -131,12 +160,12 @@ class CheckMartsFacts(StepFacts):
 
 
 class Restated(BaseModel):
-    """How many values vendors changed after their first version, and the newest of them in words."""
+    """How many values vendors changed after their first version, and in words those that move a basket most."""
 
     model_config = ConfigDict(frozen=True)
 
     rows: int = 0
-    newest: list[str] = Field(default_factory=list)
+    largest: list[str] = Field(default_factory=list)
 
 
 class PublishFacts(StepFacts):
@@ -145,7 +174,7 @@ class PublishFacts(StepFacts):
     Attributes:
         generation: the newest of the source.
         is_new: whether this build made it.
-        changed: tables that differ from the generation before.
+        changed: tables that differ from the generation before; ``ops`` where a delivery changed no mart.
         is_held: whether a rollback holds the link.
         changed_source_from: the source that the link named before, where it is another one.
         production: the source that the data folder serves, where one is on record.

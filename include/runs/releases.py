@@ -1,4 +1,4 @@
-"""Releases from quarantine, each a JSON file beside the run records."""
+"""What run records say of quarantine, and releases from it, each a JSON file beside the run records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from include.files import write_whole
 from include.paths import StorePaths
-from include.raw.units import QuarantinedUnit, Release
+from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
 from include.runs.records import run_records
 
@@ -21,6 +21,15 @@ def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
             released = {(release.batch_id, release.symbol) for release in releases(store)}
             return [unit for unit in step.facts.quarantined if (unit.batch_id, unit.symbol) not in released]
     return []
+
+
+def quarantines(store: StorePaths) -> list[Quarantine]:
+    """Every unit that a build on record put into quarantine, with the time of the first such build."""
+    first: dict[tuple[str, str], Quarantine] = {}
+    for record in run_records(store, "build_marts"):
+        for unit in record.facts(CheckRawFacts).quarantined:
+            first.setdefault((unit.batch_id, unit.symbol), Quarantine(unit=unit, decided_at=record.ended_at))
+    return list(first.values())
 
 
 def releases(store: StorePaths) -> list[Release]:

@@ -75,6 +75,13 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
     ),
 }
 
+KEY_COLUMNS: dict[Dataset, tuple[str, ...]] = {
+    Dataset.PRICES: ("symbol", "date"),
+    Dataset.FX_RATES: ("base_currency", "quote_currency", "date"),
+    Dataset.SHARES: ("symbol", "as_of"),
+    Dataset.ESTIMATES: ("symbol", "as_of", "metric", "period_type", "period_end"),
+}
+"""The columns that name a row."""
 DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
 """The column that a window bounds."""
 
@@ -117,15 +124,17 @@ class Extract:
 
     Attributes:
         table: rows in the dataset's schema; only symbols that succeeded.
-        fetched_at: when the vendor answered (UTC); orders the versions of a row.
+        fetched_at: when the vendor answered (UTC); orders the versions of a row, before the time of landing.
         failures: symbols that did not succeed; they never cost the others.
         addresses: where each symbol was asked for: host and path, or a file. No query string: it may hold a secret.
+        last_day: no row may be of a later day. None: the day of ``fetched_at``.
     """
 
     table: pa.Table
     fetched_at: datetime
     failures: list[SymbolFailure] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
+    last_day: date | None = None
 
 
 @dataclass(frozen=True)

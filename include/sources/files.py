@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from include.errors import TitansError
 from include.seeds.rows import Reference, Security
-from include.settings import end_of_day
 from include.sources.base import DATE_COLUMN, SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 
 # Column name in the file -> column name in the schema, where they differ; then what a file may leave out.
@@ -112,10 +111,20 @@ class FilesSource:
 
     @cached_property
     def fetched_at(self) -> datetime:
-        """``EXPORTED_AT``; without it the end of the last price date in the folder."""
+        """``EXPORTED_AT``; without it now, as the delivery lands."""
+        return self._exported_at or datetime.now(UTC)
+
+    @cached_property
+    def _last_day(self) -> date:
+        """The day whose splits the prices include; no row may be of a later one.
+
+        Without ``EXPORTED_AT`` it is the last price date in the folder, and not after today.
+        """
+        if self._exported_at:
+            return self._exported_at.date()
         coverage = self.coverage()
         assert coverage is not None, "an empty prices file has been refused"
-        return self._exported_at or end_of_day(coverage.last)
+        return min(coverage.last, datetime.now(UTC).date())
 
     def prices(self, securities: Sequence[Security], window: Window) -> Extract:
         return self._deliver(Dataset.PRICES, securities, window, is_missing_a_failure=True)
@@ -143,7 +152,11 @@ class FilesSource:
         ]
         addresses = {pair.name: self._paths[Dataset.FX_RATES].name for pair in pairs}
         return Extract(
-            pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]), self.fetched_at, failures, addresses
+            pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.FX_RATES]),
+            self.fetched_at,
+            failures,
+            addresses,
+            self._last_day,
         )
 
     @property
@@ -166,7 +179,7 @@ class FilesSource:
         Rows of symbols that no seed knows come with the first security, so that raw rejects them once.
         """
         if dataset not in self._tables:
-            return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at)
+            return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at, last_day=self._last_day)
         date_column = DATE_COLUMN[dataset]
         symbols = {security.symbol for security in securities}
         known = {security.symbol for security in self._reference.securities}
@@ -180,7 +193,7 @@ class FilesSource:
               and ({date_column} is null or {date_column} between $start and $end or {date_column} > $exported_by)
             """,
             {
-                "exported_on": self.fetched_at.date(),
+                "exported_on": self._last_day,
                 "exported_by": self._exported_by,
                 "symbols": sorted(symbols),
                 "known": sorted(known),
@@ -199,7 +212,8 @@ class FilesSource:
                 )
                 for symbol in sorted(symbols - found)
             ]
-        return Extract(rows, self.fetched_at, failures, dict.fromkeys(symbols, self._paths[dataset].name))
+        addresses = dict.fromkeys(symbols, self._paths[dataset].name)
+        return Extract(rows, self.fetched_at, failures, addresses, self._last_day)
 
 
 def _read(dataset: Dataset, path: Path) -> pa.Table:

@@ -70,7 +70,7 @@ def test_second_run_with_nothing_new_makes_no_generation(
     before = (data / "published" / "titans.duckdb").resolve()
     result = titans(data, "run", TITANS_AS_OF="2025-03-02")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "no mart row changed, so no new generation" in result.stdout
+    assert "nothing has changed, so no new generation" in result.stdout
     assert "2025-03-02 has no session in the data; the last one before it is 2025-02-28" in result.stdout
     assert "28 February 2025" in result.stdout
     assert (data / "published" / "titans.duckdb").resolve() == before

@@ -22,7 +22,6 @@ from tests.pipeline import (
     AS_OF,
     Published,
     ask,
-    ask_warehouse,
     build_all,
     ingest_all,
     judge,
@@ -136,13 +135,21 @@ def test_symbol_without_its_last_session_is_left_out_of_a_new_store(
 def test_rejected_row_leaves_the_earlier_version(
     built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
 ) -> None:
-    """A close of Xiaomi far above its high breaks a row rule: the row is kept out with its reason, the row of the first export stays."""
+    """A close of Xiaomi far above its high breaks a row rule: the row is kept out with its reason, the row of the first export stays.
+
+    No mart changes, and ops of a new generation shows the row.
+    """
     settings = export_of(copy_store(built_real_store), market_data, tmp_path, "1810.HK", "close * 100")
-    before = Published(settings)
-    assert run_without_airflow(settings).facts(LoadFacts).rows_rejected == 1
-    before.assert_untouched()
-    rejected = ask_warehouse(settings, "select symbol, date, reasons from raw.rejected_rows")
-    assert rejected == [("1810.HK", date(2025, 3, 7), ["close is outside of low and high"])]
+    headlines = "select as_of, headline_id, value, sentence from marts.fct_headlines order by all"
+    before = ask(settings, headlines)
+    record = run_without_airflow(settings)
+    assert record.facts(LoadFacts).rows_rejected == 1
+    published = record.facts(PublishFacts)
+    assert (published.is_new, published.changed) == (True, ["ops"])
+    assert generations.linked_generation(settings.published) == published.generation
+    assert ask(settings, headlines) == before
+    rejected = ask(settings, "select symbol, date, reasons from ops.rejected_rows")
+    assert rejected == [("1810.HK", date(2025, 3, 7), "close is outside of low and high")]
 
 
 def test_failing_gate_names_the_rows_and_accept_loss_lets_one_build_pass(

@@ -10,7 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from include.publishing.marts_file import Build, GateResults
+from include.publishing.publish import Publication, publish
+from include.raw.store import open_warehouse
 from include.settings import PROJECT_ROOT, Settings
+from tests.conftest import CopyStore
 from tests.pipeline import ask
 
 MARTS = {
@@ -131,3 +135,39 @@ def test_a_period_without_a_base_is_null(built_sample_store: Settings, column: s
         built_sample_store, f"select {column} from marts.fct_security_daily where symbol = 'AAPL' order by date limit 1"
     )
     assert value is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # An older delivery with another close: it ranks below what is stored.
+        """insert into raw.prices by name select * replace (close * 2 as close, fetched_at - interval 1 day as fetched_at, 'late' as batch_id)
+        from raw.prices where symbol = 'AAPL' and date = '2025-03-07'""",
+        """insert into raw.rejected_rows
+        values ('prices', 'AAPL', '2025-03-07', ['no close'], '{}', 'late', now()::timestamp, now()::timestamp)""",
+        """insert into raw.unit_verdicts select batch_id, dataset, symbol, 'quarantined', ['late'], now()::timestamp
+        from raw.unit_verdicts where symbol = 'AAPL' and dataset = 'prices'""",
+    ],
+    ids=["stored rows", "rejected rows", "changed a verdict"],
+)
+def test_a_delivery_that_changes_no_mart_makes_a_generation(
+    built_sample_store: Settings, copy_store: CopyStore, change: str
+) -> None:
+    """Once: its rows are in ops, and without anything new the generation stays. One that stores nothing makes none."""
+    settings = copy_store(built_sample_store)
+
+    def publish_again() -> Publication:
+        with open_warehouse(settings.store) as connection:
+            return publish(Build(connection, settings.store, GateResults("run", None, [])), settings.published, 3)
+
+    assert publish_again().is_new is False
+    with open_warehouse(settings.store) as connection:
+        connection.execute(
+            "insert into raw.unit_verdicts values ('repeats', 'prices', 'AAPL', 'accepted', [], now()::timestamp)"
+        )
+    assert publish_again().is_new is False
+    with open_warehouse(settings.store) as connection:
+        connection.execute(change)
+    published = publish_again()
+    assert (published.is_new, published.changed) == (True, ["ops"])
+    assert publish_again().is_new is False

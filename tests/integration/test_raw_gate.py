@@ -78,9 +78,39 @@ def judge(
     except TitansError as error:
         assert "is quarantined" in str(error) or "are quarantined" in str(error)  # noqa: PT017  # whether it stops is another test's question
     (step,) = [step for step in run.steps() if step.step == "check_raw"]
+    run.finish(end.isoformat())
     assert isinstance(step.facts, CheckRawFacts)
     quarantined = {unit.symbol: unit.reasons for unit in step.facts.quarantined}
     return quarantined, {check.name: check.status for check in step.checks}
+
+
+def test_what_was_kept_out_stays_out_of_a_rebuilt_warehouse(settings: Settings) -> None:
+    """A delivery in minor units between two good ones: the last good one hides it from a gate that judges all at once.
+
+    The warehouse that is rebuilt holds the same versions and verdicts.
+    """
+    good = series() + series("9988.HK", 80.0) + series("1810.HK", 50.0)
+    bad = [
+        {**row, **{field: row[field] / 100 for field in ("open", "high", "low", "close")}}
+        if (row["symbol"], row["date"]) == ("0700.HK", LAST)
+        else row
+        for row in good
+    ]
+    for rows, kept_out in ((good, []), (bad, ["0700.HK"]), (good, [])):
+        assert list(judge(settings, rows)[0]) == kept_out
+
+    def contents() -> list[list[tuple[Any, ...]]]:
+        return [
+            ask_warehouse(settings, "select * exclude (loaded_at) from raw.prices order by all"),
+            ask_warehouse(settings, "select * exclude (decided_at) from raw.current_verdicts order by all"),
+        ]
+
+    before = contents()
+    settings.store.warehouse.unlink()
+    run = new_run(settings)
+    build.load(settings, run)
+    build.check_raw(settings, run)
+    assert contents() == before
 
 
 def test_healthy_series_pass_every_check(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from include import build
@@ -99,6 +100,26 @@ def test_marts_stay_the_same_also_of_a_rebuilt_warehouse(store: Settings, copy: 
     forget_warehouse(copy)
     load_and_judge(copy)
     assert counts(copy) == after
+    assert differences(copy, store.data_dir.parent / "marts.duckdb") == []
+
+
+def test_raw_tables_saved_by_the_layout_before_are_taken_over(store: Settings, copy: Settings) -> None:
+    """They say nowhere when a row landed: when its file was loaded stands in, and the marts are the same."""
+    before = counts(copy)
+    remove_old_history(copy)
+    after = counts(copy)
+    assert before != after
+    copy.store.saved_raw.chmod(0o644)
+    with duckdb.connect(str(copy.store.saved_raw)) as connection:
+        connection.execute("drop view raw.unhealed_units; drop view raw.current_verdicts")
+        for table in ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "fetch_windows"):
+            connection.execute(f"alter table raw.{table} drop column landed_at")
+        connection.execute("update meta.store set schema_version = 2")
+    forget_warehouse(copy)
+    load_and_judge(copy)
+    assert counts(copy) == after
+    loaded = "select bool_and(landed_at = (select loaded_at from raw.load_ledger as l where l.batch_id = p.batch_id)) from raw.prices as p"
+    assert ask_warehouse(copy, loaded) == [(True,)]
     assert differences(copy, store.data_dir.parent / "marts.duckdb") == []
 
 

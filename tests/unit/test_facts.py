@@ -44,7 +44,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "check_marts": {"passed": 67, "warned": 3},
     "publish": {
         "generation": "20261127T194515.970553Z-fcb378c", "is_new": True, "changed": ["dim_baskets"], "is_held": False,
-        "changed_source_from": "sample", "restated": {"rows": 2, "newest": ["TSM close"]},
+        "changed_source_from": "sample", "restated": {"rows": 2, "largest": ["TSM close"]},
     },
 }  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_records_of_version_0_1_0_are_read() -> None:
             is_new=True,
             changed=["dim_baskets"],
             changed_source_from="sample",
-            restated=Restated(rows=2, newest=["TSM close"]),
+            restated=Restated(rows=2, largest=["TSM close"]),
         ),
     }
 
@@ -94,7 +94,7 @@ def test_the_names_of_the_fields_stay(step: str) -> None:
 def test_point_in_time_builds_of_version_0_1_0_are_read() -> None:
     load = {"batches": 0, "rows_new": 0, "rows_rejected": 0, "rows_copied": 9}
     assert read("load", load) == LoadFacts(rows_copied=9)
-    publish = {"path": "/data/files/known_at/2024-05-31.duckdb", "restated": {"rows": 0, "newest": []}}
+    publish = {"path": "/data/files/known_at/2024-05-31.duckdb", "restated": {"rows": 0, "largest": []}}
     assert read("publish", publish) == PublishFacts(
         path="/data/files/known_at/2024-05-31.duckdb", restated=Restated(rows=0)
     )

@@ -49,11 +49,25 @@ def test_columns_that_are_left_out_are_null(folder: Path) -> None:
     assert extract.table["volume"].null_count == 2
 
 
-def test_export_time_defaults_to_the_end_of_the_last_price_date(folder: Path) -> None:
-    assert open_folder(folder).fetched_at == datetime(2025, 3, 7, 23, 59, 59, tzinfo=UTC)
-    later = open_folder(folder, exported_at="2025-03-09T06:00:00+00:00")
+def test_an_export_counts_from_its_time_or_from_when_it_lands(folder: Path) -> None:
+    """Whose splits the prices include, and the bound on rows, stay the last price date where no time is given."""
+    before = datetime.now(UTC)
+    extract = open_folder(folder).prices([security("0700.HK")], WINDOW)
+    assert before <= extract.fetched_at <= datetime.now(UTC)
+    assert extract.table["basis_date"][0].as_py() == date(2025, 3, 7)
+    assert extract.last_day == date(2025, 3, 7)
+    later = open_folder(folder, exported_at="2025-03-09T06:00:00+00:00").prices([security("0700.HK")], WINDOW)
     assert later.fetched_at == datetime(2025, 3, 9, 6, tzinfo=UTC)
-    assert later.prices([security("0700.HK")], WINDOW).table["basis_date"][0].as_py() == date(2025, 3, 9)
+    assert later.table["basis_date"][0].as_py() == date(2025, 3, 9)
+    assert later.last_day == date(2025, 3, 9)
+
+
+def test_a_price_of_the_future_moves_no_bound(folder: Path) -> None:
+    """The last price date, where it is after today, bounds nothing: today does."""
+    with (folder / "prices.csv").open("a") as prices:
+        prices.write("1810.HK,2999-01-03,40,HKD\n")
+    extract = open_folder(folder).prices([security("0700.HK")], WINDOW)
+    assert extract.last_day == datetime.now(UTC).date()
 
 
 def test_parquet_is_read_like_csv(folder: Path) -> None:

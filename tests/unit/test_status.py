@@ -33,7 +33,7 @@ def record(
     """A run that ended at ``ended_at``, with ``error`` in its only step."""
     run = Run(settings.store, dag_id, f"run {ended_at}")
     with contextlib.suppress(TitansError), run.step("publish" if dag_id == "build_marts" else "land") as step:
-        step.facts = PublishFacts(restated=Restated(rows=2, newest=["1810.HK close of 2025-03-06 from 54.35 to 54.3"]))
+        step.facts = PublishFacts(restated=Restated(rows=2, largest=["1810.HK close of 2025-03-06 from 54.35 to 54.3"]))
         step.checks = [
             CheckResult(
                 gate="check_marts", name="symbols_not_behind", table="ops.freshness", severity="warning", status="warning", why="why",
@@ -63,7 +63,7 @@ def test_a_green_build_shows_what_is_late_and_restated(settings: Settings) -> No
     assert shown["Late"] == f"TSM since 2025-03-05 -> {Runbook.LATE_DATA.path}"
     assert (
         shown["Restated"]
-        == "2 values that a vendor changed later, the newest 1810.HK close of 2025-03-06 from 54.35 to 54.3"
+        == "2 values that a vendor changed later, those that move a basket most: 1810.HK close of 2025-03-06 from 54.35 to 54.3"
     )
     assert not is_red(settings, NOW)
 

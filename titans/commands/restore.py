@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import tarfile
 import zlib
 from pathlib import Path
@@ -57,7 +58,9 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
                     elif target.read_bytes() != data:
                         different.append(rest[0])
                 elif top == "data" and _is_landing_file(rest):
-                    restored += _restore_landing(settings.data_dir.joinpath(*rest), _content(archive, member))
+                    restored += _restore_landing(
+                        settings.data_dir.joinpath(*rest), _content(archive, member), member.mtime
+                    )
     except OSError as error:
         if is_refused(error):
             raise TitansError(refusal(error)) from error
@@ -96,10 +99,12 @@ def _is_landing_file(parts: list[str]) -> bool:
     )
 
 
-def _restore_landing(target: Path, data: bytes) -> int:
+def _restore_landing(target: Path, data: bytes, landed_at: float) -> int:
+    """With the time that the file had: a landing file of early versions says nowhere else when it landed."""
     if target.exists():
         return 0
     with replacing(target) as temporary:
         temporary.write_bytes(data)
         read_manifest(temporary)
+        os.utime(temporary, (landed_at, landed_at))
     return 1

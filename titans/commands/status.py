@@ -189,8 +189,9 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
         lines.append(("Rejected", f"{load.rows_rejected} rows by the last build{reasons}"))
     restated = record.facts(PublishFacts).restated
     if restated and restated.rows:
-        newest = "; ".join(restated.newest)
-        text = f"{restated.rows} values that a vendor changed later, the newest {newest}"
+        text = f"{restated.rows} values that a vendor changed later"
+        if restated.largest:
+            text += f", those that move a basket most: {'; '.join(restated.largest)}"
         lines.append(("Restated", text))
     return lines
 

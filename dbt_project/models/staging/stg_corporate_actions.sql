@@ -13,6 +13,7 @@ select
     value,
     currency,
     fetched_at,
+    landed_at,
     basis_date,
     batch_id,
     source,

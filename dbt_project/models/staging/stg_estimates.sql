@@ -16,6 +16,7 @@ select
     currency,
     note,
     fetched_at,
+    landed_at,
     basis_date,
     batch_id,
     source,

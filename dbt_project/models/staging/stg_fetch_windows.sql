@@ -8,6 +8,7 @@ select
     row_count,
     rejected_count,
     fetched_at,
+    landed_at,
     run_id,
     attempt,
     asked_at,

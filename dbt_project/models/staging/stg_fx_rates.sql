@@ -9,6 +9,7 @@ select
     date,
     rate,
     fetched_at,
+    landed_at,
     basis_date,
     batch_id,
     source,

@@ -12,6 +12,7 @@ select
     volume,
     currency,
     fetched_at,
+    landed_at,
     basis_date,
     batch_id,
     source,

@@ -9,6 +9,7 @@ select
     share_class,
     note,
     fetched_at,
+    landed_at,
     basis_date,
     batch_id,
     source,

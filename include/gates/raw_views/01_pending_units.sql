@@ -8,7 +8,8 @@ select
     windows.end_date,
     windows.row_count,
     windows.rejected_count,
-    windows.fetched_at
+    windows.fetched_at,
+    windows.landed_at
 from raw.fetch_windows as windows
 where
     (windows.batch_id, windows.symbol) not in (

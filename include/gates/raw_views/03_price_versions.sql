@@ -32,7 +32,7 @@ select
     volume,
     basis_date,
     fetched_at,
-    loaded_at,
+    landed_at,
     coalesce(is_accepted, false) as is_accepted,
     corrected_close / {{ later_splits("corrected", "corrected_basis_date") }} as close
 from corrected

@@ -25,7 +25,8 @@ new as (
         actions.date as ex_date,
         actions.value as ratio,
         units.start_date,
-        units.fetched_at
+        units.fetched_at,
+        units.landed_at
     from raw.corporate_actions as actions
     inner join quality.pending_units as units on actions.batch_id = units.batch_id and actions.symbol = units.symbol
     where
@@ -46,7 +47,7 @@ from new
 inner join quality.price_versions as before
     on
         new.symbol = before.symbol
-        and new.fetched_at > before.fetched_at
+        and {{ version_order("new") }} > {{ version_order("before") }}
         and new.ex_date > before.date
         and coalesce(new.start_date, before.date) <= before.date
         and before.is_accepted

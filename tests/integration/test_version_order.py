@@ -1,0 +1,169 @@
+"""Which of two deliveries counts: the one fetched later, and of one fetch time the one that landed later."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.errors import TitansError
+from include.ingest.fetch import fetch_batch
+from include.ingest.plan import TriggerParams, plan_prices
+from include.ingest.summary import summarise
+from include.landing.batches import BatchKey, FetchWindow, land
+from include.landing.index import LandingIndex
+from include.raw.store import open_warehouse
+from include.runs.facts import LandFacts, PlanFacts
+from include.runs.records import RunRecord
+from include.settings import Settings, load_settings
+from include.sources.base import SCHEMAS, Dataset, Extract
+from tests.pipeline import ask_warehouse, judge, new_run, write_csv
+
+MONDAY = date(2025, 3, 3)
+EXPORTED = datetime(2025, 3, 8, 23, 59, 59, tzinfo=UTC)
+LATEST = """
+    select close from raw.prices
+    qualify row_number() over (partition by symbol, date order by fetched_at desc, landed_at desc) = 1"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(data_dir=str(tmp_path))
+
+
+def land_close(settings: Settings, close: float, run_id: str, fetched_at: datetime = EXPORTED) -> Path:
+    """A delivery of one close of one day, as an ingest task lands it."""
+    row: dict[str, Any] = {
+        "symbol": "0700.HK", "date": MONDAY, "close": close, "currency": "HKD", "basis_date": MONDAY,
+    }  # fmt: skip
+    window = FetchWindow(symbol="0700.HK", start=MONDAY, end=MONDAY, rows=1, first=MONDAY, last=MONDAY)
+    extract = Extract(pa.Table.from_pylist([row], schema=SCHEMAS[Dataset.PRICES]), fetched_at)
+    return land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, run_id, 1), extract, [window])
+
+
+def forget_landing_time(path: Path) -> None:
+    """Turn a landing file into one of a version that did not note when it landed; its own time stays."""
+    kept = path.stat()
+    table = pq.read_table(path)
+    story = table.schema.metadata[b"titans"].decode()
+    start = story.index('"landed_at"')
+    story = story[:start] + story[story.index('"last_day"') :]
+    pq.write_table(table.replace_schema_metadata({b"titans": story.encode()}), path)
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+
+@pytest.mark.parametrize("attempt", range(8))
+def test_of_one_export_time_the_delivery_that_landed_later_counts(settings: Settings, attempt: int) -> None:
+    """Also in a warehouse that is rebuilt. The name of the run, whose hash names the file, makes no difference."""
+    land_close(settings, 500.0, f"first of {attempt}")
+    land_close(settings, 510.0, f"second of {attempt}")
+    for _ in range(2):
+        judge(settings)
+        assert ask_warehouse(settings, LATEST) == [(510.0,)]
+        settings.store.warehouse.unlink()
+
+
+FX = ("base_currency,quote_currency,date,rate", "USD,HKD,2025-03-06,7.77")
+FIRST, SECOND = ("0700.HK,2025-03-05,500,HKD", "0700.HK,2025-03-06,505,HKD"), ("0700.HK,2025-03-05,501,HKD", "0700.HK,2025-03-06,505,HKD")  # fmt: skip
+
+
+def deliver(folder: Path, rows: tuple[str, ...], **settings: object) -> tuple[Settings, RunRecord]:
+    """Ingest the prices of a folder of files; returns the run's record too."""
+    write_csv(folder / "prices.csv", "symbol,date,close,currency", *rows)
+    write_csv(folder / "fx_rates.csv", *FX)
+    loaded = load_settings(source="files", files_dir=str(folder), data_dir=str(folder / "data"), **settings)
+    run = new_run(loaded, "ingest_prices_hk")
+    wanted = TriggerParams(symbols=("0700.HK",))
+    with run.step("plan") as step:
+        step.facts = PlanFacts(batches=plan_prices(loaded, "hk", date(2025, 3, 7), wanted))
+    for batch in step.facts.batches:
+        fetch_batch(loaded, batch, run, attempt=1, is_last_attempt=True)
+    summarise(loaded.store, run, date(2025, 3, 7))
+    return loaded, run.finish("2025-03-07")
+
+
+def test_without_a_time_the_delivery_that_lands_later_counts(tmp_path: Path) -> None:
+    """The first is of 8 March by its EXPORTED_AT, the second corrects it and says no time."""
+    deliver(tmp_path, FIRST, exported_at="2025-03-08")
+    settings, record = deliver(tmp_path, SECOND)
+    assert record.facts(LandFacts).outranked is None
+    judge(settings)
+    assert ask_warehouse(settings, f"{LATEST} order by date") == [(501.0,), (505.0,)]
+    known = ask_warehouse(settings, "select known_from::date from raw.prices where close = 501")
+    assert known == [(datetime.now(UTC).date(),)]
+
+
+def test_a_delivery_that_ranks_below_what_is_stored_says_so(tmp_path: Path) -> None:
+    """At once, with the rows that it would have changed: one of two."""
+    deliver(tmp_path, FIRST, exported_at="2025-03-08")
+    _, record = deliver(tmp_path, SECOND, exported_at="2025-03-07")
+    below = record.facts(LandFacts).outranked
+    assert below is not None
+    assert below.rows == 1
+    assert below.text == (
+        "This delivery counts from 2025-03-07 23:59 UTC and so ranks below what is stored, which counts from "
+        "2025-03-08 23:59: 1 of its rows differ from that and change nothing. If it is the later one, deliver it with "
+        "the EXPORTED_AT of its export."
+    )
+    assert [step.message for step in record.steps if step.step.startswith(("fetch", "land"))] == [below.text] * 2
+
+
+def test_a_landing_is_later_than_all_before_it_whatever_the_clock_says(settings: Settings) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    extract = Extract(SCHEMAS[Dataset.PRICES].empty_table(), EXPORTED)
+    land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, "clock ahead", 1), extract, [], landed_at=ahead)
+    assert LandingIndex(settings.store).next_landing(Dataset.PRICES) > ahead
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_files_of_earlier_versions_landed_when_they_were_written(settings: Settings, attempt: int) -> None:
+    """That is noted once: copying the folder, which gives all files other times, changes no order."""
+    paths = [land_close(settings, close, f"{close} of {attempt}") for close in (500.0, 510.0)]
+    for path in paths:
+        forget_landing_time(path)
+    assert all(b'"landed_at"' not in pq.read_schema(path).metadata[b"titans"] for path in paths)
+    judge(settings)
+    assert ask_warehouse(settings, LATEST) == [(510.0,)]
+    os.utime(paths[0])
+    settings.store.warehouse.unlink()
+    judge(settings)
+    assert ask_warehouse(settings, LATEST) == [(510.0,)]
+
+
+def test_files_of_one_time_get_two_landing_times(settings: Settings) -> None:
+    paths = [land_close(settings, close, f"run {close}") for close in (500.0, 510.0)]
+    for path in paths:
+        forget_landing_time(path)
+        os.utime(path, ns=(10**18, 10**18))
+    versions = [manifest.version for _, manifest in LandingIndex(settings.store).batches()]
+    assert versions[0] < versions[1]
+    assert versions == [manifest.version for _, manifest in LandingIndex(settings.store).batches()]
+
+
+def test_a_damaged_record_of_landing_times_is_named(settings: Settings) -> None:
+    forget_landing_time(land_close(settings, 500.0, "run"))
+    (settings.store.landing / "landed_at.json").write_bytes(b"\xff{")
+    with pytest.raises(TitansError, match=r"landed_at\.json cannot be read .* in which order older deliveries landed"):
+        LandingIndex(settings.store).batches()
+
+
+def test_a_warehouse_of_the_layout_before_is_refused(settings: Settings) -> None:
+    """Before anything in it is touched, with what to do."""
+    settings.store.root.mkdir()
+    with duckdb.connect(str(settings.store.warehouse)) as connection:
+        connection.execute("create schema meta; create schema raw")
+        connection.execute("create table meta.store as select 'sample' as source, 2 as schema_version")
+        connection.execute("create table raw.fetch_windows (batch_id varchar, fetched_at timestamp)")
+    with (
+        pytest.raises(
+            TitansError, match="has layout 2, this version writes layout 3: move the file away and run again"
+        ),
+        open_warehouse(settings.store),
+    ):
+        pass
