@@ -50,7 +50,7 @@ def read_production(path: Path) -> Production | None:
     """
     try:
         return Production.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValidationError) as error:
         raise TitansError(

@@ -1,20 +1,5 @@
 -- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
--- the split is no restatement. `reported` is a value as the vendor gave it; `exponent` says how a split changes it: a
--- price is divided by the ratio, a share count multiplied.
-{% set values = [
-    {"relation": ref("stg_prices"), "field": "'close'", "reported": "close", "exponent": "-1"},
-    {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
-    {"relation": "implied", "field": "field", "reported": "0.0", "exponent": "0"},
-    {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
-    {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
-] %}
-{% for figure in ["mean", "low", "high"] %}
-    {% do values.append({
-        "relation": ref("stg_estimates"), "date": "as_of", "field": "metric",
-        "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "reported": figure, "exponent": "-1",
-    }) %}
-{% endfor %}
-
+-- the split is no restatement.
 with actions as (
     select
         symbol,
@@ -53,21 +38,7 @@ implied as (
 ),
 
 versions as (
-    {% for value in values %}
-        {% if not loop.first %}union all{% endif %}
-        select
-            {{ value.symbol | default("symbol") }} as symbol,
-            {{ value.date | default("date") }} as date,
-            {{ value.field }} as field,
-            {{ value.detail | default("null") }} as detail,
-            {{ value.reported }} as reported,
-            {{ value.exponent }} as exponent,
-            basis_date,
-            fetched_at,
-            landed_at,
-            source
-        from {{ value.relation }}
-    {% endfor %}
+    {{ value_versions() }}
 ),
 
 on_one_basis as (
@@ -117,38 +88,6 @@ closes as (
     {{ latest_version(["symbol", "date"]) }}
 ),
 
--- Where the basket of a currency pair has several members in that currency, the rate moves them all.
-weights as (
-    select
-        steps.basket_id,
-        steps.date,
-        unnest([steps.symbol, 'USD' || coalesce(minor_units.major_currency, securities.currency)]) as symbol,
-        steps.weight_close as weight
-    from {{ ref("int_basket_member_steps") }} as steps
-    inner join {{ ref("securities") }} as securities on steps.symbol = securities.symbol
-    left join {{ ref("minor_units") }} as minor_units on securities.currency = minor_units.currency
-    where steps.currency_basis = 'usd'
-),
-
-basket_weights as (
-    select
-        basket_id,
-        symbol,
-        date,
-        sum(weight) as weight
-    from weights
-    group by basket_id, symbol, date
-),
-
-largest_weights as (
-    select
-        symbol,
-        date,
-        max(weight) as weight
-    from basket_weights
-    group by symbol, date
-),
-
 final as (
     select
         restated.symbol,
@@ -164,14 +103,14 @@ final as (
             when restated.field = 'dividend' then (restated.value - restated.before) / closes.close
             when restated.field = 'split_ratio'
                 then coalesce(nullif(restated.value, 0), 1) / coalesce(nullif(restated.before, 0), 1) - 1
-        end) * largest_weights.weight as basket_effect,
+        end) * weights.largest_weight as basket_effect,
         restated.fetched_at as known_at,
         restated.source
     from restated
     left join closes
         on restated.symbol = closes.symbol and restated.date = closes.date
-    left join largest_weights
-        on restated.symbol = largest_weights.symbol and restated.date = largest_weights.date
+    left join {{ ref("int_largest_weights") }} as weights
+        on restated.symbol = weights.symbol and restated.date = weights.date
 )
 
 select * from final

@@ -1,0 +1,34 @@
+{# Every version of every value that a vendor may restate, one row a version. `reported` is the value as the vendor gave it; #}
+{# `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied. The caller has the #}
+{# CTEs `actions` and `implied`. #}
+{% macro value_versions() %}
+    {% set values = [
+        {"relation": ref("stg_prices"), "field": "'close'", "reported": "close", "exponent": "-1"},
+        {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
+        {"relation": "implied", "field": "field", "reported": "0.0", "exponent": "0"},
+        {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
+        {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
+    ] %}
+    {% for figure in ["mean", "low", "high"] %}
+        {% do values.append({
+            "relation": ref("stg_estimates"), "date": "as_of", "field": "metric",
+            "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "reported": figure, "exponent": "-1",
+        }) %}
+    {% endfor %}
+
+    {% for value in values %}
+        {% if not loop.first %}union all{% endif %}
+        select
+            {{ value.symbol | default("symbol") }} as symbol,
+            {{ value.date | default("date") }} as date,
+            {{ value.field }} as field,
+            {{ value.detail | default("null") }} as detail,
+            {{ value.reported }} as reported,
+            {{ value.exponent }} as exponent,
+            basis_date,
+            fetched_at,
+            landed_at,
+            source
+        from {{ value.relation }}
+    {% endfor %}
+{% endmacro %}
