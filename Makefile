@@ -9,7 +9,7 @@ PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
 # Tests that build no marts and start no Airflow.
-QUICK := tests/unit tests/dags/test_dag_policies.py $(addprefix tests/integration/test_,dbt_project_rules.py extraction.py raw_store.py)
+QUICK := tests/unit tests/dags/test_dag_policies.py tests/integration/test_extraction.py
 
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE := 1
