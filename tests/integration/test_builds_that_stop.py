@@ -21,9 +21,11 @@ from include.settings import Settings, load_settings
 from tests.conftest import CopyStore
 from tests.pipeline import (
     AS_OF,
+    THOROUGH,
     Published,
     ask,
     build_all,
+    different_marts,
     ingest_all,
     judge,
     new_run,
@@ -61,13 +63,12 @@ def test_corrupt_warehouse(store: Settings) -> None:
     before.assert_untouched()
     linked = generations.linked_generation(store.published)
     store.store.warehouse.unlink()
-    record = run_without_airflow(store)
-    assert record.outcome == "success"
-    facts = record.facts(PublishFacts)
-    assert (facts.is_new, facts.changed, facts.generation) == (False, [], linked), (
-        "a warehouse rebuilt from landing gives the same marts, and nothing new has come"
-    )
-    assert len(generations.manifests(store.published)) == 1
+    judge(store)
+    assert different_marts(store, store.published.link.resolve()) == [], "a rebuilt warehouse gives the same marts"
+    if THOROUGH:
+        facts = run_without_airflow(store).facts(PublishFacts)
+        assert (facts.is_new, facts.changed, facts.generation) == (False, [], linked), "nothing new has come"
+        assert len(generations.manifests(store.published)) == 1
 
 
 def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None:
