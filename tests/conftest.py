@@ -142,7 +142,9 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, read without building anything."""
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
-    transform.invoke_dbt(settings, ["parse"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_WRITE_JSON", "true")
+        transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads(
         (settings.store.root / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
     )

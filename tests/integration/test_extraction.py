@@ -479,7 +479,8 @@ class TestTheTrace:
             f"""select count(*), count(origins.batch_id), count(fetches.batch_id)
             from marts.{table} as mart
             left join ops.row_origins as origins
-                on origins.dataset = '{dataset}' and origins.symbol = mart.{symbol} and origins.date = mart.{day} and origins.item = {item}
+                on origins.dataset = '{dataset}' and origins.symbol = mart.{symbol}
+                and origins.item = {item} and mart.{day} between origins.from_date and origins.to_date
             left join ops.fetches as fetches
                 on fetches.batch_id = origins.batch_id and fetches.symbol = origins.symbol and fetches.outcome = 'landed'""",
         )
@@ -499,7 +500,8 @@ class TestTheTrace:
             built_real_store,
             """select origins.batch_id, rates.currency_pair, rates.date, rates.rate
             from marts.fct_fx_daily as rates
-            inner join ops.row_origins as origins on origins.symbol = rates.currency_pair and origins.date = rates.date""",
+            inner join ops.row_origins as origins
+                on origins.symbol = rates.currency_pair and rates.date between origins.from_date and origins.to_date""",
         )
         assert len(told) > 1000
         assert [rate for *_, rate in told] == [files[batch_id, pair, day] for batch_id, pair, day, _ in told]
