@@ -27,6 +27,10 @@ class StorePaths:
         return self.source == "sample"
 
     @property
+    def data_dir(self) -> Path:
+        return self.root.parent
+
+    @property
     def landing(self) -> Path:
         return self.root / "landing"
 

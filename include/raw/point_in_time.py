@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 
+from include.commands import make_command
 from include.errors import TitansError
 from include.landing.retention import kept_from
 from include.paths import StorePaths
@@ -32,7 +33,7 @@ def copy_store(store: StorePaths, known_at: date, holder: str) -> int:
     if not present.warehouse.exists():
         raise TitansError(
             f"There is nothing to look back on: source {source} has no warehouse in {store.root}. "
-            f"Build it first, without KNOWN_AT: make run SOURCE={source}."
+            f"Build it first: {make_command(store.data_dir, 'run', SOURCE=source)}"
         )
     shutil.rmtree(store.warehouse.parent, ignore_errors=True)
     with writer_lock(present.warehouse, holder), open_warehouse(store) as connection:

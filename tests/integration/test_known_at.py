@@ -191,6 +191,14 @@ def test_nothing_else_changes(real: Settings, built_real_store: Settings) -> Non
     assert RunRecord.model_validate_json(record.read_text()).step("check_marts").checks  # type: ignore[union-attr]  # a successful run has it
 
 
+def test_without_a_warehouse_there_is_nothing_to_look_back_on(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=str(tmp_path), known_at="2024-05-31")
+    with pytest.raises(
+        TitansError, match=f"sample has no warehouse .* Build it first: make run SOURCE=sample DATA={tmp_path}$"
+    ):
+        build.load(settings, new_run(settings))
+
+
 def test_before_the_data(built_real_store: Settings) -> None:
     early = built_real_store.model_copy(update={"known_at": date(2020, 1, 1)})
     with pytest.raises(

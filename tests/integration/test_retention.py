@@ -207,7 +207,9 @@ def test_nothing_goes_while_files_wait_to_be_loaded(copy: Settings) -> None:
     small_world.land_delivery(copy, late, "new")
     before = files_of(copy)
     with pytest.raises(
-        TitansError, match="1 landing files are not loaded yet, the first is prices-world-001-20250201T220000"
+        TitansError,
+        match="1 landing files are not loaded yet, the first is prices-world-001-20250201T220000.* "
+        f"make run SOURCE=sample DATA={copy.data_dir} loads them, then tidy again: make tidy DATA={copy.data_dir}$",
     ):
         remove_old_history(copy)
     assert files_of(copy) == before
