@@ -10,7 +10,7 @@ from include.files import write_whole
 from include.paths import StorePaths
 from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
-from include.runs.records import run_records
+from include.runs.records import RunRecord, run_records
 
 
 def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
@@ -25,10 +25,19 @@ def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
 
 def quarantines(store: StorePaths) -> list[Quarantine]:
     """Every unit that a build on record put into quarantine, with the time of the first such build."""
-    first: dict[tuple[str, str], Quarantine] = {}
+    return [Quarantine(unit=unit, decided_at=record.ended_at) for unit, record in _first_quarantined(store)]
+
+
+def quarantining_runs(store: StorePaths) -> set[str]:
+    """Runs whose records ``quarantines`` rests on: they were the first to put a unit into quarantine."""
+    return {record.run_id for _, record in _first_quarantined(store)}
+
+
+def _first_quarantined(store: StorePaths) -> list[tuple[QuarantinedUnit, RunRecord]]:
+    first: dict[tuple[str, str], tuple[QuarantinedUnit, RunRecord]] = {}
     for record in run_records(store, "build_marts"):
         for unit in record.facts(CheckRawFacts).quarantined:
-            first.setdefault((unit.batch_id, unit.symbol), Quarantine(unit=unit, decided_at=record.ended_at))
+            first.setdefault((unit.batch_id, unit.symbol), (unit, record))
     return list(first.values())
 
 
