@@ -15,6 +15,7 @@ from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
 from include.publishing import generations
+from include.publishing.changes import RESTATEMENT_TEXT, changed_headlines
 from include.publishing.marts_file import SCHEMAS, Build, GateResults
 from include.publishing.publish import publish, write_known_at
 from include.raw.load import load_landing, rejected_reasons
@@ -148,7 +149,7 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name, is_passed=True)
-            restated = _restated(connection)
+            restated = _restated(connection, settings)
             if store.known_at:
                 path = write_known_at(Build(connection, store, results), settings.published)
                 step.facts = facts = PublishFacts(path=str(path), restated=restated)
@@ -168,16 +169,16 @@ def _earlier_results(store: StorePaths) -> list[GateResults]:
     return [GateResults(record.run_id, record.ended_at, record.checks) for record in records]
 
 
-def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
+def _restated(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Restated:
+    last = None if settings.known_at else generations.last_of_source(settings.published, settings.store.source)
+    headlines = changed_headlines(connection, settings.published.file(last.generation), last.as_of) if last else []
     rows = connection.execute(
-        """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
-            'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end),
-            count(*) over ()
+        f"""select {RESTATEMENT_TEXT}, count(*) over ()
         from ops.restatements
         where kind in ('restated', 'withdrawn')
         order by basket_effect desc nulls last, abs(change_ratio) desc nulls first, date desc, symbol limit 3"""
     ).fetchall()
-    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows])
+    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows], headlines=headlines)
 
 
 def _refuse_another_build(connection: duckdb.DuckDBPyConnection, own: str, is_passed: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -242,8 +243,14 @@ def test_quarantine_rejected_row_release_and_a_loss_that_is_accepted(
     # The same run goes on at gate 2, as after clearing the task.
     accepted = settings.model_copy(update={"accept_loss": "the exchange was closed after all"})
     build.check_marts(accepted, run)
-    build.publish_marts(accepted, run)
+    restated = build.publish_marts(accepted, run).restated
     assert run.finish(AS_OF.isoformat()).outcome == "success"
+    # A seventh of the basket doubles on that day: by the last generation it was up 43.1%.
+    assert restated is not None
+    (told,) = [text for text in restated.headlines if text.startswith("china_titans_return_ytd of 2025-03-07")]
+    assert re.match(r".* was 43\.1% and is [67]\d\.\d%: 1810\.HK close of 2025-03-07 from 54\.\d+ to 108\.\d+$", told)
+    assert [text for text in restated.headlines if text.startswith(("^", "magnificent_seven_"))] == []
+    assert told in dict(status_lines(settings, run_records(settings.store)[-1].ended_at))["Changed"]
     assert ask(
         settings, "select count(*) from marts.fct_security_daily where symbol = '0700.HK' and date = '2025-03-05'"
     ) == [(0,)]

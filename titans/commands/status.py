@@ -193,6 +193,8 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
         if restated.largest:
             text += f", those that move a basket most: {'; '.join(restated.largest)}"
         lines.append(("Restated", text))
+    if restated and restated.headlines:
+        lines.append(("Changed", "; ".join(restated.headlines)))
     return lines
 
 
