@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from functools import partial
 
 import duckdb
 
@@ -122,10 +123,12 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
     """
     store, published = settings.store, settings.published
     with run.step("check_marts") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
-        last = None if store.known_at else generations.last_of_source(published, store.source)
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name)
-            marts_gate.prepare(connection, published.file(last.generation) if last else None)
+            marts_gate.prepare(connection, None)
+            if not store.known_at:
+                generations.bring_over(published, run.name)
+                generations.read_last(published, store.source, partial(marts_gate.prepare, connection))
         step.checks = run_checks("check_marts", store.warehouse, marts_gate.checks(settings.dbt_project_dir))
         marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(store) as connection:

@@ -259,7 +259,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
     """The published folder on a file system with room for half a generation."""
     small = tmp_path / "small"
     small.mkdir()
-    used = sum(path.stat().st_size for path in store.published.folder.iterdir() if not path.is_symlink())
+    used = sum(path.stat().st_size for path in store.published.generations.rglob("*") if path.is_file())
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)],
         capture_output=True,
@@ -281,7 +281,10 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path, project_cop
         with pytest.raises(TitansError, match=r"could not be written .*untouched.*Free space"):
             build_all(settings)
         before.assert_untouched()
-        assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
+        (whole,) = (small / "generations").iterdir()
+        assert sorted(path.name for path in whole.iterdir()) == ["manifest.json", "titans.duckdb"], (
+            "half a file must not stay behind"
+        )
         assert runbook_of(run_records(settings.store, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
     finally:
         subprocess.run(["umount", str(small)], check=True)

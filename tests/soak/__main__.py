@@ -58,7 +58,9 @@ def soak(
 
 
 def _read(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
-    read_while_publishing(folder, OWN_CLIENTS + FOREIGN_CLIENTS, end - time.monotonic(), tally)
+    clients, seconds = OWN_CLIENTS + FOREIGN_CLIENTS, end - time.monotonic()
+    read_while_publishing(folder / "early", clients, seconds / 4, tally, is_early=True)
+    read_while_publishing(folder / "present", clients, seconds * 3 / 4, tally)
 
 
 def _kill_airflow(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
