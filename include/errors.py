@@ -5,7 +5,12 @@ from __future__ import annotations
 import errno
 from enum import StrEnum
 
-_REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR}
+NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
+_REFUSALS = {
+    *NO_DESCRIPTOR,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR),
+    *(errno.EISDIR, errno.EIO, errno.ESTALE),
+}
 
 
 FOLDER = "docs/runbooks"
@@ -64,6 +69,11 @@ def refusal(error: OSError) -> str:
         if error.filename
         else "A file in the data folder cannot be written"
     )
+    if error.errno in NO_DESCRIPTOR:
+        return (
+            f"{what} ({error.strerror}): close what holds so many files, or raise the limit (ulimit -n), then try again. "
+            "What was published is untouched."
+        )
     return (
         f"{what} ({error.strerror or error}): free space or change who may write there, then try again. "
         "What was published is untouched."

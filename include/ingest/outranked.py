@@ -7,6 +7,7 @@ from datetime import datetime
 
 import duckdb
 
+from include.landing.batches import checked_rows
 from include.landing.index import LandingIndex
 from include.runs.facts import Outranked
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
@@ -37,17 +38,14 @@ def outranked(
     differs = " or ".join(f"mine.{name} is distinct from theirs.{name}" for name in values)
     connection = duckdb.connect()
     connection.register("mine", extract.table)
-    places = [[str(batch.path), place] for place, batch in enumerate(later)]
-    connection.execute("create table places (filename varchar, place integer)")
-    connection.executemany("insert into places values (?, ?)", places)
+    for place, batch in enumerate(later):
+        connection.register(f"batch_{place}", checked_rows(batch.path, batch.manifest))
+    theirs = " union all by name ".join(f"select *, {place} as place from batch_{place}" for place in range(len(later)))
     (rows,) = connection.execute(
         f"""with theirs as (
-            select landed.* exclude (filename)
-            from read_parquet($paths, filename = true, hive_partitioning = false) as landed
-            inner join places using (filename)
+            from ({theirs})
             qualify row_number() over (partition by {", ".join(key)} order by place desc) = 1
         )
-        select count(*) from mine inner join theirs using ({", ".join(key)}) where {differs}""",
-        {"paths": [path for path, _ in places]},
+        select count(*) from mine inner join theirs using ({", ".join(key)}) where {differs}"""
     ).fetchone() or (0,)
     return Outranked(fetched_at=extract.fetched_at, stored=max(batch.manifest.fetched_at for batch in later), rows=rows)

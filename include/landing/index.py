@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from include.errors import TitansError
+from include.errors import Runbook, TitansError
 from include.landing.batches import BatchManifest, FetchWindow, read_manifest
-from include.landing.landing_times import landing_times
+from include.landing.early_files import EarlyFile, early_files
 from include.paths import StorePaths
 from include.sources.base import Dataset
 
@@ -71,25 +71,32 @@ class LandingIndex:
     def _batches_of(self, dataset: Dataset) -> list[LandedBatch]:
         if dataset not in self._read:
             paths = (self._store.landing / dataset).glob("*.parquet")
-            found = {path: self._manifest(path) for path in paths}
-            undated = {manifest.batch_id: path for path, manifest in found.items() if manifest.landed_at is None}
-            landed_at = landing_times(self._store, undated) if undated else {}
+            found = [LandedBatch(path, self._manifest(path, dataset)) for path in paths]
+            early = [(path, manifest.manifest_hash) for path, manifest in found if manifest.manifest_hash]
+            known = early_files(self._store, early) if early else {}
             self._read[dataset] = [
-                LandedBatch(
-                    path,
-                    manifest
-                    if manifest.landed_at
-                    else manifest.model_copy(update={"landed_at": landed_at[manifest.batch_id]}),
-                )
-                for path, manifest in found.items()
+                LandedBatch(path, _completed(manifest, known[path.name])) if manifest.manifest_hash else batch
+                for batch in found
+                for path, manifest in [batch]
             ]
         return self._read[dataset]
 
-    def _manifest(self, path: Path) -> BatchManifest:
+    def _manifest(self, path: Path, dataset: Dataset) -> BatchManifest:
         manifest = read_manifest(path)
+        if (manifest.batch_id, manifest.dataset) != (path.stem, dataset):
+            raise TitansError(
+                f"Landing file {path} is {manifest.batch_id} of {manifest.dataset}: it was renamed or moved. Give it its "
+                "name and folder back.",
+                Runbook.BAD_INPUT,
+            )
         if manifest.source != self._store.source:
             raise TitansError(
                 f"Landing file {path} is of source {manifest.source}, in the store of {self._store.source}: "
                 "simulated and real rows never meet. Move it away."
             )
         return manifest
+
+
+def _completed(manifest: BatchManifest, early: EarlyFile) -> BatchManifest:
+    landed_at = manifest.landed_at or early.landed_at
+    return manifest.model_copy(update={"landed_at": landed_at, "file_hash": early.file_hash})

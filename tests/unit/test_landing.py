@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import TitansError
-from include.landing.batches import BatchKey, BatchManifest, FetchWindow, check_content, land, read_manifest
+from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest
 from include.landing.index import LandingIndex
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
@@ -47,14 +47,15 @@ def test_a_file_of_the_first_layout_is_still_read(settings: Settings) -> None:
     path = land_fx(settings)
     table = pq.read_table(path)
     story = json.loads(table.schema.metadata[b"titans"])
-    del story["failures"]
+    for later in ("failures", "content_hash", "sha256"):
+        del story[later]
     story["windows"] = [
         {key: window[key] for key in ("symbol", "start", "end", "rows", "first", "last")} for window in story["windows"]
     ]
     pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
     manifest = read_manifest(path)
     assert (manifest.windows[0].rows, manifest.windows[0].content_hash, manifest.failures) == (1, None, [])
-    check_content(path, manifest)
+    assert checked_rows(path, manifest).num_rows == 1
 
 
 def test_landing_the_same_attempt_again_changes_nothing(settings: Settings) -> None:
