@@ -16,6 +16,7 @@ from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
 from include.publishing import generations
+from include.publishing.changes import read_last
 from include.publishing.marts_file import SCHEMAS, Build, GateResults
 from include.publishing.publish import publish, write_known_at
 from include.raw.load import load_landing, rejected_reasons
@@ -128,7 +129,7 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
             marts_gate.prepare(connection, None)
             if not store.known_at:
                 generations.bring_over(published, run.name)
-                generations.read_last(published, store.source, partial(marts_gate.prepare, connection))
+                read_last(published, store.source, partial(marts_gate.prepare, connection))
         step.checks = run_checks("check_marts", store.warehouse, marts_gate.checks(settings.dbt_project_dir))
         marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(store) as connection:

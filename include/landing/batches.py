@@ -254,9 +254,12 @@ def checked_rows(path: Path, manifest: BatchManifest) -> pa.Table:
     hashed = {window.symbol: window.content_hash for window in manifest.windows if window.content_hash}
     if is_same and (manifest.content_hash or not hashed):
         return table
-    for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
-        if content_hash(rows) != hashed[symbol]:
-            raise _changed(path, f"the rows of {symbol} that landed in it")
+    try:
+        for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
+            if content_hash(rows) != hashed[symbol]:
+                raise _changed(path, f"the rows of {symbol} that landed in it")
+    except KeyError as error:  # the name of a column
+        raise _changed(path, "what landed in it") from error
     if not is_same:
         raise _changed(path, "what landed in it")
     return table

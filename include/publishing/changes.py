@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
+
+from include.paths import PublishedPaths
+from include.publishing.generations import Manifest, whole_of_source
+
+_Read = TypeVar("_Read")
 
 TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
@@ -30,6 +38,17 @@ def raw_state(connection: duckdb.DuckDBPyConnection) -> str:
             select concat_ws('|', verdict, batch_id, symbol) from raw.current_verdicts where verdict <> 'accepted')"""
     ).fetchone() or ("",)
     return str(state)
+
+
+def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Read]) -> tuple[Manifest, _Read] | None:
+    """The newest generation of ``source`` that is whole, and what ``read`` made of its file; None where there is none.
+
+    A damaged one is passed over: it must not block the one that takes its place.
+    """
+    for manifest in whole_of_source(published, source):
+        with suppress(duckdb.Error):
+            return manifest, read(published.file(manifest.generation))
+    return None
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:

@@ -6,13 +6,11 @@ import hashlib
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
-import duckdb
 from pydantic import BaseModel
 
 from include.errors import Runbook, TitansError
@@ -28,7 +26,6 @@ _NAME = re.compile(rf"{early_layout.TIME}-[0-9a-z]+")
 _TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _THROUGH_CURRENT = "current/titans.duckdb"
 _PATIENCE_SECONDS = 60.0
-_Read = TypeVar("_Read")
 FOLDER_MODE = 0o755
 """Readers cannot put another file under a published name, whatever the umask."""
 
@@ -233,17 +230,11 @@ def last_of_source(published: PublishedPaths, source: str) -> Manifest | None:
     return next((manifest for manifest in reversed(manifests(published)) if manifest.source == source), None)
 
 
-def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Read]) -> tuple[Manifest, _Read] | None:
-    """The newest generation of ``source`` that is whole, and what ``read`` made of its file; None where there is none.
-
-    A damaged one is passed over: it must not block the one that takes its place.
-    """
+def whole_of_source(published: PublishedPaths, source: str) -> Iterator[Manifest]:
+    """The generations of ``source`` whose file is what was published, newest first. A damaged one is passed over."""
     for manifest in reversed(manifests(published)):
-        if manifest.source == source:
-            with suppress(TitansError, duckdb.Error):
-                refuse_damaged_file(published, manifest)
-                return manifest, read(published.file(manifest.generation))
-    return None
+        if manifest.source == source and problem_of_file(published, manifest) is None:
+            yield manifest
 
 
 def hold(published: PublishedPaths) -> Hold | None:

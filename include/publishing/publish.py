@@ -11,7 +11,7 @@ import duckdb
 from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
-from include.publishing.changes import changed_tables, raw_state
+from include.publishing.changes import changed_tables, raw_state, read_last
 from include.publishing.generations import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
 from include.publishing.retention import prune
@@ -72,7 +72,7 @@ def publish(
     switch.refuse_simulated(published, source, is_switch)
     generations.bring_over(published, build.results.run_id)
     linked = generations.linked_manifest(published)
-    last = generations.read_last(published, source, lambda file: changed_tables(build.connection, file))
+    last = read_last(published, source, lambda file: changed_tables(build.connection, file))
     generation, changed = (last[0].generation, last[1]) if last else ("", ["marts"])
     if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]

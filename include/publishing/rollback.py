@@ -14,8 +14,8 @@ from include.publishing.generations import (
     manifests,
     move_link,
     names,
-    read_last,
     refuse_damaged_file,
+    whole_of_source,
 )
 from include.publishing.switch import undo
 
@@ -99,9 +99,9 @@ def release_hold(published: PublishedPaths) -> str:
         production = read_production(published.production)
         if production and source == "sample" and any(manifest.source == production.source for manifest in known):
             source = production.source
-        newest = read_last(published, source, lambda _: None)
+        newest = next(whole_of_source(published, source), None)
         if newest is None:
             raise TitansError(f"No generation of source {source} is whole: run again, which makes a new one.")
         published.hold.unlink(missing_ok=True)
-        move_link(published, newest[0].generation)
-    return newest[0].generation
+        move_link(published, newest.generation)
+    return newest.generation

@@ -11,6 +11,7 @@ from include.files import write_whole
 from include.paths import PublishedPaths
 from include.production import Production, Served, SourceName, Switch, read_production
 from include.publishing.generations import linked_generation, linked_manifest, manifests
+from include.sealed import seal
 
 
 def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: bool) -> None:
@@ -69,9 +70,9 @@ def remember(
     else:
         new = before
     if new != read_production(published.production):
-        write_whole(published.production, new.model_dump_json(indent=1))
+        write_whole(published.production, seal(new))
 
 
 def undo(published: PublishedPaths, switch: Switch) -> None:
     """Let the folder serve again what it served before a switch. The caller holds the lock."""
-    write_whole(published.production, Production(**switch.before.model_dump()).model_dump_json(indent=1))
+    write_whole(published.production, seal(Production(**switch.before.model_dump())))

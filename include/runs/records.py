@@ -6,13 +6,13 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
 from include.files import write_whole
@@ -21,6 +21,7 @@ from include.paths import StorePaths
 from include.raw.units import Release
 from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
+from include.sealed import seal, unseal
 
 Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -121,9 +122,7 @@ class Run:
             raise
         finally:
             record.ended_at = datetime.now(UTC)
-            write_whole(
-                self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1)
-            )
+            write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", seal(record))
 
     @property
     def pin_path(self) -> Path:
@@ -146,19 +145,19 @@ class Run:
         Of a run whose tasks were cleared, these include the steps that did not run again.
         """
         records: dict[str, StepRecord] = {}
-        with contextlib.suppress(OSError, ValidationError):
-            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_bytes()).steps}
+        with contextlib.suppress(OSError, ValueError):
+            records = {step.step: step for step in unseal(RunRecord, self._record_path.read_bytes()).steps}
         for path in self._parts.glob("*.json"):
-            with contextlib.suppress(OSError, ValidationError):
-                step = StepRecord.model_validate_json(path.read_bytes())
+            with contextlib.suppress(OSError, ValueError):
+                step = unseal(StepRecord, path.read_bytes())
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
         """The record that this run left, if it has ended and the file is whole."""
         try:
-            return RunRecord.model_validate_json(self._record_path.read_bytes())
-        except (OSError, ValidationError):
+            return unseal(RunRecord, self._record_path.read_bytes())
+        except (OSError, ValueError):
             return None
 
     @property
@@ -197,7 +196,7 @@ class Run:
             ended_at=now,
             steps=steps,
         )
-        write_whole(self._record_path, record.model_dump_json(indent=1))
+        write_whole(self._record_path, seal(record))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
 
@@ -233,8 +232,8 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     records = []
     for path in store.runs.glob(f"{dag_id or ''}*.json"):
         try:
-            records.append(RunRecord.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError):
+            records.append(unseal(RunRecord, path.read_bytes()))
+        except (OSError, ValueError):
             continue
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
 
@@ -270,14 +269,12 @@ def forget_killed_runs(store: StorePaths) -> None:
 def damaged_files(store: StorePaths) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
-    def is_damaged(path: Path, read: Callable[[bytes], Any]) -> bool:
+    def is_damaged(path: Path, kind: type[BaseModel]) -> bool:
         try:
-            read(path.read_bytes())
+            unseal(kind, path.read_bytes())
         except (OSError, ValueError):
             return True
         return False
 
-    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
-    return sorted(records) + sorted(
-        path for path in store.releases.glob("*.json") if is_damaged(path, Release.model_validate_json)
-    )
+    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord)]
+    return sorted(records) + sorted(path for path in store.releases.glob("*.json") if is_damaged(path, Release))

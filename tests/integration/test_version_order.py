@@ -137,6 +137,18 @@ def test_files_of_earlier_versions_landed_when_they_were_written(settings: Setti
     assert ask_warehouse(settings, LATEST) == [(510.0,)]
 
 
+def test_a_later_delivery_is_appended_again_only_as_it_landed(settings: Settings) -> None:
+    """A delivery from in between has it read once more, long after it was loaded: an edited file became the latest version."""
+    later = land_close(settings, 510.0, "later", EXPORTED + timedelta(days=2))
+    judge(settings)
+    rows = pq.read_table(later)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("close"), "close", pa.array([666.0])), later)
+    land_close(settings, 500.0, "between", EXPORTED + timedelta(days=1))
+    with pytest.raises(TitansError, match=rf"{later.name} does not hold what landed in it"):
+        judge(settings)
+    assert ask_warehouse(settings, LATEST) == [(510.0,)]
+
+
 def test_files_of_one_time_get_two_landing_times(settings: Settings) -> None:
     paths = [land_close(settings, close, f"run {close}") for close in (500.0, 510.0)]
     for path in paths:
