@@ -34,8 +34,6 @@ from include.transform import dbt_build
 
 _KEPT_BUILDS = 20
 """Builds whose checks are published in ``ops.validation_results``."""
-_PATIENCE_SECONDS = 600.0
-"""A build that has begun waits for another's step to end; one that begins does not: its user should know."""
 
 
 def load(settings: Settings, run: Run) -> LoadFacts:
@@ -85,7 +83,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
             step.outcome, step.message = "skipped", "a point-in-time build goes by the verdicts that stand"
             return CheckRawFacts()
         reference = load_reference(settings.seeds_dir)
-        with writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+        with writer_lock(store.warehouse, run.name):
             with open_warehouse(store) as connection:
                 pending = raw_gate.prepare(connection, reference, settings.dbt_project_dir)
             if pending:
@@ -104,7 +102,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
 def transform(settings: Settings, run: Run) -> TransformFacts:
     """Raw to marts with dbt, stamped with this run: no other run publishes them on the word of its own gate."""
     store = settings.store
-    with run.step("transform") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+    with run.step("transform") as step, writer_lock(store.warehouse, run.name):
         with open_warehouse(store) as connection:
             connection.execute("delete from meta.builds")
             # dbt leaves tables behind whose models are gone, and they would be published for good.
@@ -123,7 +121,7 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
         TitansError: a critical expectation failed or could not run; names each with some of its rows.
     """
     store, published = settings.store, settings.published
-    with run.step("check_marts") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+    with run.step("check_marts") as step, writer_lock(store.warehouse, run.name):
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name)
             marts_gate.prepare(connection, None)
@@ -148,7 +146,7 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         TitansError: another build has replaced the marts since, or the file could not be written.
     """
     store = settings.store
-    with run.step("publish") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+    with run.step("publish") as step, writer_lock(store.warehouse, run.name):
         results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name, is_passed=True)

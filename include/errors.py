@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from enum import StrEnum
 
 NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
@@ -60,6 +61,11 @@ class NetworkUnavailableError(TitansError):
 def is_refused(error: OSError) -> bool:
     """Whether the system refused a file for a reason that stays, such as a full disk or missing rights."""
     return error.errno in _REFUSALS
+
+
+def refused_in(text: str) -> str | None:
+    """The system's word in the message of a library, where it refused a file for a reason that stays."""
+    return next((os.strerror(number) for number in sorted(_REFUSALS) if os.strerror(number) in text), None)
 
 
 def refusal(error: OSError) -> str:

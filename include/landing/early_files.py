@@ -13,7 +13,7 @@ from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.locks import exclusive
 from include.paths import StorePaths
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 
 _PATIENCE_SECONDS = 60.0
 
@@ -81,12 +81,12 @@ def _add(known: dict[str, EarlyFile], new: Iterable[tuple[Path, str]]) -> None:
 
 def _read(path: Path) -> dict[str, EarlyFile]:
     try:
-        return unseal(_Record, path.read_bytes(), needs_hash=True).files
+        return read_sealed(_Record, path, needs_hash=True).files
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except DamagedError as error:
         raise TitansError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}): it says in which order older deliveries landed. "
+            f"{path} cannot be read ({error}): it says in which order older deliveries landed. "
             "Bring a copy of it back. If there is none, move it away: the times of the landing files are read again.",
             Runbook.BAD_INPUT,
         ) from error

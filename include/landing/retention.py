@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.paths import StorePaths
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 from include.sources.base import Dataset
 
 RETIRED_DATASETS = (Dataset.PRICES, Dataset.FX_RATES)
@@ -29,12 +29,12 @@ def kept_from(store: StorePaths) -> datetime | None:
     """
     path = _path(store)
     try:
-        return unseal(_KeptFrom, path.read_bytes()).kept_from
+        return read_sealed(_KeptFrom, path).kept_from
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except DamagedError as error:
         raise TitansError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}): it says from when on history was kept. "
+            f"{path} cannot be read ({error}): it says from when on history was kept. "
             'Write {"kept_from": "2025-01-31T00:00:00+00:00"} with the time that make tidy named, into it.',
             Runbook.BAD_INPUT,
         ) from error

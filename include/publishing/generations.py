@@ -19,7 +19,7 @@ from include.locks import exclusive
 from include.paths import PublishedPaths
 from include.production import SourceName
 from include.publishing import early_layout
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 from include.settings import PROJECT_ROOT
 
 _NAME = re.compile(rf"{early_layout.TIME}-[0-9a-z]+")
@@ -105,6 +105,10 @@ def names(published: PublishedPaths) -> list[str]:
     """All generations, whole or damaged, oldest first."""
     found = set(early_layout.generations(published))
     if published.generations.exists():
+        if not published.generations.is_dir():
+            raise TitansError(
+                f"{published.generations} is no folder: move it away, then run again.", Runbook.PUBLISH_FAILED
+            )
         found |= {path.name for path in published.generations.iterdir() if _is_name(path.name)}
     return sorted(found)
 
@@ -127,11 +131,13 @@ def _manifest(published: PublishedPaths, generation: str) -> Manifest | str:
     if is_early:
         file, path = early_layout.file(published, generation), early_layout.manifest(published, generation)
     try:
-        manifest = unseal(Manifest, path.read_bytes(), needs_hash=not is_early)
+        manifest = read_sealed(Manifest, path, needs_hash=not is_early)
         if manifest.generation != generation:
             return f"{path} is of generation {manifest.generation}"
-    except (OSError, ValueError) as error:
-        return f"{path} cannot be believed ({_first_line(error)})"
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path} is missing"
+    except DamagedError as error:
+        return f"{path} cannot be read ({error})"
     try:
         size = file.stat().st_size
     except OSError as error:
@@ -240,10 +246,10 @@ def whole_of_source(published: PublishedPaths, source: str) -> Iterator[Manifest
 def hold(published: PublishedPaths) -> Hold | None:
     """The rollback in force, if any. A file that cannot be read holds as well."""
     try:
-        return unseal(Hold, published.hold.read_bytes())
-    except FileNotFoundError:
+        return read_sealed(Hold, published.hold)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError):
+    except DamagedError:
         return Hold(generation=None, since=datetime.fromtimestamp(published.hold.lstat().st_mtime, UTC))
 
 
@@ -328,7 +334,3 @@ def _point(link: Path, target: str) -> None:
     temporary.symlink_to(target)
     temporary.replace(link)
     sync_folder(link.parent)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error.strerror if isinstance(error, OSError) else error).splitlines()[0]

@@ -14,7 +14,7 @@ from include.paths import StorePaths
 from include.production import SOURCE_NAMES, SourceName, read_production
 from include.publishing.switch import refuse_simulated
 from include.runs.records import Run
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 from include.settings import Settings, load_settings, load_shared_settings
 
 
@@ -80,10 +80,10 @@ def _pin(settings: Settings, dag_id: str, run_id: str) -> Pin | None:
     for source in SOURCE_NAMES:
         run = Run(settings.store_of(source), dag_id, run_id)
         try:
-            return unseal(Pin, run.pin_path.read_bytes())
-        except FileNotFoundError:
+            return read_sealed(Pin, run.pin_path)
+        except (FileNotFoundError, NotADirectoryError):
             pass
-        except (OSError, ValueError) as error:
+        except DamagedError as error:
             raise TitansError(
                 f"{run.pin_path}, which names the source of this run, cannot be read: move it away and start a new run."
             ) from error

@@ -21,7 +21,7 @@ from include.paths import StorePaths
 from include.raw.units import Release
 from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 
 Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -145,19 +145,19 @@ class Run:
         Of a run whose tasks were cleared, these include the steps that did not run again.
         """
         records: dict[str, StepRecord] = {}
-        with contextlib.suppress(OSError, ValueError):
-            records = {step.step: step for step in unseal(RunRecord, self._record_path.read_bytes()).steps}
+        if (record := self.record()) is not None:
+            records = {step.step: step for step in record.steps}
         for path in self._parts.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError):
-                step = unseal(StepRecord, path.read_bytes())
+            with contextlib.suppress(FileNotFoundError, DamagedError):
+                step = read_sealed(StepRecord, path)
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
         """The record that this run left, if it has ended and the file is whole."""
         try:
-            return unseal(RunRecord, self._record_path.read_bytes())
-        except (OSError, ValueError):
+            return read_sealed(RunRecord, self._record_path)
+        except (FileNotFoundError, NotADirectoryError, DamagedError):
             return None
 
     @property
@@ -231,10 +231,8 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     """
     records = []
     for path in store.runs.glob(f"{dag_id or ''}*.json"):
-        try:
-            records.append(unseal(RunRecord, path.read_bytes()))
-        except (OSError, ValueError):
-            continue
+        with contextlib.suppress(FileNotFoundError, DamagedError):
+            records.append(read_sealed(RunRecord, path))
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
 
 
@@ -271,8 +269,9 @@ def damaged_files(store: StorePaths) -> list[Path]:
 
     def is_damaged(path: Path, kind: type[BaseModel]) -> bool:
         try:
-            unseal(kind, path.read_bytes())
-        except (OSError, ValueError):
+            with contextlib.suppress(FileNotFoundError):
+                read_sealed(kind, path)
+        except DamagedError:
             return True
         return False
 

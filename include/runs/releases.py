@@ -11,7 +11,7 @@ from include.paths import StorePaths
 from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
 from include.runs.records import run_records
-from include.sealed import seal, unseal
+from include.sealed import DamagedError, read_sealed, seal
 
 
 def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
@@ -37,8 +37,8 @@ def releases(store: StorePaths) -> list[Release]:
     """Releases on record. A damaged one is passed over, and its unit stays in quarantine; ``make status`` names it."""
     found = []
     for path in sorted(store.releases.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            found.append(unseal(Release, path.read_bytes()))
+        with contextlib.suppress(FileNotFoundError, DamagedError):
+            found.append(read_sealed(Release, path))
     return found
 
 

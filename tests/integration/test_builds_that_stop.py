@@ -12,6 +12,7 @@ import pytest
 from include import build
 from include.errors import Runbook, TitansError
 from include.publishing import generations
+from include.raw import lock
 from include.raw.lock import writer_lock
 from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.records import run_records, runbook_of
@@ -80,7 +81,8 @@ def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None
     before.assert_untouched()
 
 
-def test_two_builds_at_once(store: Settings) -> None:
+def test_two_builds_at_once(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.0)
     before = Published(store)
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
     with writer_lock(store.store.warehouse, "build_marts.first"), pytest.raises(TitansError, match=refusal):
