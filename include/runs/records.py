@@ -148,8 +148,11 @@ class Run:
         if (record := self.record()) is not None:
             records = {step.step: step for step in record.steps}
         for path in self._parts.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError, DamagedError):
-                step = read_sealed(StepRecord, path)
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    step = read_sealed(StepRecord, path)
+                except DamagedError as error:
+                    step = _damaged(path, error)
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
@@ -210,6 +213,19 @@ def runbook_of(record: RunRecord) -> Runbook:
 def last_step_of(dag_id: str) -> str:
     """The step that every whole run of the DAG records."""
     return "publish" if dag_id == "build_marts" else "land"
+
+
+def _damaged(path: Path, error: DamagedError) -> StepRecord:
+    """The step whose record cannot be read: what it did is not known, so it does not count as done."""
+    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return StepRecord(
+        step=path.stem,
+        outcome="failed",
+        started_at=moment,
+        ended_at=moment,
+        message=f"{path}, the record of this step, cannot be read ({error}): run again.",
+        runbook=runbook_of_step(path.stem),
+    )
 
 
 def _killed(last: str | None, now: datetime) -> StepRecord:
