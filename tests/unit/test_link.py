@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from include.errors import Runbook, TitansError
-from include.publishing import generations, publish, rollback
+from include.publishing import generations, rollback
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
 from include.settings import Settings
@@ -95,7 +95,7 @@ def test_a_rollback_during_a_publication_holds(
     publish_for(tmp_path, 0.01, 0)
     first, _ = generations.names(settings.published)
     with monkeypatch.context() as patch:
-        before_the_lock(patch, publish.generations, lambda: roll_back(settings.published, first), turn)
+        before_the_lock(patch, generations, lambda: roll_back(settings.published, first), turn)
         publish_for(tmp_path, 0.01, 0)
     assert len(generations.names(settings.published)) == 3
     assert linked(settings) == first
