@@ -317,9 +317,11 @@ def move_link(published: PublishedPaths, generation: str) -> None:
     The caller holds the link lock.
 
     Raises:
-        TitansError: in the place of a link is something else.
+        TitansError: in the place of a link is something else, or the generation was removed meanwhile.
     """
     before = linked_generation(published)
+    if not published.file(generation).exists():
+        raise TitansError(f"{published.file(generation)} was removed meanwhile, and the link stays: run again.")
     if before not in (None, generation):
         (published.generations / str(before)).touch()  # it is kept for ten minutes from here
     _point(published.current, f"generations/{generation}")

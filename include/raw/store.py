@@ -45,7 +45,12 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
             _begin_store(connection, store)
         _check_owner(connection, store.source, "warehouse", path)
-        yield connection
+        try:
+            yield connection
+        except duckdb.IOException as error:
+            if "Corrupt database file" in str(error):  # a block, found when it is read
+                raise _unopened(path, error) from error
+            raise
     finally:
         connection.close()
 

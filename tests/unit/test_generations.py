@@ -94,6 +94,17 @@ def test_prune_keeps_for_ten_minutes_what_the_link_has_left(settings: Settings) 
         assert (old in generations.names(published)) is expected
 
 
+def test_prune_removes_no_generation_while_the_newest_is_damaged(settings: Settings) -> None:
+    """A damaged one takes no whole one with it."""
+    names = [add(settings, timedelta(hours=hours)) for hours in (9, 8, 7, 6)]
+    file = settings.published.file(names[-1])
+    content = file.read_text()
+    file.write_text(content.replace("nogit", "nogis"))
+    assert prune(settings.published, 1, datetime.now(UTC)) == []
+    file.write_text(content)
+    assert prune(settings.published, 1, datetime.now(UTC)) == names[:-1]
+
+
 def test_prune_removes_what_killed_builds_left(settings: Settings) -> None:
     add(settings, timedelta(hours=1))
     leftovers = [settings.published.generations / name for name in (".files", ".removed-x", ".early")]

@@ -75,6 +75,20 @@ def test_only_a_damaged_file_is_called_damaged(settings: Settings, content: str 
     assert caught.value.runbook is expected
 
 
+def test_a_damaged_block_is_named_when_it_is_read(settings: Settings) -> None:
+    path = settings.store.warehouse
+    with open_warehouse(settings.store) as connection:
+        connection.execute("create table numbers as select hash(range) as number from range(200000)")
+    content = bytearray(path.read_bytes())
+    for place in range(300_000, len(content) - 300_000, 50_000):
+        content[place] ^= 1
+    path.write_bytes(content)
+    refused = pytest.raises(TitansError, match="cannot be opened as a DuckDB file")
+    with refused as caught, open_warehouse(settings.store) as connection:
+        connection.execute("select sum(number) from numbers").fetchall()
+    assert caught.value.runbook is Runbook.WAREHOUSE_DAMAGED
+
+
 def test_a_build_waits_for_the_step_of_another(settings: Settings) -> None:
     """It was refused at once where it had not begun: queued builds failed."""
     order = []

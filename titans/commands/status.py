@@ -29,20 +29,23 @@ from titans.output import console
 def status() -> None:
     """What is published and how old, what failed, is quarantined, late or held; ends with 1 where something is red."""
     settings, now = load_shared_settings(), datetime.now(UTC)
-    for label, text in status_lines(settings, now):
+    damaged = damaged_generations(settings)
+    for label, text in status_lines(settings, now, damaged):
         console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
-    if is_red(settings, now):
+    if is_red(settings, now, damaged):
         raise typer.Exit(1)
 
 
-def is_red(settings: Settings, now: datetime) -> bool:
+def is_red(settings: Settings, now: datetime, damaged: list[str] | None = None) -> bool:
     """Whether the last build of any store or the last run of any ingest DAG failed, a live source has gone silent, or
     a generation or the folder's record of its production source is damaged.
 
     Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
     """
     schedules = _schedules(settings.seeds_dir)
-    if any(label == "Damaged" for label, _ in [*_source(settings.published), *_damaged_generations(settings)]):
+    if any(label == "Damaged" for label, _ in _source(settings.published)):
+        return True
+    if damaged_generations(settings) if damaged is None else damaged:
         return True
     return any(
         any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
@@ -55,10 +58,14 @@ def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
     return [record for _, record in sorted({record.dag_id: record for record in records}.items())]
 
 
-def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
-    """Label and text of each line: the link, then the runs of every source that has a store."""
+def status_lines(settings: Settings, now: datetime, damaged: list[str] | None = None) -> list[tuple[str, str]]:
+    """Label and text of each line: the link, then the runs of every source that has a store.
+
+    Args:
+        damaged: what ``damaged_generations`` says, where the caller has asked it.
+    """
     published, schedules = settings.published, _schedules(settings.seeds_dir)
-    lines = [_published(settings, now), *_source(published), *_damaged_generations(settings), *_held(settings, now)]
+    lines = [_published(settings, now), *_source(published), *_damaged(settings, damaged), *_held(settings, now)]
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
@@ -159,8 +166,8 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     )
 
 
-def _damaged_generations(settings: Settings) -> list[tuple[str, str]]:
-    """Generations that are not what was published; of the linked one the whole file is read."""
+def damaged_generations(settings: Settings) -> list[str]:
+    """What is wrong with generations that are not what was published; of the linked one the whole file is read."""
     published, problems = settings.published, []
     for name, problem in generations.damaged_generations(published).items():
         problems.append(f"generation {name}, which stays: {problem}")
@@ -168,6 +175,11 @@ def _damaged_generations(settings: Settings) -> list[tuple[str, str]]:
         linked = generations.linked_manifest(published)
         if linked is not None and (problem_of_file := generations.problem_of_file(published, linked)):
             problems.append(f"the published generation: {problem_of_file}")
+    return problems
+
+
+def _damaged(settings: Settings, problems: list[str] | None) -> list[tuple[str, str]]:
+    problems = damaged_generations(settings) if problems is None else problems
     run, rollback = (make_command(settings.data_dir, command) for command in ("run", "rollback"))
     advice = f"{run} makes a new generation where this was the last one, {rollback} goes back to an earlier one"
     return [("Damaged", f"{problem}. {advice}{_see(Runbook.PUBLISH_FAILED)}") for problem in problems]
