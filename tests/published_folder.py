@@ -11,7 +11,7 @@ import duckdb
 from include.paths import PublishedPaths
 from include.production import SourceName
 from include.publishing import generations
-from include.publishing.generations import Manifest
+from include.publishing.manifest import Manifest
 
 
 def manifest_of(moment: datetime, source: SourceName) -> Manifest:

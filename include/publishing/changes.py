@@ -10,7 +10,8 @@ from typing import TypeVar
 import duckdb
 
 from include.paths import PublishedPaths
-from include.publishing.generations import Manifest, whole_of_source
+from include.publishing.generations import whole_of_source
+from include.publishing.manifest import Manifest
 
 _Read = TypeVar("_Read")
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -17,40 +14,15 @@ from include.errors import Runbook, TitansError
 from include.files import sync_folder, write_whole
 from include.locks import exclusive
 from include.paths import PublishedPaths
-from include.production import SourceName
 from include.publishing import early_layout
+from include.publishing.manifest import Manifest, problem_of_file, read_manifest, write_manifest
+from include.publishing.names import is_generation_name
 from include.sealed import DamagedError, read_sealed, seal
-from include.settings import PROJECT_ROOT
 
-_NAME = re.compile(rf"{early_layout.TIME}-[0-9a-z]+")
-_TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _THROUGH_CURRENT = "current/titans.duckdb"
 _PATIENCE_SECONDS = 60.0
 FOLDER_MODE = 0o755
 """Readers cannot put another file under a published name, whatever the umask."""
-
-
-class Manifest(BaseModel):
-    """What a generation holds and where it comes from; ``manifest.json`` in its folder, with a hash of its own.
-
-    Attributes:
-        file_bytes: size of the database.
-        file_sha256: hash of the database.
-    """
-
-    generation: str
-    source: SourceName
-    is_simulated: bool
-    published_at: datetime
-    as_of: str | None
-    run_id: str
-    row_counts: dict[str, int]
-    checks_passed: int
-    checks_warned: int
-    accepted_loss: str | None = None
-    raw_state: str | None = None
-    file_bytes: int | None = None
-    file_sha256: str | None = None
 
 
 class Hold(BaseModel):
@@ -64,43 +36,6 @@ class Hold(BaseModel):
     since: datetime
 
 
-def new_generation_name(now: datetime) -> str:
-    """``<UTC time to the microsecond>-<short git sha or nogit>``."""
-    return f"{now.astimezone(UTC).strftime(_TIME_FORMAT)}-{_short_sha()}"
-
-
-def after_all(published: PublishedPaths, now: datetime) -> datetime:
-    """``now``, or the microsecond after the newest generation.
-
-    Names follow the order of publishing, also after a clock was set back.
-    """
-    newest = max(names(published), default="")
-    if f"{now.astimezone(UTC).strftime(_TIME_FORMAT)}-" > newest:
-        return now
-    return _time(newest) + timedelta(microseconds=1)
-
-
-def _time(generation: str) -> datetime:
-    return datetime.strptime(generation.split("-")[0], _TIME_FORMAT).replace(tzinfo=UTC)
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return _NAME.fullmatch(text) is not None and _time(text) is not None
-    except ValueError:  # no such day
-        return False
-
-
-def _short_sha() -> str:
-    git = shutil.which("git")
-    if git is None or not (PROJECT_ROOT / ".git").exists():
-        return "nogit"
-    result = subprocess.run(
-        [git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    return result.stdout.strip() if result.returncode == 0 else "nogit"
-
-
 def names(published: PublishedPaths) -> list[str]:
     """All generations, whole or damaged, oldest first."""
     found = set(early_layout.generations(published))
@@ -109,74 +44,19 @@ def names(published: PublishedPaths) -> list[str]:
             raise TitansError(
                 f"{published.generations} is no folder: move it away, then run again.", Runbook.PUBLISH_FAILED
             )
-        found |= {path.name for path in published.generations.iterdir() if _is_name(path.name)}
+        found |= {path.name for path in published.generations.iterdir() if is_generation_name(path.name)}
     return sorted(found)
 
 
 def manifests(published: PublishedPaths) -> list[Manifest]:
     """The manifests of all generations that are not damaged, oldest first."""
-    return [found for name in names(published) if isinstance(found := _manifest(published, name), Manifest)]
+    return [found for name in names(published) if isinstance(found := read_manifest(published, name), Manifest)]
 
 
 def damaged_generations(published: PublishedPaths) -> dict[str, str]:
     """The other generations, each with a sentence on what is wrong. Nothing removes them but a person."""
-    found = {name: _manifest(published, name) for name in names(published)}
+    found = {name: read_manifest(published, name) for name in names(published)}
     return {name: problem for name, problem in found.items() if isinstance(problem, str)}
-
-
-def _manifest(published: PublishedPaths, generation: str) -> Manifest | str:
-    """The manifest of a generation whose file has the size that it says, or what is wrong."""
-    file, path = published.file(generation), published.manifest(generation)
-    is_early = generation in early_layout.generations(published)
-    if is_early:
-        file, path = early_layout.file(published, generation), early_layout.manifest(published, generation)
-    try:
-        manifest = read_sealed(Manifest, path, needs_hash=not is_early)
-        if manifest.generation != generation:
-            return f"{path} is of generation {manifest.generation}"
-    except (FileNotFoundError, NotADirectoryError):
-        return f"{path} is missing"
-    except DamagedError as error:
-        return f"{path} cannot be read ({error})"
-    try:
-        size = file.stat().st_size
-    except OSError as error:
-        return f"{file} cannot be read ({error.strerror})"
-    return manifest if size == (manifest.file_bytes or size) else f"{file} does not have the size that it had"
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest beside the database of ``folder``, with size and hash of that file."""
-    file = folder / "titans.duckdb"
-    facts = {"file_bytes": file.stat().st_size, "file_sha256": _digest(file)}
-    write_whole(folder / "manifest.json", seal(manifest.model_copy(update=facts)))
-
-
-def problem_of_file(published: PublishedPaths, manifest: Manifest) -> str | None:
-    """What is wrong with the database of a generation, by its hash; None where it is what was published."""
-    if manifest.file_sha256 is None:  # of an early layout, which has no hashes
-        return None
-    file = published.file(manifest.generation)
-    try:
-        is_whole = _digest(file) == manifest.file_sha256
-    except OSError as error:
-        return f"{file} cannot be read ({error.strerror})"
-    return None if is_whole else f"{file} does not hash to what was published"
-
-
-def refuse_damaged_file(published: PublishedPaths, manifest: Manifest) -> None:
-    """Refuse a generation whose database is damaged.
-
-    Raises:
-        TitansError: it was changed, or cannot be read.
-    """
-    if problem := problem_of_file(published, manifest):
-        raise TitansError(f"{problem}: nothing was moved.", Runbook.PUBLISH_FAILED)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -213,7 +93,7 @@ def linked_generation(published: PublishedPaths) -> str | None:
     if not published.current.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
         return None
     folder, _, name = str(published.current.readlink()).partition("/")
-    return name if folder == "generations" and _is_name(name) and published.file(name).exists() else None
+    return name if folder == "generations" and is_generation_name(name) and published.file(name).exists() else None
 
 
 def _refuse_no_link(path: Path) -> None:
@@ -291,7 +171,7 @@ def _bring_over(published: PublishedPaths) -> None:
     for generation in early_layout.generations(published):
         if (published.generations / generation).exists():
             continue
-        manifest = _manifest(published, generation)
+        manifest = read_manifest(published, generation)
         temporary = published.generations / ".early"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(mode=FOLDER_MODE)

@@ -15,7 +15,7 @@ from include.errors import TitansError
 from include.files import READ_ONLY, replacing
 from include.gates.result import CheckResult
 from include.paths import StorePaths
-from include.publishing.generations import Manifest
+from include.publishing.manifest import Manifest
 
 SCHEMAS = ("marts", "ops")
 STORAGE_VERSION = "v1.0.0"

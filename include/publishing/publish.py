@@ -12,8 +12,9 @@ from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
 from include.publishing.changes import changed_tables, raw_state, read_last
-from include.publishing.generations import Manifest
+from include.publishing.manifest import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
+from include.publishing.names import after, new_generation_name
 from include.publishing.retention import prune
 
 
@@ -77,8 +78,8 @@ def publish(
     if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]
     if changed:
-        now = generations.after_all(published, datetime.now(UTC))
-        generation = generations.new_generation_name(now)
+        now = after(max(generations.names(published), default=None), datetime.now(UTC))
+        generation = new_generation_name(now)
         manifest = _manifest(build, generation, now)
         known = [*generations.manifests(published), manifest]
         target = published.file(generation)

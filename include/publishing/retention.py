@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from include.paths import PublishedPaths
 from include.publishing import early_layout
-from include.publishing.generations import Manifest, hold, linked_generation, manifests, problem_of_file
+from include.publishing.generations import hold, linked_generation, manifests
+from include.publishing.manifest import Manifest, problem_of_file
 
 _YOUNG = timedelta(minutes=10)
 _LEFT_OVER = timedelta(days=1)

@@ -6,7 +6,6 @@ from include.errors import TitansError
 from include.paths import PublishedPaths
 from include.production import Switch, read_production
 from include.publishing.generations import (
-    Manifest,
     damaged_generations,
     hold_on,
     link_lock,
@@ -14,9 +13,9 @@ from include.publishing.generations import (
     manifests,
     move_link,
     names,
-    refuse_damaged_file,
     whole_of_source,
 )
+from include.publishing.manifest import Manifest, refuse_damaged_file
 from include.publishing.switch import undo
 
 

@@ -14,6 +14,7 @@ import pytest
 from include.errors import TitansError
 from include.paths import PublishedPaths
 from include.publishing import early_layout, generations
+from include.publishing.manifest import problem_of_file
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
 from include.publishing.switch import refuse_simulated
@@ -63,7 +64,7 @@ def test_every_generation_gets_a_folder_and_the_link_names_the_same(
     assert read(published.link) == (names[-1], "titans")
     assert [manifest.generation for manifest in generations.manifests(published)] == names
     for manifest in generations.manifests(published):
-        assert generations.problem_of_file(published, manifest) is None
+        assert problem_of_file(published, manifest) is None
         assert len(manifest.file_sha256 or "") == 64
         assert stat.S_IMODE(published.file(manifest.generation).stat().st_mode) == 0o444
     bring_over(published)

@@ -11,6 +11,7 @@ import pytest
 from include.errors import TitansError
 from include.production import SourceName
 from include.publishing import generations
+from include.publishing.names import after, new_generation_name
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
 from include.settings import Settings, load_settings
@@ -129,13 +130,13 @@ def test_a_generation_without_a_whole_manifest_does_not_count(settings: Settings
 
 def test_names_sort_by_time() -> None:
     moments = [NOW, NOW + timedelta(microseconds=1), NOW + timedelta(days=400)]
-    names = [generations.new_generation_name(moment) for moment in moments]
+    names = [new_generation_name(moment) for moment in moments]
     assert names == sorted(names)
     assert names[0].startswith("20250308T120000.000000Z-")
 
 
 def test_a_clock_that_was_set_back_does_not_put_a_new_generation_before_an_old_one(settings: Settings) -> None:
     last = add(settings, timedelta())
-    moment = generations.after_all(settings.published, NOW - timedelta(days=300))
-    assert generations.new_generation_name(moment) > last
-    assert generations.after_all(settings.published, NOW + timedelta(days=1)) == NOW + timedelta(days=1)
+    moment = after(last, NOW - timedelta(days=300))
+    assert new_generation_name(moment) > last
+    assert after(last, NOW + timedelta(days=1)) == NOW + timedelta(days=1)

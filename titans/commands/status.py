@@ -16,6 +16,7 @@ from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.production import SOURCE_NAMES, read_production
 from include.publishing import generations
+from include.publishing.manifest import problem_of_file
 from include.runs.again import again, next_run
 from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.records import RunRecord, damaged_files, run_records, runbook_of, symbols_by_reason, unfinished_runs
@@ -173,8 +174,8 @@ def damaged_generations(settings: Settings) -> list[str]:
         problems.append(f"generation {name}, which stays: {problem}")
     with suppress(TitansError):  # about the link, which the first line says
         linked = generations.linked_manifest(published)
-        if linked is not None and (problem_of_file := generations.problem_of_file(published, linked)):
-            problems.append(f"the published generation: {problem_of_file}")
+        if linked is not None and (problem_of_linked := problem_of_file(published, linked)):
+            problems.append(f"the published generation: {problem_of_linked}")
     return problems
 
 
