@@ -45,7 +45,7 @@ def exclusive(
     with _open(path) as file:
         while not _try(file, path):
             if time.monotonic() >= deadline:
-                raise HeldError(refusal.format(who=_holder_of(path)), runbook)
+                raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
             time.sleep(_POLL_SECONDS)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         _note(file, json.dumps({"holder": holder, "pid": os.getpid(), "since": since}))

@@ -19,7 +19,7 @@ _KEPT = timedelta(minutes=10)
 def is_early(published: PublishedPaths) -> bool:
     """Whether the folder has this layout: its link names one of the files, or is lost and nothing newer is there."""
     if published.link.is_symlink():
-        return _FILE.fullmatch(str(published.link.readlink())) is not None
+        return _FILE.fullmatch(published.link.readlink().name) is not None
     return not published.current.is_symlink() and bool(_files(published))
 
 
@@ -30,7 +30,7 @@ def generations(published: PublishedPaths) -> list[str]:
 
 def linked(published: PublishedPaths) -> str | None:
     """The generation that a link of this layout names, if its file is there."""
-    match = _FILE.fullmatch(str(published.link.readlink())) if published.link.is_symlink() else None
+    match = _FILE.fullmatch(published.link.readlink().name) if published.link.is_symlink() else None
     return match["generation"] if match and file(published, match["generation"]).exists() else None
 
 

@@ -165,6 +165,14 @@ def test_a_version_that_writes_the_early_layout_again_is_brought_over_again(
     assert generations.names(published) == [*names, later]
 
 
+def test_an_absolute_link_is_followed_too(published: PublishedPaths, names: list[str]) -> None:
+    published.link.unlink()
+    published.link.symlink_to(early_layout.file(published, names[1]))
+    bring_over(published)
+    assert read(published.link) == (names[1], "titans")
+    assert generations.names(published) == names
+
+
 def test_a_lost_link_loses_no_generation(published: PublishedPaths, names: list[str]) -> None:
     published.link.unlink()
     assert generations.linked_generation(published) is None

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from include.errors import Runbook, TitansError
+from include.paths import PublishedPaths
 from include.publishing import generations, rollback
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
@@ -202,6 +203,24 @@ def test_what_stands_in_the_place_of_a_link_is_a_sentence(
     with pytest.raises(TitansError, match=re.escape(str(path))):
         publish_for(tmp_path, 0.01, 0)
     assert path.exists()
+
+
+def test_a_generation_that_is_removed_meanwhile_is_not_damaged(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing of status and the reading of the manifest."""
+    listed = generations.names
+
+    def paused(published: PublishedPaths) -> list[str]:
+        found = listed(published)
+        with monkeypatch.context() as patch:
+            patch.setattr(generations, "names", listed)
+            prune(settings.published, 1, LATER)
+        return found
+
+    monkeypatch.setattr(generations, "names", paused)
+    assert generations.damaged_generations(settings.published) == {}
+    assert [manifest.generation for manifest in generations.manifests(settings.published)] == names[-1:]
 
 
 def test_no_free_descriptor_is_no_missing_hold(

@@ -94,6 +94,14 @@ def test_a_released_lock_names_nobody(tmp_path: Path, error: Exception | None) -
         assert "make run" in path.read_text()
 
 
+def test_braces_in_a_path_do_not_hide_who_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "{0} {who} {a.b}" / "a.lock"
+    with held_elsewhere(path):
+        refused = pytest.raises(HeldError, match=r"^It is \{x\}: make run \(process \d+\)")
+        with refused, exclusive(path, "make airflow", "It is {x}: {who}"):
+            pass
+
+
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"holder": "make run"}'])
 def test_a_note_that_cannot_be_read_hides_only_the_name(tmp_path: Path, note: str) -> None:
     path = tmp_path / "a.lock"
