@@ -77,8 +77,8 @@ def refusal(error: OSError) -> str:
     )
     if error.errno in NO_DESCRIPTOR:
         return (
-            f"{what} ({error.strerror}): close what holds so many files, or raise the limit (ulimit -n), then try again. "
-            "What was published is untouched."
+            f"{what} ({error.strerror}): close what holds so many files, or raise the limit (ulimit -n), then try "
+            "again. What was published is untouched."
         )
     return (
         f"{what} ({error.strerror or error}): free space or change who may write there, then try again. "

@@ -266,7 +266,7 @@ def checked_rows(path: Path, manifest: BatchManifest) -> pa.Table:
 
 
 def read_manifest(path: Path) -> BatchManifest:
-    """The manifest of one landing file. One of an early version lacks ``content_hash``: its hash is on record elsewhere.
+    """The manifest of one landing file. One of an early version has no hash: ``early_files`` does.
 
     Raises:
         TitansError: the file is not a landing file, was changed or is damaged.

@@ -40,8 +40,8 @@ class _Record(BaseModel):
 def early_files(store: StorePaths, found: Iterable[tuple[Path, str]]) -> dict[str, EarlyFile]:
     """What is on record of each early file, by its name. Of a file that has none yet, it goes on record.
 
-    The record, ``landing/early_files.json``, is kept for good: the order of versions is the same in every later rebuild,
-    also from a copy of the data folder, and a file that was changed since is noticed.
+    The record, ``landing/early_files.json``, is kept for good: the order of versions is the same in every later
+    rebuild, also from a copy of the data folder, and a file that was changed since is noticed.
 
     Args:
         found: the files, with the hash of the manifest that each has now.
@@ -61,8 +61,8 @@ def early_files(store: StorePaths, found: Iterable[tuple[Path, str]]) -> dict[st
             write_whole(path, seal(_Record(files=known)))
     if changed := [name for name, manifest_hash in hashes.items() if known[name].manifest_hash != manifest_hash]:
         raise TitansError(
-            f"The manifest of landing file {changed[0]} in {store.landing} was changed or is damaged: move the file away "
-            "and ingest again.",
+            f"The manifest of landing file {changed[0]} in {store.landing} was changed or is damaged: move the file "
+            "away and ingest again.",
             Runbook.BAD_INPUT,
         )
     return known

@@ -85,8 +85,8 @@ class LandingIndex:
         manifest = read_manifest(path)
         if (manifest.batch_id, manifest.dataset) != (path.stem, dataset):
             raise TitansError(
-                f"Landing file {path} is {manifest.batch_id} of {manifest.dataset}: it was renamed or moved. Give it its "
-                "name and folder back.",
+                f"Landing file {path} is {manifest.batch_id} of {manifest.dataset}: it was renamed or moved. Give it "
+                "its name and folder back.",
                 Runbook.BAD_INPUT,
             )
         if manifest.source != self._store.source:

@@ -180,14 +180,14 @@ def _unopened(path: Path, error: duckdb.Error) -> TitansError:
     detail = str(error).splitlines()[0]
     if _is_held(error):
         return TitansError(
-            f"Warehouse {path} is open in another process, and is not damaged ({detail}). Leave the file where it is: close "
-            "that client, then run again. Readers belong on published/titans.duckdb.",
+            f"Warehouse {path} is open in another process, and is not damaged ({detail}). Leave the file where it is: "
+            "close that client, then run again. Readers belong on published/titans.duckdb.",
             Runbook.WAREHOUSE_LOCKED,
         )
     if isinstance(error, duckdb.IOException) and (reason := refused_in(detail)):
         return TitansError(
-            f"Warehouse {path} cannot be opened ({reason}), which says nothing of what is in it. Leave the file where it is: "
-            "free space or change who may write there, then run again.",
+            f"Warehouse {path} cannot be opened ({reason}), which says nothing of what is in it. Leave the file where "
+            "it is: free space or change who may write there, then run again.",
             Runbook.PUBLISH_FAILED,
         )
     return TitansError(

@@ -138,7 +138,7 @@ def test_files_of_earlier_versions_landed_when_they_were_written(settings: Setti
 
 
 def test_a_later_delivery_is_appended_again_only_as_it_landed(settings: Settings) -> None:
-    """A delivery from in between has it read once more, long after it was loaded: an edited file became the latest version."""
+    """A delivery from in between has it read once more: an edited file became the latest version."""
     later = land_close(settings, 510.0, "later", EXPORTED + timedelta(days=2))
     judge(settings)
     rows = pq.read_table(later)

@@ -1,4 +1,7 @@
-"""``make soak MINUTES=30``: kills, readers, bad input and flipped bits for that long, then what they reached; ends red if anything was lost, wrong or torn."""
+"""``make soak MINUTES=30``: kills, readers, bad input and flipped bits for that long, then what they reached.
+
+It ends red if anything was lost, wrong or torn.
+"""
 
 from __future__ import annotations
 

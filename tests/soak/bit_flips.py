@@ -1,5 +1,7 @@
-"""One bit flipped in any file of a data folder: what people read, which version counts and what is held stay, or a sentence
-names the file."""
+"""One bit flipped in any file of a data folder: what people read, which version counts and what is held stay.
+
+Or a sentence names the file.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,10 @@ NOW = datetime(2025, 3, 10, tzinfo=UTC)
 
 
 def make_folder(folder: Path) -> Settings:
-    """A data folder with a file of each kind: landing files of this and an early version, records, releases, a pin, a hold,
-    the memory of the source, and generations."""
+    """A data folder with a file of each kind.
+
+    Landing files of this and an early version, records, releases, a pin, a hold, the memory of the source, generations.
+    """
     for _ in range(2):
         publish_for(folder, 0.01, 0)
     settings = settings_of(folder)
@@ -72,7 +76,7 @@ def make_folder(folder: Path) -> Settings:
 def _land(settings: Settings, number: int) -> Path:
     symbols = ["AAPL", "0700.HK"]
     rows = [
-        {"symbol": symbol, "date": day, "close": 100.0 + number + day.day, "volume": 1000 * day.day, "currency": "USD", "basis_date": day}
+        {"symbol": symbol, "date": day, "close": 100.0 + number + day.day, "currency": "USD", "basis_date": day}
         for symbol in symbols
         for day in DAYS
     ]  # fmt: skip

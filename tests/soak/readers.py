@@ -103,8 +103,8 @@ def read_while_publishing(
 ) -> None:
     """Run every client at once for ``seconds`` beside a publisher; counts go into ``tally``.
 
-    Every client must find the tables in a database ``titans``. With ``is_early`` the folder has the early layout, which the
-    publisher brings over while they read; there the database is called after the file.
+    Every client must find the tables in a database ``titans``. With ``is_early`` the folder has the early layout, which
+    the publisher brings over while they read; there the database is called after the file.
     """
     publish_for(folder, 0, 0)
     if newest(folder) == 0:

@@ -2,7 +2,7 @@
 
     reader.py LINK NEWEST SECONDS KIND [DETAIL]
 
-The tables are asked for in the database ``$DATABASE``, such as ``titans.``: a client that names it after something else fails.
+The tables are asked for in the database ``$DATABASE``, such as ``titans.``: a client with another name for it fails.
 KIND is python, threads, pandas, sqlalchemy, command-line (DETAIL: the program) or old (DETAIL: the version of DuckDB that it must be). Prints ``reads
 errors torn stale`` and then sentences about what was wrong. Stale is a new connection that sees an older generation than had been published before it
 was opened. Runs on every wheel of DuckDB, so it imports nothing of the project.
