@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from include.errors import NO_DESCRIPTOR, TitansError, refusal
 
-_HASH = "sha256"
+_SEAL = b',\n "sha256": "'
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -20,9 +19,9 @@ class DamagedError(Exception):
 
 
 def seal(model: BaseModel) -> str:
-    """The JSON of ``model`` with the SHA-256 of its content as the last field."""
-    content = model.model_dump(mode="json")
-    return json.dumps({**content, _HASH: hash_of(content)}, indent=1)
+    """The JSON of ``model``; its last field, ``sha256``, is the hash of all bytes before that field."""
+    body = model.model_dump_json(indent=1).removesuffix("\n}")
+    return f'{body}{_SEAL.decode()}{hashlib.sha256(body.encode()).hexdigest()}"\n}}'
 
 
 def unseal(kind: type[_Model], data: bytes, *, needs_hash: bool = False) -> _Model:
@@ -34,16 +33,15 @@ def unseal(kind: type[_Model], data: bytes, *, needs_hash: bool = False) -> _Mod
     Raises:
         ValueError: it was changed or is damaged, or it is no such model.
     """
-    try:
-        content = json.loads(data)
-    except RecursionError as error:
-        raise ValueError("its brackets go too deep") from error
-    if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004  # a damaged text is a wrong value, whatever its kind
-    written = content.pop(_HASH, None)
-    if (needs_hash or written is not None) and written != hash_of(content):
-        raise ValueError("it does not hash to what was written")
-    return kind.model_validate(content)
+    if needs_hash or is_sealed(data):
+        body, _, rest = data.rpartition(_SEAL)
+        if rest != hashlib.sha256(body).hexdigest().encode() + b'"\n}':
+            raise ValueError("it does not hash to what was written")
+    return kind.model_validate_json(data)
+
+
+def is_sealed(data: bytes) -> bool:
+    return _SEAL in data[-100:]
 
 
 def read_sealed(kind: type[_Model], path: Path, *, needs_hash: bool = False) -> _Model:
@@ -62,11 +60,7 @@ def read_sealed(kind: type[_Model], path: Path, *, needs_hash: bool = False) -> 
         if error.errno in NO_DESCRIPTOR:
             raise TitansError(refusal(error)) from error
         raise DamagedError(error.strerror or str(error)) from error
+    except ValidationError as error:
+        raise DamagedError(error.errors()[0]["msg"]) from error
     except ValueError as error:
-        raise DamagedError(str(error).splitlines()[0]) from error
-
-
-def hash_of(content: dict[str, Any]) -> str:
-    """SHA-256 of a JSON object, whatever the order of its fields and the white space between them."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+        raise DamagedError(str(error)) from error

@@ -19,7 +19,7 @@ from include.errors import NO_DESCRIPTOR, Runbook, TitansError, refusal
 from include.files import replacing
 from include.landing.retention import refuse_older
 from include.paths import StorePaths
-from include.sealed import seal, unseal
+from include.sealed import is_sealed, seal, unseal
 from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
 
 _METADATA_KEY = b"titans"
@@ -275,7 +275,7 @@ def read_manifest(path: Path) -> BatchManifest:
         story = (pq.read_metadata(path).metadata or {})[_METADATA_KEY]
         manifest = unseal(BatchManifest, story)
         if manifest.content_hash:
-            if b'"sha256": ' not in story:
+            if not is_sealed(story):
                 raise ValueError("it has lost its hash")
             return manifest
         return manifest.model_copy(update={"manifest_hash": hashlib.sha256(story).hexdigest()})
