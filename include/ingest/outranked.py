@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 
 import duckdb
 
-from include.landing.batches import checked_rows
+from include.landing.batches import DamagedLandingError, checked_rows
 from include.landing.index import LandingIndex
 from include.runs.facts import Outranked
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
@@ -31,16 +32,22 @@ def outranked(
         if batch.manifest.version > (extract.fetched_at, landed_at)
         and any(window.rows and window.symbol in symbols for window in batch.manifest.windows)
     ]
-    if not later:
+    tables = []
+    for batch in later:
+        with suppress(DamagedLandingError):  # the next build names it
+            tables.append(checked_rows(batch.path, batch.manifest))
+    if not tables:
         return None
     key = KEY_COLUMNS[dataset]
     values = [name for name in SCHEMAS[dataset].names if name not in {*key, *_NO_VALUE}]
     differs = " or ".join(f"mine.{name} is distinct from theirs.{name}" for name in values)
     connection = duckdb.connect()
     connection.register("mine", extract.table)
-    for place, batch in enumerate(later):
-        connection.register(f"batch_{place}", checked_rows(batch.path, batch.manifest))
-    theirs = " union all by name ".join(f"select *, {place} as place from batch_{place}" for place in range(len(later)))
+    for place, table in enumerate(tables):
+        connection.register(f"batch_{place}", table)
+    theirs = " union all by name ".join(
+        f"select *, {place} as place from batch_{place}" for place in range(len(tables))
+    )
     (rows,) = connection.execute(
         f"""with theirs as (
             from ({theirs})

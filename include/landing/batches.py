@@ -25,6 +25,13 @@ from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
 _METADATA_KEY = b"titans"
 
 
+class DamagedLandingError(TitansError):
+    """A landing file is not what landed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Runbook.BAD_INPUT)
+
+
 @dataclass(frozen=True)
 class BatchKey:
     """One attempt of one run at a batch. File and folder names follow from it.
@@ -240,7 +247,7 @@ def checked_rows(path: Path, manifest: BatchManifest) -> pa.Table:
     """The rows of a landing file, if they are those that landed. Nothing else reads rows of landing files.
 
     Raises:
-        TitansError: a row was changed, added or lost since the file landed, or the file is damaged; names the symbol.
+        DamagedLandingError: a row was changed, added or lost since the file landed; names the symbol.
     """
     try:
         content = path.read_bytes()
@@ -269,7 +276,7 @@ def read_manifest(path: Path) -> BatchManifest:
     """The manifest of one landing file. One of an early version has no hash: ``early_files`` does.
 
     Raises:
-        TitansError: the file is not a landing file, was changed or is damaged.
+        DamagedLandingError: the file is not a landing file, was changed or is damaged.
     """
     try:
         story = (pq.read_metadata(path).metadata or {})[_METADATA_KEY]
@@ -287,13 +294,10 @@ def _unreadable(path: Path, error: Exception) -> TitansError:
     if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
         return TitansError(refusal(error))
     first_line = (str(error).splitlines() or [type(error).__name__])[0]
-    return TitansError(
-        f"Landing file {path} cannot be read ({first_line}): move it away and ingest again.", Runbook.BAD_INPUT
-    )
+    return DamagedLandingError(f"Landing file {path} cannot be read ({first_line}): move it away and ingest again.")
 
 
 def _changed(path: Path, what: str) -> TitansError:
-    return TitansError(
-        f"Landing file {path} does not hold {what}: it was changed or is damaged. Move it away and ingest again.",
-        Runbook.BAD_INPUT,
+    return DamagedLandingError(
+        f"Landing file {path} does not hold {what}: it was changed or is damaged. Move it away and ingest again."
     )

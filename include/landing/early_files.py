@@ -47,7 +47,7 @@ def early_files(store: StorePaths, found: Iterable[tuple[Path, str]]) -> dict[st
         found: the files, with the hash of the manifest that each has now.
 
     Raises:
-        TitansError: the record cannot be read or written, or the manifest of a file was changed since.
+        TitansError: the record cannot be read or written.
     """
     path = store.landing / "early_files.json"
     hashes = {file.name: manifest_hash for file, manifest_hash in found}
@@ -59,12 +59,6 @@ def early_files(store: StorePaths, found: Iterable[tuple[Path, str]]) -> dict[st
             new = [(file, manifest_hash) for file, manifest_hash in found if file.name not in known]
             _add(known, new)
             write_whole(path, seal(_Record(files=known)))
-    if changed := [name for name, manifest_hash in hashes.items() if known[name].manifest_hash != manifest_hash]:
-        raise TitansError(
-            f"The manifest of landing file {changed[0]} in {store.landing} was changed or is damaged: move the file "
-            "away and ingest again.",
-            Runbook.BAD_INPUT,
-        )
     return known
 
 

@@ -447,6 +447,17 @@ class TestTheRecord:
         with pytest.raises(TitansError, match=rf"{path.name} does not hold the rows of USDHKD that landed in it"):
             checked_rows(path, manifest)
 
+    def test_a_damaged_landing_file_does_not_stop_the_next_fetch(self, settings: Settings, make_run: MakeRun) -> None:
+        fetch(settings, RATES, make_run("one"))
+        ((damaged, _),) = LandingIndex(settings.store).batches()
+        damaged.write_bytes(damaged.read_bytes().replace(b'"fetched_at": "20', b'"fetched_at": "21'))
+        fetch(settings, RATES, make_run("two"))
+        ((new, manifest),) = LandingIndex(settings.store, passes_over_damaged=True).batches()
+        assert new != damaged
+        assert checked_rows(new, manifest).num_rows > 0
+        with pytest.raises(TitansError, match=damaged.name):
+            LandingIndex(settings.store).batches()
+
 
 class TestTheTrace:
     """From a row of the marts to the fetch that it came with, in a published file of real prices."""

@@ -104,11 +104,23 @@ def test_a_file_of_an_early_version_gets_its_hashes_once(settings: Settings) -> 
     (first,) = LandingIndex(settings.store).batches()
     assert checked_rows(*first)["rate"].to_pylist() == [7.77]
     write("2035-03-08T00:00:00Z", 7.77)
-    with pytest.raises(TitansError, match=rf"manifest of landing file {path.name} .* was changed"):
+    with pytest.raises(TitansError, match=rf"manifest of landing file .*{path.name} was changed"):
         LandingIndex(settings.store).batches()
     write("2025-03-08T00:00:00Z", 7.78)
     with pytest.raises(TitansError, match="does not hold what landed in it"):
         checked_rows(*LandingIndex(settings.store).batches()[0])
+
+
+def test_a_damaged_file_does_not_stop_what_fetches_anew(settings: Settings) -> None:
+    """An estimate that is not fetched today cannot be fetched tomorrow. What the file held is asked for again."""
+    good = land_fx(settings, run_id="good", day=date(2025, 3, 5))
+    bad = land_fx(settings, run_id="bad", day=date(2025, 3, 7))
+    bad.write_bytes(bad.read_bytes()[:-20])
+    fetching = LandingIndex(settings.store, passes_over_damaged=True)
+    assert [path for path, _ in fetching.batches()] == [good]
+    assert fetching.last_dates(Dataset.FX_RATES) == {"USDHKD": date(2025, 3, 5)}
+    with pytest.raises(TitansError, match=bad.name):
+        LandingIndex(settings.store).batches()
 
 
 def test_a_file_under_another_name_is_refused(settings: Settings) -> None:
