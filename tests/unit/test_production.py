@@ -167,6 +167,16 @@ def test_a_manifest_that_cannot_be_read_does_not_make_room_for_the_sample(data: 
         publish("sample", minutes=2)
 
 
+def test_the_only_manifest_is_damaged(data: Path) -> None:
+    """A real source that has landed beside it is a sign of real data; without one, the sample may replace itself."""
+    only = publish("yahoo", known=False)
+    load_shared_settings().published.manifest(only).write_bytes(b"\xff")
+    switch.refuse_simulated(load_shared_settings().published, "sample", is_switch=False)
+    (data / "yahoo" / "landing").mkdir(parents=True)
+    with pytest.raises(TitansError, match="serves real data, of source yahoo"):
+        switch.refuse_simulated(load_shared_settings().published, "sample", is_switch=False)
+
+
 def test_a_held_link_keeps_link_and_memory_from_a_switch(data: Path) -> None:
     published = load_shared_settings().published
     held = publish("yahoo")
