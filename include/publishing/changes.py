@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
+
+from include.paths import PublishedPaths
+from include.publishing.generations import whole_of_source
+from include.publishing.manifest import Manifest
+
+_Read = TypeVar("_Read")
 
 TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
@@ -32,6 +41,17 @@ def raw_state(connection: duckdb.DuckDBPyConnection) -> str:
     return str(state)
 
 
+def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Read]) -> tuple[Manifest, _Read] | None:
+    """The newest generation of ``source`` that is whole, and what ``read`` made of its file; None where there is none.
+
+    A damaged one is passed over: it must not block the one that takes its place.
+    """
+    for manifest in whole_of_source(published, source):
+        with suppress(duckdb.Error):
+            return manifest, read(published.file(manifest.generation))
+    return None
+
+
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
@@ -55,8 +75,8 @@ RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date, 'from', coalesce
 """A row of ``ops.restatements`` in words."""
 
 
-def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path, as_of: str) -> list[str]:
-    """Headlines of a day that ``generation`` says otherwise, each with the values of its subject that vendors changed since.
+def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
+    """Headlines of the day of ``generation`` that it says otherwise, each with the values of its subject that vendors changed since.
 
     A value that changed may be of a member of the basket, of either basket of a pair, of the index, or a rate. Where none
     did, the seeds or the models have changed.
@@ -66,10 +86,11 @@ def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path, a
     try:
         rows = connection.execute(
             f"""with changed as (
-                select now.headline_id, now.subject, before.value_text as told, now.value_text as says
+                select as_of, now.headline_id, now.subject, before.value_text as told, now.value_text as says
                 from warehouse.marts.fct_headlines as now
                 inner join published.marts.fct_headlines as before using (as_of, headline_id)
-                where as_of = ? and now.value_text is distinct from before.value_text),
+                where as_of = (select arg_max(as_of, published_at) from published.ops.publications)
+                    and now.value_text is distinct from before.value_text),
             restated as (
                 select symbol, field, basket_effect, {RESTATEMENT_TEXT} as text
                 from warehouse.ops.restatements where kind in ('restated', 'withdrawn')),
@@ -86,14 +107,14 @@ def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path, a
             counted as (
                 select headline_id, list(text order by basket_effect desc nulls last, text) as texts
                 from causes where text not in (select text from known) group by headline_id)
-            select headline_id, told, says, coalesce(texts, []) from changed left join counted using (headline_id) order by 1""",
-            [as_of],
+            select headline_id, as_of, told, says, coalesce(texts, [])
+            from changed left join counted using (headline_id) order by 1"""
         ).fetchall()
     finally:
         connection.execute("detach published")
     return [
         f"{headline} of {as_of} was {told} and is {says}" + (f": {_first(texts)}" if texts else "")
-        for headline, told, says, texts in rows
+        for headline, as_of, told, says, texts in rows
     ]
 
 

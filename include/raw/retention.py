@@ -19,6 +19,7 @@ from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
 from include.raw.versions import version_order
 
+_PATIENCE_SECONDS = 60.0
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {
     **{f"raw.{dataset}": (RULES[dataset].key, RULES[dataset].symbol) for dataset in RETIRED_DATASETS},
@@ -52,7 +53,7 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
     """
     if not store.warehouse.exists():
         return None
-    with writer_lock(store.warehouse, "make tidy"):
+    with writer_lock(store.warehouse, "make tidy", _PATIENCE_SECONDS):
         landing = LandingIndex(store)
         with open_warehouse(store) as connection:
             _refuse_unloaded(connection, store, landing)

@@ -11,6 +11,7 @@ from include.paths import StorePaths
 from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
 from include.runs.records import RunRecord, run_records
+from include.sealed import DamagedError, read_sealed, seal
 
 
 def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
@@ -45,8 +46,8 @@ def releases(store: StorePaths) -> list[Release]:
     """Releases on record. A damaged one is passed over, and its unit stays in quarantine; ``make status`` names it."""
     found = []
     for path in sorted(store.releases.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            found.append(Release.model_validate_json(path.read_bytes()))
+        with contextlib.suppress(FileNotFoundError, DamagedError):
+            found.append(read_sealed(Release, path))
     return found
 
 
@@ -54,4 +55,4 @@ def record_release(store: StorePaths, batch_id: str, symbol: str, reason: str) -
     """Put a release on record; the next build acts on it."""
     release = Release(batch_id=batch_id, symbol=symbol, reason=reason, released_at=datetime.now(UTC))
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
-    write_whole(store.releases / f"{name}.json", release.model_dump_json())
+    write_whole(store.releases / f"{name}.json", seal(release))

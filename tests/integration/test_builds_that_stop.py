@@ -13,6 +13,7 @@ import pytest
 from include import build
 from include.errors import Runbook, TitansError
 from include.publishing import generations
+from include.raw import lock
 from include.raw.lock import writer_lock
 from include.raw.store import open_warehouse
 from include.runs.facts import LoadFacts, PublishFacts
@@ -83,7 +84,8 @@ def test_warehouse_of_another_source(store: Settings, market_data: Path) -> None
     before.assert_untouched()
 
 
-def test_two_builds_at_once(store: Settings) -> None:
+def test_two_builds_at_once(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE_SECONDS", 0.0)
     before = Published(store)
     refusal = r"Another build is writing .*build_marts\.first \(process \d+\) has held it since 20"
     with writer_lock(store.store.warehouse, "build_marts.first"), pytest.raises(TitansError, match=refusal):
@@ -269,7 +271,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
     """The published folder on a file system with room for half a generation."""
     small = tmp_path / "small"
     small.mkdir()
-    used = sum(path.stat().st_size for path in store.published.folder.iterdir() if not path.is_symlink())
+    used = sum(path.stat().st_size for path in store.published.generations.rglob("*") if path.is_file())
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={used * 3 // 2}", "tmpfs", str(small)],
         capture_output=True,
@@ -294,7 +296,10 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
             build.publish_marts(store, run)
         run.finish(AS_OF.isoformat())
         before.assert_untouched()
-        assert not list(small.glob(".titans-*.tmp")), "half a file must not stay behind"
+        (whole,) = (small / "generations").iterdir()
+        assert sorted(path.name for path in whole.iterdir()) == ["manifest.json", "titans.duckdb"], (
+            "half a file must not stay behind"
+        )
         assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
     finally:
         subprocess.run(["umount", str(small)], check=True)

@@ -102,6 +102,14 @@ def test_file_is_read_only_whole_and_of_a_format_that_old_clients_read(built_sam
     assert tags.get("storage_version", "").startswith("v1.0.0")
 
 
+def test_every_client_calls_the_database_titans(built_sample_store: Settings) -> None:
+    """Also by the path of its own: a dataset that a BI tool has saved finds its tables in the next generation."""
+    for path in (built_sample_store.published.link, built_sample_store.published.link.resolve()):
+        with duckdb.connect(str(path), read_only=True) as connection:
+            assert connection.execute("select current_database()").fetchone() == ("titans",)
+            assert connection.execute("select count(*) from titans.marts.dim_baskets").fetchone() == (2,)
+
+
 def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
     rows = ask(built_real_store, "select symbol, date from marts.fct_security_daily")
     assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[1]))

@@ -28,6 +28,7 @@ from include.publishing import generations
 from include.publishing.rollback import roll_back
 from include.runs.records import Run
 from include.runs.releases import record_release
+from include.sealed import seal
 from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.conftest import CopyStore
@@ -268,8 +269,9 @@ def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: 
 
 
 def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tmp_path: Path) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in readable.published.folder.glob("titans-*")}
-    assert len(modes) == 2
+    folder = readable.published.link.resolve().parent
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent, *folder.iterdir())}
+    assert len(modes) == 4
     assert {name for name, mode in modes.items() if mode & 0o022} == set()
     careless = os.umask(0)
     try:
@@ -350,11 +352,13 @@ def test_a_manifest_that_names_a_file_elsewhere_is_no_generation(
     """Who can write a manifest must not move the link, nor have a file removed, outside of the folder."""
     settings = copy_store(built_sample_store)
     (known,) = generations.manifests(settings.published)
-    outside = settings.data_dir / "outside.duckdb"
+    outside = settings.data_dir / "outside" / "titans.duckdb"
+    outside.parent.mkdir()
     outside.write_text("precious")
-    bad = known.model_copy(update={"generation": "x/../../outside"})
-    (settings.published.folder / "titans-x").mkdir()
-    (settings.published.folder / "titans-bad.json").write_text(bad.model_dump_json())
+    bad = known.model_copy(update={"generation": "../../outside"})
+    folder = settings.published.generations / "20250101T000000.000000Z-bad"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(seal(bad))
     assert [each.generation for each in generations.manifests(settings.published)] == [known.generation]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -60,10 +61,10 @@ def forget_landing_time(path: Path) -> None:
     """Turn a landing file into one of a version that did not note when it landed; its own time stays."""
     kept = path.stat()
     table = pq.read_table(path)
-    story = table.schema.metadata[b"titans"].decode()
-    start = story.index('"landed_at"')
-    story = story[:start] + story[story.index('"last_day"') :]
-    pq.write_table(table.replace_schema_metadata({b"titans": story.encode()}), path)
+    story = json.loads(table.schema.metadata[b"titans"])
+    for later in ("landed_at", "content_hash", "sha256"):
+        del story[later]
+    pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
     os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
 
@@ -145,6 +146,18 @@ def test_files_of_earlier_versions_landed_when_they_were_written(settings: Setti
     assert ask_warehouse(settings, LATEST) == [(510.0,)]
 
 
+def test_a_later_delivery_is_appended_again_only_as_it_landed(settings: Settings) -> None:
+    """A delivery from in between has it read once more: an edited file became the latest version."""
+    later = land_close(settings, 510.0, "later", EXPORTED + timedelta(days=2))
+    judge(settings)
+    rows = pq.read_table(later)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("close"), "close", pa.array([666.0])), later)
+    land_close(settings, 500.0, "between", EXPORTED + timedelta(days=1))
+    with pytest.raises(TitansError, match=rf"{later.name} does not hold what landed in it"):
+        judge(settings)
+    assert ask_warehouse(settings, LATEST) == [(510.0,)]
+
+
 def test_files_of_one_time_get_two_landing_times(settings: Settings) -> None:
     paths = [land_close(settings, close, f"run {close}") for close in (500.0, 510.0)]
     for path in paths:
@@ -157,8 +170,10 @@ def test_files_of_one_time_get_two_landing_times(settings: Settings) -> None:
 
 def test_a_damaged_record_of_landing_times_is_named(settings: Settings) -> None:
     forget_landing_time(land_close(settings, 500.0, "run"))
-    (settings.store.landing / "landed_at.json").write_bytes(b"\xff{")
-    with pytest.raises(TitansError, match=r"landed_at\.json cannot be read .* in which order older deliveries landed"):
+    (settings.store.landing / "early_files.json").write_bytes(b"\xff{")
+    with pytest.raises(
+        TitansError, match=r"early_files\.json cannot be read .* in which order older deliveries landed"
+    ):
         LandingIndex(settings.store).batches()
 
 
