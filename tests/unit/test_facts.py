@@ -44,7 +44,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "check_marts": {"passed": 67, "warned": 3},
     "publish": {
         "generation": "20261127T194515.970553Z-fcb378c", "is_new": True, "changed": ["dim_baskets"], "is_held": False,
-        "changed_source_from": "sample", "restated": {"rows": 2, "largest": ["TSM close"]},
+        "changed_source_from": "sample", "restated": {"rows": 2, "largest": ["TSM close"], "headlines": []},
     },
 }  # fmt: skip
 
