@@ -39,10 +39,12 @@ def exclusive(
 
     Raises:
         HeldError: another process holds the lock.
-        TitansError: the file cannot be written, or its file system has no locks.
+        TitansError: the file system has no locks.
+        OSError: the file cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience_seconds
-    with _open(path) as file:
+    with path.open("a+") as file:
         while not _try(file, path):
             if time.monotonic() >= deadline:
                 raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
@@ -53,17 +55,6 @@ def exclusive(
             yield
         finally:
             _note(file, "")
-
-
-def _open(path: Path) -> IO[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a+")
-    except OSError as error:
-        raise TitansError(
-            f"{path} cannot be written ({error.strerror}): without this lock nothing was begun, and what was published "
-            "is untouched. Free space or make the folder writable, then run again."
-        ) from error
 
 
 def _try(file: IO[str], path: Path) -> bool:

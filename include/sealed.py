@@ -37,6 +37,8 @@ def unseal(kind: type[_Model], data: bytes, *, needs_hash: bool = False) -> _Mod
         body, _, rest = data.rpartition(_SEAL)
         if rest != hashlib.sha256(body).hexdigest().encode() + b'"\n}':
             raise ValueError("it does not hash to what was written")
+    elif b'"sha256"' in data:
+        raise ValueError("it was written anew by something else")
     return kind.model_validate_json(data)
 
 

@@ -71,7 +71,8 @@ def publish(
     """
     source = build.store.source
     switch.refuse_simulated(published, source, is_switch)
-    generations.bring_over(published, build.results.run_id)
+    with sentences(published.link):
+        generations.bring_over(published, build.results.run_id)
     linked = generations.linked_manifest(published)
     last = read_last(published, source, lambda file: changed_tables(build.connection, file))
     generation, changed = (last[0].generation, last[1]) if last else ("", ["marts"])

@@ -49,7 +49,7 @@ def test_a_published_folder_that_cannot_be_written(tmp_path: Path) -> None:
     if done.returncode:
         pytest.skip(f"no folder can be mounted read-only here: {done.stderr.strip()}")
     try:
-        with pytest.raises(TitansError, match=r"cannot be written .*untouched.*make the folder writable"):
+        with pytest.raises(TitansError, match=r"could not be written .*untouched.*make the folder writable"):
             publish_for(tmp_path, 0.01, 0)
         assert generations.linked_generation(settings.published) == before
         with duckdb.connect(str(settings.published.link), read_only=True) as reader:
@@ -100,5 +100,5 @@ def test_a_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> N
     data.write_text("a file\n")
     run = run_on(data)
     assert run.returncode == 1
-    assert f"Error: {data / 'airflow' / 'titans.lock'} cannot be written (Not a directory)" in run.stderr
+    assert f"Error: {data / 'airflow'} cannot be read or written (Not a directory)" in run.stderr
     assert "Traceback" not in run.stderr

@@ -61,6 +61,13 @@ def test_a_file_of_an_early_version_has_no_hash(path: Path) -> None:
         read_sealed(Hold, path, needs_hash=True)
 
 
+def test_a_file_that_a_program_has_written_anew_is_refused(path: Path) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"generation": "20250308T000000.000000Z-nogit"}))
+    with pytest.raises(DamagedError, match="written anew"):
+        read_sealed(Hold, path)
+
+
 def test_absent_is_not_damaged_and_no_descriptor_is_neither(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError):
         read_sealed(Hold, path.with_name("none.json"))
