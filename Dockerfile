@@ -34,6 +34,7 @@ COPY include/ include/
 COPY titans/ titans/
 COPY dbt_project/ dbt_project/
 # Code belongs to root and can be read by all, whatever the umask of the checkout was; the services cannot change it.
-RUN chmod -R u=rwX,go=rX dags include titans dbt_project
+# Compiled here, since each task is a process that could not keep what it compiles.
+RUN python -m compileall -q dags include titans && chmod -R u=rwX,go=rX dags include titans dbt_project
 USER ${SERVER_UID}:${SERVER_GID}
 CMD ["airflow", "version"]

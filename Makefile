@@ -12,7 +12,6 @@ JOBS ?= 2
 QUICK := tests/unit tests/dags/test_dag_policies.py tests/integration/test_extraction.py
 
 export PYTHONPATH := $(CURDIR)
-export PYTHONDONTWRITEBYTECODE := 1
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
 WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY

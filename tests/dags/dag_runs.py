@@ -76,7 +76,7 @@ def execute_cases(home: Path, *cases: Case) -> list[list[Result]]:
             for case in cases
         ]),
         cwd=PROJECT_ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT)},
         capture_output=True,
         text=True,
         timeout=600,

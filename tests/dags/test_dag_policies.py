@@ -214,7 +214,6 @@ def test_reading_a_file_is_light_and_leaves_nothing_behind(tmp_path: Path) -> No
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join([str(PROJECT_ROOT), str(DAGS_FOLDER)]),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "AIRFLOW_HOME": str(tmp_path / "airflow"),
             "TITANS_DATA_DIR": str(data),
         },

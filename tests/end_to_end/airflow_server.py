@@ -113,7 +113,6 @@ def airflow_server(settings: Settings, folder: Path) -> Iterator[AirflowServer]:
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(PROJECT_ROOT),
-                "PYTHONDONTWRITEBYTECODE": "1",
                 "TITANS_SOURCE": settings.source,
                 "TITANS_DATA_DIR": str(settings.data_dir),
                 "TITANS_DBT_PROJECT_DIR": str(settings.dbt_project_dir),

@@ -31,7 +31,6 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[str
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT_ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "TITANS_DATA_DIR": str(tmp_path_factory.mktemp("history")),
         },
         capture_output=True,

@@ -68,7 +68,6 @@ def run_on(data: Path) -> subprocess.CompletedProcess[str]:
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT_ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "TITANS_DATA_DIR": str(data),
         },
         capture_output=True,

@@ -164,7 +164,6 @@ signal.pause()
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT_ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "TITANS_SOURCE": "yahoo",
             "TITANS_DATA_DIR": str(settings.data_dir),
             "TITANS_YAHOO_BASE_URL": yahoo.url,

@@ -735,7 +735,6 @@ def test_nothing_is_kept_in_the_home_folder(yahoo: YahooStandIn, tmp_path: Path)
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "PYTHONPATH": str(PROJECT_ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
     settings = {"TITANS_SOURCE": "yahoo", "TITANS_DATA_DIR": str(tmp_path / "data"), "TITANS_YAHOO_BASE_URL": yahoo.url}
 

@@ -201,7 +201,7 @@ for _ in range(10):
         print(error)
 """
     command = [sys.executable, "-c", program, str(tmp_path / "requests.sqlite")]
-    environment = {"PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": str(PROJECT_ROOT)}
     processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     lines = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
     told = [line for line in lines if "in a row" in line]
