@@ -8,6 +8,11 @@ from datetime import UTC, date, datetime
 from functools import cache, cached_property
 
 import exchange_calendars
+import numpy as np
+import pandas as pd
+from exchange_calendars import ExchangeCalendar
+from exchange_calendars.calendar_utils import _default_calendar_factories
+from pandas.tseries.offsets import CustomBusinessDay
 
 from include.errors import TitansError
 from include.seeds.rows import Reference
@@ -45,6 +50,10 @@ class SessionCalendar:
         index = bisect_right(self.dates, day)
         return self.sessions[index - 1] if index else None
 
+    def first_on_or_after(self, day: date) -> Session | None:
+        index = bisect_left(self.dates, day)
+        return self.sessions[index] if index < len(self.sessions) else None
+
     def last_closed(self, moment: datetime) -> Session | None:
         """The last session whose close is at or before ``moment``."""
         index = bisect_right([session.closes_at for session in self.sessions], moment)
@@ -58,13 +67,46 @@ class SessionCalendar:
 
 @cache
 def _library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
-    library = exchange_calendars.get_calendar(calendar, start=FIRST_DAY.isoformat(), end=f"{last_year}-12-31")
+    """The sessions that exchange-calendars has, from ``FIRST_DAY`` or its own first day on."""
+    name = exchange_calendars.resolve_alias(calendar)
+    factory = _default_calendar_factories.get(name)
+    if factory is None:
+        raise exchange_calendars.errors.InvalidCalendarName(calendar_name=calendar)
+    first, last = pd.Timestamp(FIRST_DAY), pd.Timestamp(date(last_year, 12, 31))
+    first, last = max(first, factory.bound_min() or first), min(last, factory.bound_max() or last)
+    if first >= last:
+        return ()
+    library = _with_special_weeks(factory, first, last)(first, last)
     early = set(library.early_closes)
     schedule = library.schedule
     return tuple(
         (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
         for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
     )
+
+
+def _with_special_weeks(
+    factory: type[ExchangeCalendar], first: pd.Timestamp, last: pd.Timestamp
+) -> type[ExchangeCalendar]:
+    """The library's calendar with the weeks that it names itself: on pandas 3 it forgets ``special_weekmasks``.
+
+    Tel Aviv traded from Sunday to Thursday until 2026, Mumbai and Moscow trade on some Saturdays.
+    """
+
+    class WithSpecialWeeks(factory):  # type: ignore[misc, valid-type]  # a class that is only known here
+        @cached_property
+        def day(self) -> CustomBusinessDay:
+            days = pd.date_range(first, last)
+            is_open = np.array([self.weekmask[day.weekday()] == "1" for day in days])
+            for start, end, weekmask in self.special_weekmasks:
+                within = (days >= (start or first)) & (days <= (end or last))
+                is_open[within] = [weekmask[day.weekday()] == "1" for day in days[within]]
+            holidays = pd.DatetimeIndex(self.adhoc_holidays)
+            if self.regular_holidays is not None:
+                holidays = holidays.append(self.regular_holidays.holidays(first, last))
+            return CustomBusinessDay(weekmask="1111111", holidays=days[~is_open].append(holidays).unique().tolist())
+
+    return WithSpecialWeeks if hasattr(factory, "special_weekmasks") else factory
 
 
 def load_calendars(reference: Reference, last_year: int | None = None) -> dict[str, SessionCalendar]:
@@ -85,11 +127,11 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
                 f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars does not know: "
                 "write the market's code there, as in XHKG or XNYS."
             ) from error
-        # Of some exchanges the library has no sessions, or none that far back.
+        # Of some exchanges the library has no sessions.
         except (ValueError, NotImplementedError) as error:
             raise TitansError(
-                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, of which exchange-calendars does not have every session since "
-                f"{FIRST_DAY}: give the calendar of an exchange that is open on nearly the same days, and the other days in calendar_overrides.csv."
+                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars cannot make: give the calendar "
+                "of an exchange that is open on nearly the same days, and the other days in calendar_overrides.csv."
             ) from error
         for override in (row for row in reference.calendar_overrides if row.exchange == exchange.exchange):
             if not override.is_session:
@@ -99,7 +141,7 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
                 if before is None:
                     raise TitansError(
                         f"Seed calendar_overrides.csv adds a session of {override.exchange} on {override.date}, before its calendar begins "
-                        f"({min(sessions)}): correct the date or remove the row."
+                        f"({min(sessions, default='never')}): correct the date or remove the row."
                     )
                 model = sessions[before]
                 shift = override.date - model.date
