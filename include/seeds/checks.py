@@ -33,6 +33,8 @@ def check_unique(reference: Reference) -> None:
 
 
 def check_references(reference: Reference) -> None:
+    if not reference.securities:
+        raise TitansError("Seed securities.csv has no row: add the securities whose prices are wanted.")
     exchanges = {row.exchange for row in reference.exchanges}
     securities = {row.symbol: row for row in reference.securities}
     baskets = {row.basket_id for row in reference.baskets}
