@@ -5,19 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache, cached_property
+from functools import cached_property
 
 import exchange_calendars
-import numpy as np
-import pandas as pd
-from exchange_calendars import ExchangeCalendar
-from exchange_calendars.calendar_utils import _default_calendar_factories
-from pandas.tseries.offsets import CustomBusinessDay
 
 from include.errors import TitansError
+from include.seeds.library_calendars import FIRST_DAY, library_sessions
 from include.seeds.rows import Reference
 
-FIRST_DAY = date(1999, 12, 31)
+__all__ = ["FIRST_DAY", "Session", "SessionCalendar", "load_calendars"]
 
 
 @dataclass(frozen=True)
@@ -65,50 +61,6 @@ class SessionCalendar:
         return self.sessions[max(0, index - sessions)].date
 
 
-@cache
-def _library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
-    """The sessions that exchange-calendars has, from ``FIRST_DAY`` or its own first day on."""
-    name = exchange_calendars.resolve_alias(calendar)
-    factory = _default_calendar_factories.get(name)
-    if factory is None:
-        raise exchange_calendars.errors.InvalidCalendarName(calendar_name=calendar)
-    first, last = pd.Timestamp(FIRST_DAY), pd.Timestamp(date(last_year, 12, 31))
-    first, last = max(first, factory.bound_min() or first), min(last, factory.bound_max() or last)
-    if first >= last:
-        return ()
-    library = _with_special_weeks(factory, first, last)(first, last)
-    early = set(library.early_closes)
-    schedule = library.schedule
-    return tuple(
-        (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
-        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
-    )
-
-
-def _with_special_weeks(
-    factory: type[ExchangeCalendar], first: pd.Timestamp, last: pd.Timestamp
-) -> type[ExchangeCalendar]:
-    """The library's calendar with the weeks that it names itself: on pandas 3 it forgets ``special_weekmasks``.
-
-    Tel Aviv traded from Sunday to Thursday until 2026, Mumbai and Moscow trade on some Saturdays.
-    """
-
-    class WithSpecialWeeks(factory):  # type: ignore[misc, valid-type]  # a class that is only known here
-        @cached_property
-        def day(self) -> CustomBusinessDay:
-            days = pd.date_range(first, last)
-            is_open = np.array([self.weekmask[day.weekday()] == "1" for day in days])
-            for start, end, weekmask in self.special_weekmasks:
-                within = (days >= (start or first)) & (days <= (end or last))
-                is_open[within] = [weekmask[day.weekday()] == "1" for day in days[within]]
-            holidays = pd.DatetimeIndex(self.adhoc_holidays)
-            if self.regular_holidays is not None:
-                holidays = holidays.append(self.regular_holidays.holidays(first, last))
-            return CustomBusinessDay(weekmask="1111111", holidays=days[~is_open].append(holidays).unique().tolist())
-
-    return WithSpecialWeeks if hasattr(factory, "special_weekmasks") else factory
-
-
 def load_calendars(reference: Reference, last_year: int | None = None) -> dict[str, SessionCalendar]:
     """One calendar an exchange of the seeds, to the end of ``last_year`` (default: this year).
 
@@ -121,7 +73,7 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
     calendars = {}
     for exchange in reference.exchanges:
         try:
-            sessions = {row[0]: Session(*row) for row in _library_sessions(exchange.calendar, last_year)}
+            sessions = {row[0]: Session(*row) for row in library_sessions(exchange.calendar, last_year)}
         except exchange_calendars.errors.InvalidCalendarName as error:
             raise TitansError(
                 f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars does not know: "

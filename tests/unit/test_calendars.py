@@ -86,6 +86,24 @@ def test_weeks_that_are_not_from_monday_to_friday(
     assert [session.date.strftime("%a") for session in found[: len(sessions)]] == sessions
 
 
+@pytest.mark.parametrize(
+    ("calendar", "closed", "open_days"),
+    [
+        # Independence Day; the western Easter Monday is a day like others.
+        ("XTAE", [date(2024, 4, 23), date(2024, 10, 3), date(2025, 5, 1)], [date(2024, 4, 1), date(2025, 4, 21)]),
+        # The Orthodox Good Friday and Easter Monday of 2024.
+        ("ASEX", [date(2024, 5, 3), date(2024, 5, 6)], [date(2024, 5, 2), date(2024, 5, 7)]),
+        ("XBSE", [date(2024, 5, 3), date(2024, 5, 6)], [date(2024, 4, 1), date(2024, 5, 7)]),
+    ],
+)
+def test_holidays_that_move_with_another_calendar(
+    reference: Reference, calendar: str, closed: list[date], open_days: list[date]
+) -> None:
+    dates = set(calendar_of(calendar, 2025, reference).dates)
+    assert [day for day in closed if day in dates] == []
+    assert [day for day in open_days if day not in dates] == []
+
+
 def test_a_calendar_that_begins_late_has_no_session_before(reference: Reference) -> None:
     saudi = calendar_of("XSAU", 2040, reference)
     assert (saudi.dates[0], saudi.dates[-1].year) == (date(2021, 1, 3), 2029)
