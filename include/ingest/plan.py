@@ -113,12 +113,16 @@ def plan_prices(
     for exchange in dict.fromkeys(row.exchange for row in chosen):
         calendar, securities = calendars[exchange], [row for row in chosen if row.exchange == exchange]
         end = params.end or as_of
-        if held := source.coverage([row.symbol for row in securities]):
+        held = source.coverage([row.symbol for row in securities])
+        if held:
             end = min(end, held.last)
         session, closed = calendar.last_on_or_before(end), calendar.last_closed(now or datetime.now(UTC))
-        if session is None or closed is None:
+        if session and closed:
+            last_day = min(session.date, closed.date)
+        elif held:  # a closed source with prices from before the calendar begins: raw says so of each
+            last_day = end
+        else:
             continue
-        last_day = min(session.date, closed.date)
         for security in securities:
             last = stored.get(security.symbol)
             start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)

@@ -69,7 +69,7 @@ def _with_special_weeks(
     Tel Aviv traded from Sunday to Thursday until 2026, Mumbai and Moscow trade on some Saturdays.
     """
 
-    class WithSpecialWeeks(factory):  # type: ignore[misc, valid-type]  # a class that is only known here
+    class WithSpecialWeeks(factory):  # type: ignore[misc]  # a class that is only known here
         @cached_property
         def day(self) -> CustomBusinessDay:
             days = pd.date_range(first, last)

@@ -90,6 +90,18 @@ def test_each_exchange_of_a_market_is_asked_up_to_its_own_last_session(settings:
     assert ends(noon) == {"SAP.DE": date(2025, 7, 30), "NESN.SW": date(2025, 7, 30)}
 
 
+def test_prices_from_before_the_calendar_begins_are_asked_for_and_said_to_be(
+    settings: Settings, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "files" / "prices.csv", "symbol,date,close,currency", "2222.SR,2019-12-30,35.0,SAR")
+    write_csv(tmp_path / "files" / "fx_rates.csv", "base_currency,quote_currency,date,rate", "USD,SAR,2019-12-30,3.75")
+    files = settings.model_copy(
+        update={"source": "files", "files_dir": tmp_path / "files", "exported_at": datetime(2019, 12, 31, tzinfo=UTC)}
+    )
+    (batch,) = plan_prices(files, "sa", date(2019, 12, 30), TriggerParams())
+    assert (batch.symbols, batch.end) == (["2222.SR"], date(2019, 12, 30))
+
+
 def test_gate_1_expects_the_sessions_of_each_exchange(settings: Settings) -> None:
     assert judge(settings, WEEKS) == {}
     assert ask_warehouse(settings, "select count(*) from raw.rejected_rows") == [(0,)]
