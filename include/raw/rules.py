@@ -281,6 +281,7 @@ _PRICE_REASONS = (
     "negative volume",
     "before the calendar of its exchange begins",
     "no session on that day",
+    "duplicate key with different values",
 )
 """What can be wrong with a price row whose dividend or split still counts."""
 
@@ -297,7 +298,7 @@ APPEND_CORPORATE_ACTIONS = f"""
         select *, len(reasons) > 0 as is_rejected from judged
         where len(list_filter(reasons, lambda reason: reason not in {_PRICE_REASONS})) = 0
     ),
-    actions as (
+    delivered as (
         select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value,
             coalesce(dividend_currency, currency) as currency, basis_date, is_rejected
         from rows_with_actions
@@ -305,6 +306,14 @@ APPEND_CORPORATE_ACTIONS = f"""
         select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end,
             null, basis_date, is_rejected
         from rows_with_actions
+    ),
+    -- Rows of one day that differ in their prices are all refused; where they agree on an action, it counts.
+    actions as (
+        select symbol, date, action, any_value(value) as value, any_value(currency) as currency,
+            any_value(basis_date) as basis_date, bool_or(is_rejected) as is_rejected
+        from delivered
+        group by symbol, date, action
+        having count(distinct value) = 1 and count(distinct currency) <= 1 and count(distinct basis_date) = 1
     ),
     previous as (
         select r.*, {_is_good("symbol")} as is_good
