@@ -190,6 +190,11 @@ def _refuse_characters(settings: Settings) -> None:
                     f"The {what} {_printable(folder)} has {shown} in its path, which not every part of a run can open: "
                     f"give one without {' '.join(_NOT_IN_PATHS)} and without control characters."
                 )
+    if settings.files_dir and any(unicodedata.category(character) == "Cs" for character in str(settings.files_dir)):
+        raise TitansError(
+            f"FILES={_printable(settings.files_dir)} has bytes in its path that are no UTF-8, which no record of a run "
+            "can name: rename the folder."
+        )
 
 
 def _printable(path: Path) -> str:

@@ -27,6 +27,13 @@ def test_a_folder_that_a_part_of_a_run_cannot_open_is_refused(tmp_path: Path, ch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_may_lie_anywhere_that_has_a_name(tmp_path: Path) -> None:
+    anywhere = tmp_path / "O'Brien's \"50%\" #1 [a=b] *?$;{}\\"
+    assert load_shared_settings(files_dir=str(anywhere), source="files").files_dir == anywhere.resolve()
+    with pytest.raises(TitansError, match=r"FILES=.*\\udce9.* no UTF-8"):
+        load_shared_settings(files_dir=str(tmp_path / "\udce9"), source="files")
+
+
 def test_any_letter_and_most_signs_are_fine_in_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "a b é 中 Ω (1) & x=1, @ ! ~ + : ^ | < > ` -_."
     assert load_shared_settings(data_dir=str(folder)).data_dir == folder.resolve()
