@@ -72,7 +72,7 @@ def separate(content: bytes) -> tuple[bytes, ChartAnswer]:
     answer = ChartAnswer()
     try:
         payload = json.loads(content)
-        (result,) = payload["chart"]["result"]
+        result = payload["chart"]["result"][0]
         zone = ZoneInfo(result["meta"]["exchangeTimezoneName"])
     except (ValueError, LookupError, TypeError, ZoneInfoNotFoundError, OSError):
         return content, answer
