@@ -78,6 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunRecord
         "europe,Europe,equal,annual,,one",
         "everywhere,Everywhere,market_value,monthly,,",
         "gone,Gone,equal,monthly,,",
+        "joined,Joined,equal,monthly,,",
         "one,One,equal,daily,,",
     )
     members = {"europe": ["SAP.DE", "NESN.SW"], "everywhere": list(SECURITIES), "gone": ["NONE"], "one": ["AAPL"]}
@@ -85,6 +86,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunRecord
         seeds / "basket_members.csv",
         "basket_id,symbol,valid_from,valid_to",
         *(f"{basket},{symbol},," for basket, symbols in members.items() for symbol in symbols),
+        "joined,AAPL,,",
+        "joined,SAP.DE,2025-05-20,",
     )
     calendars = load_calendars(load_reference(seeds), 2025)
     days = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
@@ -176,6 +179,16 @@ def test_weights_by_market_value_wait_for_the_rates(world: tuple[Settings, RunRe
     ((first,),) = ask(world[0], "select base_date from marts.dim_baskets where basket_id = 'everywhere'")
     assert first == RATES_BEGIN
     assert ask(world[0], "select count(*) from marts.fct_basket_daily where basket_id = 'gone'") == [(0,)]
+
+
+def test_a_member_without_a_rate_yet_waits_where_the_basket_has_dollars(world: tuple[Settings, RunRecord]) -> None:
+    bought = ask(
+        world[0],
+        "select min(date) from marts.fct_basket_member_daily where basket_id = 'joined' and symbol = 'SAP.DE'",
+    )
+    assert bought == [(date(2025, 7, 1),)]
+    levels = ask(world[0], "select count(*), count(level) from marts.fct_basket_daily where basket_id = 'joined'")
+    assert levels[0][0] == levels[0][1] > 0
 
 
 def test_the_last_complete_session_needs_no_headline() -> None:

@@ -1,6 +1,6 @@
 -- Where each basket starts: the first session of any member on which all initial members are priced, not before the
 -- seed's own base date. Weights by market value also need a share count and a rate of each: none is carried back for a
--- weight.
+-- weight. From dollars_from on, all initial members have a rate.
 with members as (
     select
         members.basket_id,
@@ -43,6 +43,7 @@ first_shares as (
 earliest as (
     select
         initial_members.basket_id,
+        max(first_rates.first_date) as dollars_from,
         greatest(
             max(first_prices.first_date),
             max(case when initial_members.weighting = 'market_value' then first_shares.first_date else first_prices.first_date end),
@@ -65,7 +66,8 @@ earliest as (
 
 select
     earliest.basket_id,
-    min(sessions.date) as base_date
+    min(sessions.date) as base_date,
+    any_value(earliest.dollars_from) as dollars_from
 from earliest
 inner join initial_members on earliest.basket_id = initial_members.basket_id
 inner join {{ ref("stg_exchange_sessions") }} as sessions
