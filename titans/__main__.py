@@ -31,7 +31,6 @@ COMMANDS = (
     "reset",
     "tidy",
     "docs",
-    "parse",
     "bench",
 )
 

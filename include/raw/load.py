@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pyarrow as pa
 
-from include.landing.batches import BatchManifest, check_content
+from include.landing.batches import BatchManifest, checked_rows
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
 from include.raw.settle import settle
@@ -164,7 +164,6 @@ def _load_file(
     loaded_at: datetime,
 ) -> LoadedBatch:
     path, manifest = batch
-    check_content(path, manifest)
     connection.execute("begin")
     try:
         rules = load_sql.RULES[manifest.dataset]
@@ -244,7 +243,9 @@ def _append_later_again(
 def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
     """Read a landing file into ``judged``, with the reasons against each row; returns how many rows it has."""
     path, manifest = batch
-    connection.execute("create or replace temp table incoming as select * from read_parquet(?)", [str(path)])
+    connection.register("landed_rows", checked_rows(path, manifest))
+    connection.execute("create or replace temp table incoming as from landed_rows")
+    connection.unregister("landed_rows")
     judge = load_sql.RULES[manifest.dataset].judge
     connection.execute(f"create or replace temp table judged as {judge}", {"bound": manifest.bound})
     return _count(connection, "incoming")
