@@ -21,6 +21,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/titans \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PYTHONUTF8=1 \
     AIRFLOW_HOME=/tmp/airflow \
     HOME=/tmp
 RUN test "$SERVER_UID" -ne 0 \

@@ -46,7 +46,8 @@ failed; `make status` shows the rows, and `data/<source>/incidents/` has a page 
 | `record` alone | a task was killed | `killed-run.md` |
 """
 
-ASSETS = [prices_asset(exchange.market) for exchange in load_reference(load_shared_settings().seeds_dir).exchanges]
+MARKETS = dict.fromkeys(row.market for row in load_reference(load_shared_settings().seeds_dir).exchanges)
+ASSETS = [prices_asset(market) for market in MARKETS]
 
 with DAG(
     dag_id="build_marts",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pendulum
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, MultipleCronTriggerTimetable
 from wiring.forms import ingest_params
 from wiring.ingest import ingest_tasks
 from wiring.runs import prices_asset, report_failure
@@ -38,17 +39,25 @@ Step by step: `docs/runbooks/extraction-failed.md`, `docs/runbooks/late-data.md`
 """
 
 
-def make_dag(exchange: Exchange) -> DAG:
+def make_dag(market: str, exchanges: Sequence[Exchange]) -> DAG:
+    """The DAG of the exchanges of one market, which are on one clock."""
+    zone = exchanges[0].timezone
+    crons = list(dict.fromkeys(exchange.ingest_cron for exchange in exchanges))
     dag = DAG(
-        dag_id=f"ingest_prices_{exchange.market}",
-        schedule=CronTriggerTimetable(exchange.ingest_cron, timezone=exchange.timezone),
-        start_date=pendulum.datetime(2025, 1, 1, tz=exchange.timezone),
+        dag_id=f"ingest_prices_{market}",
+        schedule=CronTriggerTimetable(crons[0], timezone=zone)
+        if len(crons) == 1
+        else MultipleCronTriggerTimetable(*crons, timezone=zone),
+        start_date=pendulum.datetime(2025, 1, 1, tz=zone),
         catchup=False,
         max_active_runs=1,
         on_failure_callback=report_failure,
         params=ingest_params(),
         doc_md=DOC.format(
-            name=exchange.name, market=exchange.market, cron=exchange.ingest_cron, zone=exchange.timezone
+            name=", ".join(exchange.name for exchange in exchanges),
+            market=market,
+            cron="` and `".join(crons),
+            zone=zone,
         ),
         tags=["titans", "ingest"],
     )
@@ -56,11 +65,12 @@ def make_dag(exchange: Exchange) -> DAG:
     def plan(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
         from include.ingest.plan import plan_prices
 
-        return plan_prices(settings, exchange.market, as_of, params)
+        return plan_prices(settings, market, as_of, params)
 
-    ingest_tasks(dag, prices_asset(exchange.market), plan, exchange.timezone, only_on_sessions_of=exchange.market)
+    ingest_tasks(dag, prices_asset(market), plan, zone, only_on_sessions_of=market)
     return dag
 
 
-for each in load_reference(load_shared_settings().seeds_dir).exchanges:
-    globals()[f"ingest_prices_{each.market}"] = make_dag(each)
+EXCHANGES = load_reference(load_shared_settings().seeds_dir).exchanges
+for each in dict.fromkeys(exchange.market for exchange in EXCHANGES):
+    globals()[f"ingest_prices_{each}"] = make_dag(each, [row for row in EXCHANGES if row.market == each])

@@ -44,7 +44,7 @@ def exclusive(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience_seconds
-    with path.open("a+") as file:
+    with path.open("a+", encoding="utf-8") as file:
         while not _try(file, path):
             if time.monotonic() >= deadline:
                 raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
@@ -79,7 +79,7 @@ def _note(file: IO[str], text: str) -> None:
 
 def _holder_of(path: Path) -> str:
     try:
-        held = json.loads(path.read_text())
+        held = json.loads(path.read_text(encoding="utf-8"))
         return f"{held['holder']} (process {held['pid']}) has held it since {held['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process holds it"

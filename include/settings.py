@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -155,6 +156,9 @@ class Settings(BaseSettings):
         return self.data_dir / "airflow"
 
 
+_NOT_IN_PATHS = "'\"#?%;$*[]{}\\"
+"""What dbt, Airflow, SQLAlchemy or DuckDB take for something else than a letter of a path."""
+
 _EXPECTED = {
     "source": "one of " + ", ".join(SOURCE_NAMES),
     "as_of": "a date such as 2025-03-07",
@@ -173,6 +177,29 @@ _EXPECTED = {
     "keep_history_days": "a whole number from 1 on, or unset",
     "webhook_url": "an address that begins with https:// or http://",
 }
+
+
+def _refuse_characters(settings: Settings) -> None:
+    """Refuse a folder that some part of a run could not open, or would take for another, before anything is fetched."""
+    folders = {"data folder": settings.data_dir, "dbt project": settings.dbt_project_dir}
+    for what, folder in folders.items():
+        for character in str(folder):
+            if character in _NOT_IN_PATHS or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+                shown = character if character.isprintable() else f"the character {character!a}"
+                raise TitansError(
+                    f"The {what} {_printable(folder)} has {shown} in its path, which not every part of a run can open: "
+                    f"give one without {' '.join(_NOT_IN_PATHS)} and without control characters."
+                )
+    if settings.files_dir and any(unicodedata.category(character) == "Cs" for character in str(settings.files_dir)):
+        raise TitansError(
+            f"FILES={_printable(settings.files_dir)} has bytes in its path that are no UTF-8, which no record of a run "
+            "can name: rename the folder."
+        )
+
+
+def _printable(path: Path) -> str:
+    """The path with escapes for bytes of its name that are no text."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def end_of_day(day: date) -> datetime:
@@ -214,7 +241,8 @@ def load_shared_settings(**overrides: object) -> Settings:
     """Settings for what concerns all sources of the data folder: no source is resolved, so none is to be read.
 
     Raises:
-        TitansError: an unknown ``TITANS_`` variable, a malformed value, or a combination that cannot run.
+        TitansError: an unknown ``TITANS_`` variable, a malformed value, a folder whose path cannot be used, or a
+            combination that cannot run.
     """
     known = {f"TITANS_{name.upper()}" for name in Settings.model_fields}
     if unknown := sorted(name for name in os.environ if name.startswith("TITANS_") and name not in known):
@@ -228,6 +256,7 @@ def load_shared_settings(**overrides: object) -> Settings:
         # The cause would print the address of the webhook, which lets anybody write there.
         shown, cause = ("***", None) if name == "webhook_url" else (problem["input"], error)
         raise TitansError(f"{name.upper()}={shown} is not usable: TITANS_{name.upper()} must be {expected}.") from cause
+    _refuse_characters(settings)
     # Today is the day of whichever zone is ahead: an export of this evening in Hong Kong is no export of the future.
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     if settings.as_of and settings.as_of > tomorrow:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import locale
+import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -72,5 +76,13 @@ def titans() -> None:
     """Titans: prices, estimates and marts of baskets of stocks."""
 
 
+def _in_utf8() -> None:
+    """Start again in Python's UTF-8 mode where the locale has another encoding: Airflow reads its own files in it."""
+    if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 if __name__ == "__main__":
+    _in_utf8()
     app()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from include.errors import TitansError
-from include.files import write_whole
 from include.settings import PROJECT_ROOT
 
 ENTITIES_PAGE = PROJECT_ROOT / "docs" / "ENTITIES.md"
@@ -150,11 +147,3 @@ def entities_page(manifest: dict[str, Any]) -> str:
         key = ", ".join(f"`{column}`" for column in table.key)
         lines.append(f"| `{table.name}` | {key} | {' '.join(table.description.split()).replace('|', '/')} |")
     return "\n".join(lines) + "\n"
-
-
-def write_entities_page(target_dir: Path) -> Path:
-    """Write the page out of the manifest in dbt's ``target_dir``, if it says something else than before."""
-    page = entities_page(json.loads((target_dir / "manifest.json").read_text(encoding="utf-8")))
-    if not ENTITIES_PAGE.exists() or ENTITIES_PAGE.read_text(encoding="utf-8") != page:
-        write_whole(ENTITIES_PAGE, page)
-    return ENTITIES_PAGE

@@ -50,7 +50,7 @@ def write_env(folder: Path) -> Path:
     target, example = folder / ".env", folder / ".env.example"
     values = generate_values()
     try:
-        lines = example.read_text().splitlines()
+        lines = example.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise TitansError(
             f"{example} is missing: it says which variables the server needs. Check it out again."
@@ -67,7 +67,7 @@ def write_env(folder: Path) -> Path:
             f"{target} exists and was left as it is: new secrets would lock the server out of its own database. "
             "Edit the file, or move it away first if there is no server yet."
         ) from error
-    with os.fdopen(descriptor, "w") as stream:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write("\n".join(filled) + "\n")
     for name in MOUNTED_FOLDERS:
         mounted = folder / name

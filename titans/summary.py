@@ -35,12 +35,14 @@ def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) 
     """The day whose headlines are shown, and a line where it is not the one that was asked for.
 
     Raises:
-        TitansError: the day lies before the first headline.
+        TitansError: the day lies before the data.
     """
     if wanted is None:
         return last_complete_session(connection), None
     row = connection.execute(
-        "select max(as_of) filter (where as_of <= ?), min(as_of) from marts.fct_headlines", [wanted]
+        """select max(date) filter (where date <= ?), min(date) from (
+            select date from marts.fct_security_daily union all select date from marts.fct_index_daily)""",
+        [wanted],
     ).fetchone()
     assert row is not None
     session, first = row

@@ -49,6 +49,8 @@ class TriggerParams:
         return cls(start, end, tuple(params.get("symbols") or ()))
 
 
+Windows = dict[tuple[date | None, date], list[str]]
+"""Symbols by the first and last day that is asked for."""
 Plan = Callable[[Settings, date, TriggerParams], list[PlannedBatch]]
 
 
@@ -93,7 +95,8 @@ def plan_prices(
 ) -> list[PlannedBatch]:
     """Batches for the securities of one market.
 
-    A new symbol is asked for its whole history, any other from its last stored session minus the overlap.
+    A new symbol is asked for its whole history, any other from its last stored session minus the overlap; each up to
+    the last session that its own exchange has closed.
 
     Raises:
         TitansError: ``as_of`` is before the source's data, or ``params`` names a symbol that the seeds do not have.
@@ -101,26 +104,30 @@ def plan_prices(
     reference = load_reference(settings.seeds_dir)
     source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
-    securities = _chosen(
+    chosen = _chosen(
         reference, [row for row in reference.securities_of(market) if row.symbol not in source.omitted], params
     )
-    calendar = load_calendars(reference)[securities[0].exchange] if securities else None
-    if calendar is None:
-        return []
-    end = params.end or as_of
-    held = source.coverage([row.symbol for row in securities])
-    session = calendar.last_on_or_before(min(end, held.last) if held else end)
-    closed = calendar.last_closed(now or datetime.now(UTC))
-    if session is None or closed is None:
-        return []
-    last_day = min(session.date, closed.date)
     stored = _stored(settings.store, source, Dataset.PRICES)
-    windows: dict[date | None, list[str]] = defaultdict(list)
-    for security in securities:
-        last = stored.get(security.symbol)
-        start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
-        windows[start].append(security.symbol)
-    return _batches(Dataset.PRICES, market, windows, last_day, params, settings.batch_size)
+    calendars = load_calendars(reference)
+    windows: Windows = defaultdict(list)
+    for exchange in dict.fromkeys(row.exchange for row in chosen):
+        calendar, securities = calendars[exchange], [row for row in chosen if row.exchange == exchange]
+        end = params.end or as_of
+        held = source.coverage([row.symbol for row in securities])
+        if held:
+            end = min(end, held.last)
+        session, closed = calendar.last_on_or_before(end), calendar.last_closed(now or datetime.now(UTC))
+        if session and closed:
+            last_day = min(session.date, closed.date)
+        elif held:  # a closed source with prices from before the calendar begins: raw says so of each
+            last_day = end
+        else:
+            continue
+        for security in securities:
+            last = stored.get(security.symbol)
+            start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
+            windows[start, last_day].append(security.symbol)
+    return _batches(Dataset.PRICES, market, windows, params, settings.batch_size)
 
 
 def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -130,11 +137,11 @@ def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[Plan
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
     end = params.end or as_of
     stored = _stored(settings.store, source, Dataset.FX_RATES)
-    windows: dict[date | None, list[str]] = defaultdict(list)
+    windows: Windows = defaultdict(list)
     for pair in currency_pairs(reference):
         last = stored.get(pair.name)
-        windows[params.start or (min(last, end) - FX_OVERLAP if last else None)].append(pair.name)
-    return _batches(Dataset.FX_RATES, "fx", windows, end, params, settings.batch_size)
+        windows[params.start or (min(last, end) - FX_OVERLAP if last else None), end].append(pair.name)
+    return _batches(Dataset.FX_RATES, "fx", windows, params, settings.batch_size)
 
 
 def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -149,7 +156,9 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
     return [
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
-        for batch in _batches(dataset, "all", {params.start: symbols}, params.end or as_of, params, settings.batch_size)
+        for batch in _batches(
+            dataset, "all", {(params.start, params.end or as_of): symbols}, params, settings.batch_size
+        )
     ]
 
 
@@ -179,14 +188,13 @@ def _chosen(reference: Reference, securities: list[Security], params: TriggerPar
 def _batches(
     dataset: Dataset,
     group: str,
-    windows: dict[date | None, list[str]],
-    end: date,
+    windows: Windows,
     params: TriggerParams,
     batch_size: int,
 ) -> list[PlannedBatch]:
     slices = [
-        (start, symbols[first : first + batch_size])
-        for start, symbols in sorted(windows.items(), key=lambda item: item[0] or date.min)
+        (start, end, symbols[first : first + batch_size])
+        for (start, end), symbols in sorted(windows.items(), key=lambda item: (item[0][0] or date.min, item[0][1]))
         for first in range(0, len(symbols), batch_size)
     ]
     is_given = bool(params.start or params.end or params.symbols)
@@ -200,5 +208,5 @@ def _batches(
             end=end,
             is_window_given=is_given,
         )
-        for index, (start, symbols) in enumerate(slices, 1)
+        for index, (start, end, symbols) in enumerate(slices, 1)
     ]

@@ -49,6 +49,11 @@ def _short_sha() -> str:
     if git is None or not (PROJECT_ROOT / ".git").exists():
         return "nogit"
     result = subprocess.run(
-        [git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+        [git, "rev-parse", "--short", "HEAD"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     return result.stdout.strip() if result.returncode == 0 else "nogit"

@@ -44,9 +44,11 @@ def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
 
     A holiday of one exchange does not hold it back.
     """
+    # Not the headlines' days: there need not be any headline.
     row = connection.execute(
-        """select max(as_of) from marts.fct_headlines
-        where as_of <= (select min(exchange_complete_until) from ops.freshness)"""
+        """select max(date) from (
+            select date from marts.fct_security_daily union all select date from marts.fct_index_daily)
+        where date <= (select min(exchange_complete_until) from ops.freshness)"""
     ).fetchone()
     assert row is not None
     return row[0]  # type: ignore[no-any-return]  # DuckDB rows are not typed

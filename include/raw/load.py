@@ -169,12 +169,12 @@ def _load_file(
         rules = load_sql.RULES[manifest.dataset]
         rows_read = _judge(connection, batch)
         _execute(connection, load_sql.reject(manifest.dataset, rules), _parameters(manifest, loaded_at))
-        rows_rejected = _count(connection, "judged where len(reasons) > 0")
         rejected = dict(
             connection.execute(
-                f"select {rules.symbol}, count(*) from judged where len(reasons) > 0 group by all"
+                f"select {rules.symbol}, sum(copies)::bigint from judged where len(reasons) > 0 group by all"
             ).fetchall()
         )
+        rows_rejected = sum(rejected.values())
         rows_new = _append(connection, manifest, loaded_at)
         loaded = LoadedBatch(
             manifest.batch_id,

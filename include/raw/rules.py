@@ -34,7 +34,7 @@ class TableRules:
 
 
 def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str = "") -> str:
-    """The judging query. Identical rows count once; rows that share a key and differ are all refused."""
+    """The judging query. Identical rows are judged once, as ``copies``; rows that share a key and differ are all refused."""
     reasons = ",\n            ".join(f"case when {condition} then '{reason}' end" for reason, condition in rules)
     return f"""
         select i.*, {known_from} as known_from,
@@ -42,7 +42,7 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
             {reasons},
             case when count(*) over (partition by {key}) > 1 then 'duplicate key with different values' end
             ], lambda reason: reason is not null) as reasons
-        from (select distinct * from incoming) as i
+        from (select *, count(*) as copies from incoming group by all) as i
         {joins}
     """
 
@@ -50,9 +50,10 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
 THIS_VERSION = "($fetched_at::timestamp, $landed_at::timestamp)"
 """The place of the batch that is being loaded in the order of versions."""
 _SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
-_SESSION_JOIN = (
-    f"{_SECURITY_JOIN}\n        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date"
-)
+_SESSION_JOIN = f"""{_SECURITY_JOIN}
+        left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date
+        left join (select exchange, min(date) as first_date from raw.exchange_sessions group by exchange) as c
+            on c.exchange = s.exchange"""
 
 RULES: dict[Dataset, TableRules] = {
     Dataset.PRICES: TableRules(
@@ -62,7 +63,8 @@ RULES: dict[Dataset, TableRules] = {
                 ("unknown symbol", "i.symbol is not null and s.symbol is null"),
                 ("no date", "i.date is null"),
                 ("future date", "i.date > $bound"),
-                ("no session on that day", "s.symbol is not null and i.date is not null and x.date is null"),
+                ("before the calendar of its exchange begins", "i.date < c.first_date"),
+                ("no session on that day", "i.date >= c.first_date and x.date is null"),
                 ("no close", "i.close is null or isnan(i.close)"),
                 ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
                 ("open, high or low is not above zero", "least(i.open, i.high, i.low) <= 0"),
@@ -277,7 +279,9 @@ _PRICE_REASONS = (
     "high is below low",
     "close is outside of low and high",
     "negative volume",
+    "before the calendar of its exchange begins",
     "no session on that day",
+    "duplicate key with different values",
 )
 """What can be wrong with a price row whose dividend or split still counts."""
 
@@ -294,7 +298,7 @@ APPEND_CORPORATE_ACTIONS = f"""
         select *, len(reasons) > 0 as is_rejected from judged
         where len(list_filter(reasons, lambda reason: reason not in {_PRICE_REASONS})) = 0
     ),
-    actions as (
+    delivered as (
         select symbol, date, 'dividend' as action, coalesce(dividend, 0) as value,
             coalesce(dividend_currency, currency) as currency, basis_date, is_rejected
         from rows_with_actions
@@ -302,6 +306,14 @@ APPEND_CORPORATE_ACTIONS = f"""
         select symbol, date, 'split', case when coalesce(split_ratio, 0) = 1 then 0 else coalesce(split_ratio, 0) end,
             null, basis_date, is_rejected
         from rows_with_actions
+    ),
+    -- Rows of one day that differ in their prices are all refused; where they agree on an action, it counts.
+    actions as (
+        select symbol, date, action, any_value(value) as value, any_value(currency) as currency,
+            any_value(basis_date) as basis_date, bool_or(is_rejected) as is_rejected
+        from delivered
+        group by symbol, date, action
+        having count(distinct value) = 1 and count(distinct currency) <= 1 and count(distinct basis_date) = 1
     ),
     previous as (
         select r.*, {_is_good("symbol")} as is_good

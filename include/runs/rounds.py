@@ -15,7 +15,7 @@ def broken_off_since(store: StorePaths, dag_id: str) -> datetime:
     ends = [record.ended_at for record in run_records(store, dag_id) if record.dag_id == dag_id and is_complete(record)]
     own = max(ends, default=datetime.min.replace(tzinfo=UTC))
     try:
-        return min(own, datetime.fromisoformat(_round_path(store).read_text()))
+        return min(own, datetime.fromisoformat(_round_path(store).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return own
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache, cached_property
+from functools import cached_property
 
 import exchange_calendars
 
 from include.errors import TitansError
+from include.seeds.library_calendars import FIRST_DAY, library_sessions
 from include.seeds.rows import Reference
 
-FIRST_DAY = date(1999, 12, 31)
+__all__ = ["FIRST_DAY", "Session", "SessionCalendar", "load_calendars"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ class SessionCalendar:
         index = bisect_right(self.dates, day)
         return self.sessions[index - 1] if index else None
 
+    def first_on_or_after(self, day: date) -> Session | None:
+        index = bisect_left(self.dates, day)
+        return self.sessions[index] if index < len(self.sessions) else None
+
     def last_closed(self, moment: datetime) -> Session | None:
         """The last session whose close is at or before ``moment``."""
         index = bisect_right([session.closes_at for session in self.sessions], moment)
@@ -54,17 +59,6 @@ class SessionCalendar:
         """The date ``sessions`` sessions before the last one on or before ``day``; the first known one where history is short."""
         index = bisect_right(self.dates, day) - 1
         return self.sessions[max(0, index - sessions)].date
-
-
-@cache
-def _library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
-    library = exchange_calendars.get_calendar(calendar, start=FIRST_DAY.isoformat(), end=f"{last_year}-12-31")
-    early = set(library.early_closes)
-    schedule = library.schedule
-    return tuple(
-        (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
-        for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
-    )
 
 
 def load_calendars(reference: Reference, last_year: int | None = None) -> dict[str, SessionCalendar]:
@@ -79,17 +73,17 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
     calendars = {}
     for exchange in reference.exchanges:
         try:
-            sessions = {row[0]: Session(*row) for row in _library_sessions(exchange.calendar, last_year)}
+            sessions = {row[0]: Session(*row) for row in library_sessions(exchange.calendar, last_year)}
         except exchange_calendars.errors.InvalidCalendarName as error:
             raise TitansError(
                 f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars does not know: "
                 "write the market's code there, as in XHKG or XNYS."
             ) from error
-        # Of some exchanges the library has no sessions, or none that far back.
+        # Of some exchanges the library has no sessions.
         except (ValueError, NotImplementedError) as error:
             raise TitansError(
-                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, of which exchange-calendars does not have every session since "
-                f"{FIRST_DAY}: give the calendar of an exchange that is open on nearly the same days, and the other days in calendar_overrides.csv."
+                f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars cannot make: give the calendar "
+                "of an exchange that is open on nearly the same days, and the other days in calendar_overrides.csv."
             ) from error
         for override in (row for row in reference.calendar_overrides if row.exchange == exchange.exchange):
             if not override.is_session:
@@ -99,7 +93,7 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
                 if before is None:
                     raise TitansError(
                         f"Seed calendar_overrides.csv adds a session of {override.exchange} on {override.date}, before its calendar begins "
-                        f"({min(sessions)}): correct the date or remove the row."
+                        f"({min(sessions, default='never')}): correct the date or remove the row."
                     )
                 model = sessions[before]
                 shift = override.date - model.date

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from include.errors import TitansError
-from include.seeds.rows import BasketMember, PressClaim, Reference
+from include.seeds.rows import BasketMember, Exchange, PressClaim, Reference
 
 
 def check_unique(reference: Reference) -> None:
@@ -32,6 +33,8 @@ def check_unique(reference: Reference) -> None:
 
 
 def check_references(reference: Reference) -> None:
+    if not reference.securities:
+        raise TitansError("Seed securities.csv has no row: add the securities whose prices are wanted.")
     exchanges = {row.exchange for row in reference.exchanges}
     securities = {row.symbol: row for row in reference.securities}
     baskets = {row.basket_id for row in reference.baskets}
@@ -99,6 +102,25 @@ def check_references(reference: Reference) -> None:
             raise TitansError(
                 f"Seed vendor_corrections.csv gives the close of {correction.symbol} on {correction.date} in {correction.currency}, and the security trades "
                 f"in {currency}: convert the value, or leave the currency empty."
+            )
+
+
+def check_markets(reference: Reference) -> None:
+    """Refuse a market whose exchanges are not on one clock: one DAG fetches its prices, in one time zone."""
+    this_year = datetime.now(UTC).year
+    days = [datetime(this_year, 1, 1, 12, tzinfo=UTC) + timedelta(days=7 * week) for week in range(53)]
+
+    def offsets(exchange: Exchange) -> list[timedelta | None]:
+        return [day.astimezone(ZoneInfo(exchange.timezone)).utcoffset() for day in days]
+
+    first_of: dict[str, Exchange] = {}
+    for exchange in reference.exchanges:
+        first = first_of.setdefault(exchange.market, exchange)
+        if exchange.timezone != first.timezone and offsets(exchange) != offsets(first):
+            raise TitansError(
+                f"Seed exchanges.csv puts {first.exchange} ({first.timezone}) and {exchange.exchange} "
+                f"({exchange.timezone}) into market {exchange.market}, and their clocks differ: "
+                f"give {exchange.exchange} a market of its own."
             )
 
 

@@ -15,6 +15,7 @@ from include.errors import TitansError
 from include.seeds.checks import (
     check_currencies,
     check_index_headlines,
+    check_markets,
     check_memberships,
     check_press_claims,
     check_references,
@@ -96,6 +97,7 @@ def load_reference(folder: Path) -> Reference:
     )
     check_unique(reference)
     check_references(reference)
+    check_markets(reference)
     check_currencies(reference)
     check_memberships(reference)
     check_index_headlines(reference, index_headline_measures(folder.parent))

@@ -40,9 +40,11 @@ INGEST_ESTIMATES = Schedule("ingest_estimates", "0 22 * * *", "UTC")
 
 
 def ingest_schedules(reference: Reference) -> list[Schedule]:
-    """Those of every ingest DAG, prices first."""
+    """Those of every ingest DAG, prices first. A market has one for each time at which an exchange of it is due."""
     prices = {
-        exchange.market: Schedule(f"ingest_prices_{exchange.market}", exchange.ingest_cron, exchange.timezone)
+        (exchange.market, exchange.ingest_cron): Schedule(
+            f"ingest_prices_{exchange.market}", exchange.ingest_cron, exchange.timezone
+        )
         for exchange in reference.exchanges
     }
     return [*prices.values(), INGEST_FX, INGEST_ESTIMATES]

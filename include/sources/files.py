@@ -12,7 +12,17 @@ import pyarrow as pa
 
 from include.errors import TitansError
 from include.seeds.rows import Reference, Security
-from include.sources.base import DATE_COLUMN, SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+from include.sources.base import (
+    DATE_COLUMN,
+    SCHEMAS,
+    Coverage,
+    CurrencyPair,
+    Dataset,
+    Extract,
+    SymbolFailure,
+    Window,
+    currency_pairs,
+)
 
 # Column name in the file -> column name in the schema, where they differ; then what a file may leave out.
 _RENAMED = {Dataset.ESTIMATES: {"period": "period_label", "source": "note"}, Dataset.SHARES: {"source": "note"}}
@@ -24,7 +34,6 @@ _OPTIONAL = {
 }
 _DERIVED = {"basis_date", "period_type"}
 _MOST_STRANGERS = 100_000
-_REQUIRED_FILES = (Dataset.PRICES, Dataset.FX_RATES)
 _TYPE_NAMES = {"DATE": "a date such as 2025-03-07", "DOUBLE": "a number", "BIGINT": "a whole number"}
 
 
@@ -57,7 +66,7 @@ class FilesSource:
             for ending in ("csv", "parquet")
             if f"{dataset}.{ending}" in names
         }
-        for dataset in _REQUIRED_FILES:
+        for dataset in (Dataset.PRICES, *((Dataset.FX_RATES,) if currency_pairs(reference) else ())):
             if dataset not in self._paths:
                 raise TitansError(
                     f"FILES={self._folder} holds no {dataset}.csv or {dataset}.parquet: "

@@ -177,6 +177,23 @@ def test_prices_come_after_the_close_in_the_zone_of_the_exchange(bag: Any) -> No
         )
 
 
+def test_a_market_of_two_exchanges_is_one_dag_at_both_times(
+    read_bag: ReadBag, project_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (project_copy / "seeds" / "exchanges.csv").open("a", encoding="utf-8") as file:
+        file.write(
+            "XFRA,eu,Frankfurt,XFRA,Europe/Berlin,30 18 * * 1-5,\nXSWX,eu,Zurich,XSWX,Europe/Zurich,0 18 * * 1-5,\n"
+        )
+    monkeypatch.setenv("TITANS_DBT_PROJECT_DIR", str(project_copy))
+    bag = read_bag()
+    assert bag.import_errors == {}
+    assert sorted(bag.dag_ids) == sorted([*ALL_DAGS, "ingest_prices_eu"])
+    due = [(each.expression, str(each.timezone)) for each in bag.dags["ingest_prices_eu"].timetable.timetables]
+    assert due == [("30 18 * * 1-5", "Europe/Berlin"), ("0 18 * * 1-5", "Europe/Berlin")]
+    assert "Frankfurt, Zurich" in bag.dags["ingest_prices_eu"].doc_md
+    assert len(bag.dags["build_marts"].timetable.asset_condition.objects) == 5
+
+
 @pytest.mark.parametrize("name", [*DAG_FILES, *WIRING])
 def test_file_is_wiring_only(name: str) -> None:
     lines = len((DAGS_FOLDER / name).read_text().splitlines())

@@ -9,14 +9,24 @@ from typing import Any
 import pytest
 
 from include.errors import TitansError
-from include.settings import Settings
+from include.settings import PROJECT_ROOT, Settings
 from tests.pipeline import ask
 from titans.entities import ENTITIES_PAGE, Relation, entities_page, marts_of, relations_of
+from titans.seeds_page import SEEDS_PAGE, seeds_page
 
 
 def test_the_page_is_that_of_the_project(manifest: dict[str, Any]) -> None:
     page = ENTITIES_PAGE.read_text(encoding="utf-8")
     assert page == entities_page(manifest), "docs/ENTITIES.md is old: make docs writes it again"
+
+
+def test_the_page_of_seeds_explains_every_column(manifest: dict[str, Any]) -> None:
+    page = SEEDS_PAGE.read_text(encoding="utf-8")
+    assert page == seeds_page(manifest), "docs/SEEDS.md is old: make docs writes it again"
+    for path in (PROJECT_ROOT / "dbt_project" / "seeds").glob("*.csv"):
+        (section,) = re.findall(rf"^## {path.name}\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)
+        explained = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, flags=re.MULTILINE))
+        assert list(explained) == path.read_text(encoding="utf-8").splitlines()[0].split(","), path.name
 
 
 def test_every_published_table_is_drawn_with_its_key(built_sample_store: Settings) -> None:

@@ -32,6 +32,8 @@ FAULTS = {
     "dividends_apart": "update marts.fct_corporate_actions set date = '2025-01-01' where symbol = 'MSFT' and date > '2024-06-01'",
     "dividends_convertible": "update marts.fct_corporate_actions set value_in_price_currency = null where symbol = 'MSFT'",
     "dollar_identity": "update marts.fct_security_daily set return_usd_1d = return_usd_1d + 1e-6 where date = '2025-03-07'",
+    "dollars_begin_later": "update marts.fct_security_daily set close_usd = null where currency = 'HKD' and date < '2021-01-10'; "
+    "update intermediate.int_fx_first_rates set first_date = '2021-01-10' where currency = 'HKD'",
     "drawdowns_in_range": "update marts.fct_security_daily set drawdown = 0.01 where date = '2025-03-07'",
     "estimates_convertible": "update marts.fct_security_valuation_daily set eps_fy1 = null where date = '2025-03-07'",
     "estimates_cover_baskets": "update marts.fct_basket_valuation_daily set coverage_ratio = 0.79 where date = '2025-03-07'",
@@ -57,7 +59,7 @@ FAULTS = {
     "ntm_eps_between_its_years": "update marts.fct_security_valuation_daily set eps_ntm = 2 * greatest(eps_fy1, eps_fy2)",
     "press_claims_all_judged": "delete from marts.fct_press_reconciliation where evaluated_at = 'session_before'",
     "press_verdicts_follow": "update marts.fct_press_reconciliation set verdict = 'agrees' where verdict = 'differs'",
-    "prices_filled": "delete from marts.fct_security_daily",
+    "prices_filled": "delete from marts.fct_security_daily; delete from marts.fct_index_daily",
     "returns_in_range": "update marts.fct_security_daily set return_1d = -1 where date = '2025-03-07'",
     "revisions_complete": "update marts.fct_estimate_revisions set change_7d = change_7d + 0.01",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",

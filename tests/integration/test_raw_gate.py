@@ -241,12 +241,37 @@ def test_flat_half_day_warns_only(settings: Settings) -> None:
     assert statuses["no_flat_half_day"] == "warning"
 
 
-def test_many_rejected_rows(settings: Settings) -> None:
-    rows = series()
-    for row in rows[10:16]:
-        row["currency"] = "CNY"
-    quarantined, _ = judge(settings, rows)
-    assert any(reason.startswith("rejected_rows_few: 6 of ") for reason in quarantined["0700.HK"])
+def estimate(period_end: date, **values: Any) -> Row:
+    return {
+        "symbol": "0700.HK", "as_of": LAST, "metric": "eps", "period_type": "annual", "period_end": period_end, "mean": 25.0,
+        "analyst_count": 9, "currency": "CNY", "basis_date": LAST,
+    } | values  # fmt: skip
+
+
+def test_three_rejected_rows_of_four_do_not_cost_the_good_one(settings: Settings) -> None:
+    bad = [estimate(date(2027 + number, 12, 31), currency=None) for number in range(3)]
+    quarantined, statuses = judge(settings, [estimate(date(2025, 12, 31)), *bad], Dataset.ESTIMATES)
+    assert quarantined == {}
+    assert statuses["no_rejected_row"] == "warning"
+    assert ask_warehouse(settings, "select period_end, mean from raw.estimates") == [(date(2025, 12, 31), 25.0)]
+
+
+def test_bad_bars_in_a_window_of_a_known_symbol_do_not_cost_the_others(settings: Settings) -> None:
+    judge(settings, series())
+    window = series()[-4:]
+    for row in window[:3]:
+        row["high"] = row["low"] / 2
+    window[3]["close"] = window[3]["open"] = window[3]["close"] * 1.001
+    quarantined, _ = judge(settings, window)
+    assert quarantined == {}
+    assert ask_warehouse(settings, f"select count(*) from raw.prices where date = '{LAST}'") == [(2,)]
+
+
+def test_a_unit_without_a_usable_row(settings: Settings) -> None:
+    judge(settings, series())
+    same = {**series()[-1], "currency": "CNY"}
+    quarantined, _ = judge(settings, [{**row, "currency": "CNY"} for row in series()[-4:]] + [same])
+    assert quarantined == {"0700.HK": ["some_row_usable: all 5 rows rejected"]}
 
 
 def test_no_usable_row(settings: Settings) -> None:

@@ -215,6 +215,16 @@ def test_a_split_on_a_row_without_a_close_is_not_lost(settings: Settings) -> Non
     assert '"split_ratio":2.0' in values
 
 
+def test_two_different_bars_of_a_day_do_not_cost_what_they_agree_on(settings: Settings) -> None:
+    bars = [price(close=50.0, dividend=4.5, split_ratio=2.0), price(close=51.0, dividend=4.5, split_ratio=3.0)]
+    land_rows(settings, Dataset.PRICES, [*bars, price(TUESDAY)], at(5))
+    load(settings)
+    assert rows_of(settings, "select action, value from raw.corporate_actions") == [("dividend", 4.5)]
+    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [
+        (["duplicate key with different values"],)
+    ]
+
+
 def test_landing_files_of_another_source_are_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.PRICES, [price()], at(5))
     settings.store.root.rename(settings.data_dir / "yahoo")

@@ -180,6 +180,57 @@ class TestPrices:
 
         assert (row["dividend"], row["dividend_currency"], row["currency"]) == (0.125, "USD", "HKD")
 
+    def test_events_of_days_without_a_session_count_on_the_next_one(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        saturday, sunday = date(2025, 3, 1), date(2025, 3, 2)
+        yahoo.series["AAPL"].bars.insert(0, Bar(date(2025, 2, 28), 241.84, 240.0, 242.0, 230.0, 9))
+        yahoo.series["AAPL"].dividends |= {saturday: (0.25, None), MONDAY: (0.5, None), date(2025, 3, 8): (9.0, None)}
+        yahoo.series["AAPL"].splits |= {saturday: (2, 1), sunday: (3, 1)}
+
+        rows = open_source().prices([APPLE], Window(date(2025, 2, 28), FRIDAY)).table.to_pylist()
+        again = open_source().prices([APPLE], WEEK).table.to_pylist()
+
+        assert [(row["date"], row["dividend"], row["split_ratio"]) for row in rows] == [
+            (date(2025, 2, 28), None, None),
+            (MONDAY, 0.75, 6.0),
+            *((day, None, None) for day in (TUESDAY, WEDNESDAY, THURSDAY, FRIDAY)),
+        ]
+        assert again == rows[1:], "a window that begins on Monday must not withdraw what came on Saturday"
+
+    def test_dividends_of_two_currencies_are_not_added(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        saturday = date(2025, 3, 1)
+        yahoo.series["AAPL"].dividends |= {saturday: (3.9, "HKD"), MONDAY: (0.5, None)}
+
+        rows = open_source().prices([APPLE], Window(saturday, FRIDAY)).table.to_pylist()
+
+        found = [(row["date"], row["close"], row["dividend"], row["dividend_currency"]) for row in rows[:2]]
+        assert found == [(saturday, None, 3.9, "HKD"), (MONDAY, 238.03, 0.5, None)]
+
+    @pytest.mark.parametrize("missing", [TUESDAY, FRIDAY])
+    def test_a_dividend_of_a_session_without_a_bar_stays_on_it(
+        self, yahoo: YahooStandIn, open_source: OpenSource, missing: date
+    ) -> None:
+        yahoo.series["AAPL"].bars = [bar for bar in yahoo.series["AAPL"].bars if bar.day != missing]
+        yahoo.series["AAPL"].dividends[missing] = (0.25, None)
+
+        rows = open_source().prices([APPLE], WEEK).table.to_pylist()
+
+        assert [(row["date"], row["close"]) for row in rows if row["dividend"]] == [(missing, None)]
+        assert len(rows) == 5
+
+    def test_of_two_different_bars_of_a_day_both_are_delivered_for_the_raw_store_to_reject(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        yahoo.series["AAPL"].bars.insert(3, Bar(WEDNESDAY, 240.0, 239.0, 241.0, 238.0, 5))
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        assert extract.failures == []
+        found = sorted((row["date"], row["close"]) for row in extract.table.select(["date", "close"]).to_pylist())
+        assert [close for day, close in dict.fromkeys(found) if day == WEDNESDAY] == [235.74, 240.0]
+        assert {day for day, _ in found} == {MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY}
+
     def test_an_index_has_no_volume(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         yahoo.series["^NDX"] = new_york(20425.58, 20352.94, 20628.46, 20052.63, 20201.37, instrument_type="INDEX")
 
@@ -395,6 +446,22 @@ class TestShares:
         assert failure.is_retryable is False
         assert "970 shares at 200.00 are worth 194,000, but the market value is 200,000" in failure.reason
 
+    def test_of_two_counts_the_one_that_fits_the_market_value_counts(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 245.55, 15_390_999_552, "USD", [], one_class=15_022_100_480)
+        yahoo.summaries["AAPL"]["price"]["marketCap"] = 3_688_676_720_640
+
+        (row,) = open_source().shares([APPLE], Window(FRIDAY, FRIDAY)).table.to_pylist()
+
+        assert (row["shares_outstanding"], row["share_class"]) == (15_022_100_480, "sharesOutstanding")
+
+    def test_within_the_tolerance_the_nearer_count_counts(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 200.0, 1010.0, "USD", [], one_class=1000.0)
+        yahoo.summaries["AAPL"]["price"]["marketCap"] = 200_000.0
+
+        assert open_source().shares([APPLE], Window(FRIDAY, FRIDAY)).table["shares_outstanding"].to_pylist() == [1000.0]
+
     def test_a_price_in_pence_fits_a_market_value_in_pounds(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         yahoo.summaries["AAPL"] = company("AAPL", 500.0, 1000.0, "GBp", [])
         yahoo.summaries["AAPL"]["price"]["marketCap"] = 5000.0
@@ -454,6 +521,45 @@ class TestEstimates:
             "note": "Yahoo quoteSummary earningsTrend",
             "basis_date": date(2025, 3, 8),
         }
+
+    def test_one_bad_period_costs_itself(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        empty = {"avg": 0, "numberOfAnalysts": 0, "earningsCurrency": None}
+        trends: list[Any] = [
+            {"period": "0q", "endDate": None, "earningsEstimate": empty},
+            {"period": "+1q", "endDate": "2025-06-30", "earningsEstimate": {"avg": {}, "numberOfAnalysts": {}}},
+            "rubbish",
+            {"period": {"raw": 1}, "endDate": [], "earningsEstimate": []},
+            trend("0y", None, 10.0, "USD"),
+            {"period": "+1y", "endDate": "2026-09-30",
+             "earningsEstimate": {"avg": 8.0, "numberOfAnalysts": 1e30, "earningsCurrency": 7}},
+            trend("+1y", "2026-09-30", 8.5, "USD"),
+        ]  # fmt: skip
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15e9, "USD", trends)
+
+        extract = open_source().estimates([APPLE], Window(FRIDAY, FRIDAY))
+
+        assert extract.failures == []
+        assert [
+            (row["period_label"], row["period_end"], row["mean"], row["currency"]) for row in extract.table.to_pylist()
+        ] == [
+            ("0y", None, 10.0, "USD"),  # the raw store rejects these two, with a reason
+            ("+1y", date(2026, 9, 30), 8.0, None),
+            ("+1y", date(2026, 9, 30), 8.5, "USD"),
+        ]
+
+    @pytest.mark.parametrize("module", ["price", "earningsTrend", "defaultKeyStatistics"])
+    def test_a_malformed_answer_costs_its_symbol_only(
+        self, yahoo: YahooStandIn, open_source: OpenSource, module: str
+    ) -> None:
+        for symbol in ("AAPL", "MSFT"):
+            yahoo.summaries[symbol] = company(symbol, 200.0, 1e9, "USD", [trend("0y", "2025-09-30", 7.3, "USD")])
+        yahoo.summaries["AAPL"][module] = ["rubbish"]
+
+        for extract in (
+            open_source().estimates([APPLE, MICROSOFT], Window(FRIDAY, FRIDAY)),
+            open_source().shares([APPLE, MICROSOFT], Window(FRIDAY, FRIDAY)),
+        ):
+            assert "MSFT" in extract.table["symbol"].to_pylist()
 
     @pytest.mark.parametrize(
         "modules", [{"earningsTrend": {"trend": []}, "price": {"symbol": "AAPL"}}, {"assetProfile": {}}]

@@ -8,7 +8,7 @@ import pytest
 
 from include.seeds.calendars import SessionCalendar, load_calendars
 from include.seeds.read import load_reference
-from include.seeds.rows import CalendarOverride, Reference
+from include.seeds.rows import CalendarOverride, Exchange, Reference
 from include.settings import load_settings
 
 
@@ -60,3 +60,51 @@ def test_an_override_can_add_a_session(reference: Reference) -> None:
     changed = Reference(**{**reference.__dict__, "calendar_overrides": (*reference.calendar_overrides, saturday)})
     (session,) = load_calendars(changed, 2025)["XHKG"].between(date(2025, 3, 8), date(2025, 3, 8))
     assert session.closes_at == datetime(2025, 3, 8, 8, 0, tzinfo=UTC)
+
+
+def calendar_of(name: str, last_year: int, reference: Reference) -> SessionCalendar:
+    exchange = Exchange(
+        exchange=name, market="m", name=name, calendar=name, timezone="Asia/Jerusalem", ingest_cron="0 18 * * *"
+    )
+    return load_calendars(Reference(**{**reference.__dict__, "exchanges": (exchange,)}), last_year)[name]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "first", "sessions"),
+    [
+        # Sunday to Thursday, and from 5 January 2026 on Monday to Friday.
+        ("XTAE", date(2025, 12, 28), ["Sun", "Mon", "Tue", "Wed", "Thu", "Sun", "Mon", "Tue", "Wed", "Thu", "Fri"]),
+        ("XSAU", date(2025, 2, 2), ["Sun", "Mon", "Tue", "Wed", "Thu", "Sun", "Mon", "Tue", "Wed", "Thu"]),
+        # Mumbai traded on Saturday, 20 January 2024, and not on the Monday after it.
+        ("XBOM", date(2024, 1, 15), ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Tue", "Wed", "Thu"]),
+    ],
+)
+def test_weeks_that_are_not_from_monday_to_friday(
+    reference: Reference, calendar: str, first: date, sessions: list[str]
+) -> None:
+    found = calendar_of(calendar, 2026, reference).between(first, date.max)
+    assert [session.date.strftime("%a") for session in found[: len(sessions)]] == sessions
+
+
+@pytest.mark.parametrize(
+    ("calendar", "closed", "open_days"),
+    [
+        # Independence Day; the western Easter Monday is a day like others.
+        ("XTAE", [date(2024, 4, 23), date(2024, 10, 3), date(2025, 5, 1)], [date(2024, 4, 1), date(2025, 4, 21)]),
+        # The Orthodox Good Friday and Easter Monday of 2024.
+        ("ASEX", [date(2024, 5, 3), date(2024, 5, 6)], [date(2024, 5, 2), date(2024, 5, 7)]),
+        ("XBSE", [date(2024, 5, 3), date(2024, 5, 6)], [date(2024, 4, 1), date(2024, 5, 7)]),
+    ],
+)
+def test_holidays_that_move_with_another_calendar(
+    reference: Reference, calendar: str, closed: list[date], open_days: list[date]
+) -> None:
+    dates = set(calendar_of(calendar, 2025, reference).dates)
+    assert [day for day in closed if day in dates] == []
+    assert [day for day in open_days if day not in dates] == []
+
+
+def test_a_calendar_that_begins_late_has_no_session_before(reference: Reference) -> None:
+    saudi = calendar_of("XSAU", 2040, reference)
+    assert (saudi.dates[0], saudi.dates[-1].year) == (date(2021, 1, 3), 2029)
+    assert calendar_of("XSAU", 2020, reference).dates == []

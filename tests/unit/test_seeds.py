@@ -8,6 +8,7 @@ import pytest
 
 from include.errors import TitansError
 from include.seeds.read import load_reference
+from include.seeds.schedules import ingest_schedules
 
 
 @pytest.fixture
@@ -69,6 +70,26 @@ def test_an_exchange_may_have_no_benchmark(seeds: Path) -> None:
     path = seeds / "exchanges.csv"
     path.write_text(path.read_text().replace("^HSI", ""))
     assert [exchange.benchmark_symbol for exchange in load_reference(seeds).exchanges] == [None, "^GSPC"]
+
+
+@pytest.mark.parametrize(("zone", "is_refused"), [("Europe/Zurich", False), ("Europe/London", True)])
+def test_the_exchanges_of_a_market_are_on_one_clock(seeds: Path, zone: str, is_refused: bool) -> None:
+    with (seeds / "exchanges.csv").open("a") as file:
+        file.write("XFRA,eu,Frankfurt,XFRA,Europe/Berlin,30 18 * * 1-5,\n")
+        file.write(f"XSWX,eu,Zurich,XSWX,{zone},0 18 * * 1-5,\n")
+    if is_refused:
+        with pytest.raises(TitansError, match=r"XFRA \(Europe/Berlin\) and XSWX \(Europe/London\) into market eu"):
+            load_reference(seeds)
+    else:
+        assert {row.market for row in load_reference(seeds).exchanges} == {"hk", "us", "eu"}
+
+
+def test_a_market_is_due_whenever_one_of_its_exchanges_is(seeds: Path) -> None:
+    with (seeds / "exchanges.csv").open("a") as file:
+        file.write("XFRA,eu,Frankfurt,XFRA,Europe/Berlin,30 18 * * 1-5,\n")
+        file.write("XSWX,eu,Zurich,XSWX,Europe/Zurich,0 18 * * 1-5,\n")
+    due = [each.cron for each in ingest_schedules(load_reference(seeds)) if each.dag_id == "ingest_prices_eu"]
+    assert due == ["30 18 * * 1-5", "0 18 * * 1-5"]
 
 
 def test_a_basket_may_not_bear_the_symbol_of_a_security(seeds: Path) -> None:

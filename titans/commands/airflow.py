@@ -122,7 +122,7 @@ def _check_port(port: int) -> None:
 
 def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
     """A component in a session of its own: Ctrl-C reaches this process alone, and the whole family can be ended."""
-    with (logs / f"{command[0]}.log").open("w") as output:
+    with (logs / f"{command[0]}.log").open("w", encoding="utf-8") as output:
         return subprocess.Popen(["airflow", *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 
@@ -173,6 +173,6 @@ def _password(home: Path) -> str:
     """The admin's password, made once and readable by its owner only."""
     path = home / "passwords.json"
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump({"admin": secrets.token_urlsafe(16)}, file)
-    return str(json.loads(path.read_text())["admin"])
+    return str(json.loads(path.read_text(encoding="utf-8"))["admin"])

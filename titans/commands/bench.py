@@ -35,7 +35,7 @@ def _run(folder: str) -> dict[str, float]:
         cwd=PROJECT_ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT_ROOT), "TITANS_DATA_DIR": folder},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if result.returncode:

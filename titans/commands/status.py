@@ -265,12 +265,15 @@ def _overdue(store: StorePaths, schedules: list[Schedule], now: datetime) -> lis
         return []
     last = {record.dag_id: record.ended_at for record in run_records(store, "ingest_")}
     lines = []
+    slots: dict[str, datetime] = {}
     for schedule in schedules:
         slot = schedule.last_before(now - _GRACE)
-        if schedule.dag_id in last and last[schedule.dag_id] < slot:
-            ran = _ago(now - last[schedule.dag_id])
+        slots[schedule.dag_id] = max(slot, slots.get(schedule.dag_id, slot))
+    for dag_id, slot in slots.items():
+        if dag_id in last and last[dag_id] < slot:
+            ran = _ago(now - last[dag_id])
             lines.append(
-                ("Overdue", f"{schedule.dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}")
+                ("Overdue", f"{dag_id} was due at {_moment(slot)} and last ran {ran}{_see(Runbook.LATE_DATA)}")
             )
     return lines
 

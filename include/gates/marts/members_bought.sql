@@ -1,8 +1,8 @@
 -- severity: warning
 -- table: intermediate.int_basket_holdings
 -- why: A member that could not be bought at its basket's last rebalance waits for the next one: no price yet or none
---   for more than {{ var("max_sessions_missed") }} sessions, or no share count of its own time where weights follow
---   market value.
+--   for more than {{ var("max_sessions_missed") }} sessions, no rate yet, or no share count of its own time where weights
+--   follow market value.
 
 with last_held as (
     select

@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from yfinance.data import YfData
 from yfinance.exceptions import YFDataException, YFException, YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
 from include.errors import NetworkUnavailableError
+from include.sources.yahoo.chart_answer import Event
 from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostClosedError, HostGuard
 from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
 
@@ -58,14 +59,15 @@ class Chart:
     Attributes:
         symbol: the symbol that Yahoo says it answered for.
         currency: of the prices; may be Yahoo's minor unit, such as GBp.
-        days: day in the exchange's zone, and its values by yfinance's column names. A missing value is NaN.
-        dividend_currencies: of the dividends that Yahoo gives in a currency of their own, by ex-date.
+        days: day in the exchange's zone, and its values by yfinance's column names. A missing value is NaN. Of a day
+            that has two bars with different prices, both are here.
+        events: dividends and splits by ex-date.
     """
 
     symbol: str | None
     currency: str | None
     days: list[tuple[date, dict[str, Any]]]
-    dividend_currencies: dict[date, str]
+    events: list[Event]
 
 
 @cache
@@ -143,29 +145,20 @@ class YahooClient:
                 end=end,
                 interval="1d",
                 auto_adjust=False,
-                actions=True,
+                actions=False,
                 keepna=True,
                 timeout=TIMEOUT_SECONDS,
             )
-            if day := _day_with_two_bars(self._session.last_chart):
-                raise SymbolError(
-                    f"Yahoo tells {day} of {symbol} twice, with different prices: nobody knows which are right.",
-                    is_retryable=True,
-                )
             metadata = ticker.history_metadata
-            # The frame of yfinance has no dividend currency; the events it was made of, which it keeps only here, do.
-            events = ticker._price_history._dividends
-            currencies = events["currency"].items() if "currency" in getattr(events, "columns", ()) else ()
+            beside = self._session.last_chart
+            days = [
+                (moment.date(), values) for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)
+            ]
             return Chart(
                 symbol=metadata.get("symbol"),
                 currency=metadata.get("currency"),
-                days=[
-                    (moment.date(), values)
-                    for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)
-                ],
-                dividend_currencies={
-                    moment.date(): text for moment, text in currencies if isinstance(text, str) and text
-                },
+                days=[*days, *beside.contradictory_bars],
+                events=beside.events,
             )
 
         return _in_sentences(symbol, ask)
@@ -244,23 +237,6 @@ def _in_sentences(symbol: str, ask: Callable[[], T]) -> T:
         ) from error
     except Exception as error:  # a fault inside yfinance must cost this symbol only
         raise SymbolError(f"yfinance failed at {symbol} ({error!r}).", is_retryable=True) from error
-
-
-def _day_with_two_bars(chart: Response | None) -> date | None:
-    """The first day (in UTC) with two bars of one time stamp that differ. yfinance would take the first of them."""
-    if chart is None:
-        return None
-    try:
-        (result,) = chart.json()["chart"]["result"]
-        (quote,) = result["indicators"]["quote"]
-        bars = list(zip(result["timestamp"], *(quote[name] for name in ("open", "high", "low", "close")), strict=True))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None  # whatever it is, it has no two bars
-    seen: dict[int, tuple[Any, ...]] = {}
-    for stamp, *prices in bars:
-        if seen.setdefault(stamp, tuple(prices)) != tuple(prices):
-            return datetime.fromtimestamp(stamp, UTC).date()
-    return None
 
 
 def _closed(error: HostClosedError) -> SymbolError:

@@ -10,6 +10,7 @@ from curl_cffi import requests
 from curl_cffi.requests.exceptions import HTTPError, IncompleteRead, RequestException
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from include.sources.yahoo.chart_answer import ChartAnswer, separate
 from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostGuard, retry_after_seconds
 
 TIMEOUT_SECONDS = 15.0
@@ -29,7 +30,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
     Attributes:
         guard: the budget and breaker that all processes share; set before the first request.
         asked: host and path of each request for data, without its query, which carries the crumb.
-        last_chart: the newest answer with prices as it came, before yfinance drops bars.
+        last_chart: what the newest answer with prices says beside the bars that yfinance reads.
     """
 
     guard: HostGuard
@@ -39,7 +40,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
         self._base_url = base_url.rstrip("/") if base_url else None
         self._crumb_trouble: OSError | None = None
         self.asked: list[str] = []
-        self.last_chart: requests.Response | None = None
+        self.last_chart = ChartAnswer()
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request; for data or the crumb again, after a wait, where the host is busy or the connection fails.
@@ -93,7 +94,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
         if is_crumb:
             self._crumb_trouble = None
         if "/finance/chart/" in path:
-            self.last_chart = response
+            response.content, self.last_chart = separate(response.content)
         return response
 
     def _tell_guard(self, host: str, path: str, response: requests.Response) -> None:

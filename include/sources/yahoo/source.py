@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,18 +14,35 @@ import pyarrow as pa
 from include.seeds.calendars import FIRST_DAY, SessionCalendar, load_calendars
 from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
-from include.sources.yahoo.client import NotFoundError, SymbolError, YahooBusyError, YahooClient
+from include.sources.yahoo.chart_answer import mapping, number
+from include.sources.yahoo.client import Chart, NotFoundError, SymbolError, YahooBusyError, YahooClient
 
 Row = dict[str, Any]
 T = TypeVar("T")
 
 _BUSY_SYMBOLS_IN_A_ROW = 3
 _MARKET_VALUE_TOLERANCE = 0.02
+_TOO_MANY = 1e6
+"""No number of analysts."""
+_SHARE_COUNTS = ("impliedSharesOutstanding", "sharesOutstanding")
+"""Yahoo's counts of all classes together and of the listed one; of two that fit alike, the first."""
 _PERIOD_TYPES = {"0q": "quarter", "+1q": "quarter", "0y": "annual", "+1y": "annual"}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _Actions:
+    """What is paid and split on one session."""
+
+    dividend: float | None = None
+    dividend_currency: str | None = None
+    split_ratio: float | None = None
+
+
+_NO_ACTION = _Actions()
 
 
 class YahooSource:
@@ -108,7 +125,7 @@ class YahooSource:
         return self._clock().astimezone(UTC).date()
 
     def _extract(self, dataset: Dataset, wanted: dict[str, T], fetch: Callable[[T], list[Row]]) -> Extract:
-        rows: list[Row] = []
+        tables = [SCHEMAS[dataset].empty_table()]
         failures: list[SymbolFailure] = []
         addresses: dict[str, str] = {}
         for symbol, item in wanted.items():
@@ -121,14 +138,18 @@ class YahooSource:
             self._client.forget_addresses()
             try:
                 self._client.check_reachable()
-                rows += fetch(item)
+                tables.append(pa.Table.from_pylist(fetch(item), schema=SCHEMAS[dataset]))
                 self._busy_in_a_row = 0
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                self._busy_in_a_row = 0
+                reason = f"Yahoo answered {symbol} with values that cannot be read ({error!r})."
+                failures.append(SymbolFailure(symbol, reason))
             except SymbolError as error:
                 self._busy_in_a_row = self._busy_in_a_row + 1 if isinstance(error, YahooBusyError) else 0
                 self._busy_reason = str(error)
                 failures.append(SymbolFailure(symbol, str(error), error.is_retryable, error.not_before))
             addresses[symbol] = self._client.addresses
-        return Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[dataset]), self._clock(), failures, addresses)
+        return Extract(pa.concat_tables(tables), self._clock(), failures, addresses)
 
     def _bars(self, security: Security, window: Window, now: datetime) -> list[Row]:
         calendar = self._calendars[security.exchange]
@@ -138,33 +159,40 @@ class YahooSource:
         sessions = {session.date for session in calendar.between(first, last)}
         if not sessions:
             return []
-        chart = self._client.chart(security.symbol, first, window.end + timedelta(days=1))
+        # An event between the session before and the first one counts on the first one.
+        before = calendar.last_on_or_before(first - timedelta(days=1))
+        asked_from = before.date + timedelta(days=1) if before else first
+        chart = self._client.chart(security.symbol, asked_from, window.end + timedelta(days=1))
         _check_symbol(security.symbol, chart.symbol)
+        basis_date = now.astimezone(self._zones[security.exchange]).date()
+        actions = _actions_by_session(chart, calendar)
+        if window.start is None:  # of what was paid or split before the first price, nothing is left to adjust
+            first = min((day for day, _ in chart.days), default=first)
+        days = [(day, values) for day, values in chart.days if first <= day <= last]
+        # A dividend or split on a session without a bar is delivered with a bar that has no close.
+        missing = {day for day in actions if first <= day <= last} - {day for day, _ in days}
         rows = []
-        for day, values in chart.days:
-            if not first <= day <= last:
-                continue
-            close = _number(values.get("Close"))
-            dividend = _number(values.get("Dividends")) or None
-            split_ratio = _number(values.get("Stock Splits")) or None
-            if close is None and dividend is None and split_ratio is None and day not in sessions:
+        for day, values in sorted([*days, *((day, {}) for day in missing)], key=lambda item: item[0]):
+            close = number(values.get("Close"))
+            if close is None and day not in sessions and day not in missing:
                 continue  # Yahoo's filler for a holiday, not a bar without a close
-            volume = _number(values.get("Volume"))
+            volume = number(values.get("Volume"))
             has_volume = security.kind != "index" and volume is not None and (close is not None or volume > 0)
+            action = actions.get(day, _NO_ACTION)
             rows.append(
                 {
                     "symbol": security.symbol,
                     "date": day,
-                    "open": _number(values.get("Open")),
-                    "high": _number(values.get("High")),
-                    "low": _number(values.get("Low")),
+                    "open": number(values.get("Open")),
+                    "high": number(values.get("High")),
+                    "low": number(values.get("Low")),
                     "close": close,
                     "volume": int(volume) if has_volume and volume is not None else None,
-                    "dividend": dividend,
-                    "dividend_currency": chart.dividend_currencies.get(day) if dividend else None,
-                    "split_ratio": split_ratio,
+                    "dividend": action.dividend,
+                    "dividend_currency": action.dividend_currency,
+                    "split_ratio": action.split_ratio,
                     "currency": chart.currency,
-                    "basis_date": now.astimezone(self._zones[security.exchange]).date(),
+                    "basis_date": basis_date,
                 }
             )
         if not rows:
@@ -194,7 +222,7 @@ class YahooSource:
                 "base_currency": pair.base,
                 "quote_currency": pair.quote,
                 "date": day,
-                "rate": _number(values.get("Close")),
+                "rate": number(values.get("Close")),
             }
             for day, values in chart.days
             if first <= day <= last
@@ -220,26 +248,26 @@ class YahooSource:
         return self._extract(dataset, companies, lambda security: fetch(security, today))
 
     def _share_count(self, security: Security, today: date) -> list[Row]:
+        """The total or the listed count, whichever is nearer to what Yahoo's market value was made with."""
         symbol = security.symbol
         summary = self._client.summary(symbol, "price", "defaultKeyStatistics")
-        quote = summary.get("price") or {}
-        statistics = summary.get("defaultKeyStatistics") or {}
+        quote = mapping(summary.get("price"))
+        statistics = mapping(summary.get("defaultKeyStatistics"))
         _check_symbol(symbol, quote.get("symbol"))
-        field = (
-            "impliedSharesOutstanding" if _number(statistics.get("impliedSharesOutstanding")) else "sharesOutstanding"
-        )
-        shares = _number(statistics.get(field))
+        counts = {name: count for name in _SHARE_COUNTS if (count := number(statistics.get(name)))}
         # Where Yahoo quotes in pence, its market value is in pounds.
         _, units_per_major = self._reference.major_unit(str(quote.get("currency")))
-        price = (_number(quote.get("regularMarketPrice")) or 0.0) / units_per_major
-        market_value = _number(quote.get("marketCap"))
-        if not shares:
+        price = (number(quote.get("regularMarketPrice")) or 0.0) / units_per_major
+        market_value = number(quote.get("marketCap"))
+        if not counts:
             raise SymbolError(f"Yahoo gives no share count of {symbol}.", is_retryable=False)
         if not price or not market_value:
             raise SymbolError(
                 f"Yahoo gives no price or no market value of {symbol} to check its share count with.",
                 is_retryable=False,
             )
+        field = min(counts, key=lambda name: abs(counts[name] * price / market_value - 1))
+        shares = counts[field]
         if abs(shares * price / market_value - 1) > _MARKET_VALUE_TOLERANCE:
             raise SymbolError(
                 f"Yahoo's share count of {symbol} does not fit its market value: {shares:,.0f} shares at {price:,.2f} "
@@ -266,33 +294,29 @@ class YahooSource:
             if "No fundamentals data found" in str(error):
                 return []
             raise
-        _check_symbol(symbol, (summary.get("price") or {}).get("symbol"))
+        _check_symbol(symbol, mapping(summary.get("price")).get("symbol"))
         rows = []
-        for trend in (summary.get("earningsTrend") or {}).get("trend") or []:
-            label = trend.get("period")
-            estimate = trend.get("earningsEstimate") or {}
-            mean = _number(estimate.get("avg"))
-            if label not in _PERIOD_TYPES or mean is None:
+        trends = mapping(summary.get("earningsTrend")).get("trend")
+        for trend in map(mapping, trends if isinstance(trends, list) else []):
+            label = _text(trend.get("period"))
+            estimate = mapping(trend.get("earningsEstimate"))
+            mean, analysts = number(estimate.get("avg")), number(estimate.get("numberOfAnalysts"))
+            # Zero earnings of no analyst are Yahoo's filler for a period without an estimate.
+            if label not in _PERIOD_TYPES or mean is None or (mean == 0 and not analysts):
                 continue
-            period_end = _day(trend.get("endDate"))
-            if period_end is None:
-                raise SymbolError(
-                    f"Yahoo's estimate {label} of {symbol} does not say when its period ends.", is_retryable=False
-                )
-            analysts = _number(estimate.get("numberOfAnalysts"))
             rows.append(
                 {
                     "symbol": symbol,
                     "as_of": today,
                     "metric": "eps",
                     "period_type": _PERIOD_TYPES[label],
-                    "period_end": period_end,
+                    "period_end": _day(trend.get("endDate")),  # without one the raw store rejects the row
                     "period_label": label,
                     "mean": mean,
-                    "low": _number(estimate.get("low")),
-                    "high": _number(estimate.get("high")),
-                    "analyst_count": None if analysts is None else int(analysts),
-                    "currency": estimate.get("earningsCurrency"),
+                    "low": number(estimate.get("low")),
+                    "high": number(estimate.get("high")),
+                    "analyst_count": int(analysts) if analysts is not None and abs(analysts) < _TOO_MANY else None,
+                    "currency": _text(estimate.get("earningsCurrency")),
                     "note": "Yahoo quoteSummary earningsTrend",
                     "basis_date": self._basis_date(security),
                 }
@@ -303,6 +327,30 @@ class YahooSource:
         return self._clock().astimezone(self._zones[security.exchange]).date()
 
 
+def _actions_by_session(chart: Chart, calendar: SessionCalendar) -> dict[date, _Actions]:
+    """Dividends and splits of each session: those whose ex-date it is, and those of the days without one before it.
+
+    Dividends of one session add up and splits multiply. A dividend in another currency than its session's stays on its
+    own day: the raw store keeps it, and the marts count it on the next session.
+    """
+    found: dict[date, _Actions] = {}
+    sessions = set(calendar.dates)
+    for event in sorted(chart.events, key=lambda event: (event.day not in sessions, event.day)):
+        session = calendar.first_on_or_after(event.day)
+        if session is None:
+            continue
+        day, sofar = session.date, found.get(session.date, _NO_ACTION)
+        if event.action == "split":
+            found[day] = replace(sofar, split_ratio=(sofar.split_ratio or 1.0) * event.value)
+        elif sofar.dividend is None or sofar.dividend_currency == event.currency:
+            found[day] = replace(
+                sofar, dividend=(sofar.dividend or 0.0) + event.value, dividend_currency=event.currency
+            )
+        else:
+            found[event.day] = _Actions(event.value, event.currency)
+    return found
+
+
 def _check_symbol(asked: str, answered: object) -> None:
     if str(answered).upper() != asked.upper():
         raise SymbolError(
@@ -310,13 +358,8 @@ def _check_symbol(asked: str, answered: object) -> None:
         )
 
 
-def _number(value: object) -> float | None:
-    """A finite number, plain or in Yahoo's ``{"raw": ...}``; None for anything else."""
-    if isinstance(value, dict):
-        value = value.get("raw")
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _day(value: object) -> date | None:

@@ -1,6 +1,8 @@
 -- What each basket holds after each rebalance: those who are members on the next session, with their weights and the
 -- prices they were bought at. A member without a recent price or, for weights by market value, without a share count of
--- its own time waits for the next rebalance.
+-- its own time or a rate waits for the next rebalance; so does a member whose rates begin after those of the basket.
+-- Where those of the basket begin later, the first one stands in for the dollars that were paid: levels in dollars begin
+-- with the rates, and at the local weights of that day.
 with members as (
     select
         rebalances.basket_id,
@@ -23,19 +25,23 @@ candidates as (
         members.symbol,
         baskets.weighting,
         prices.close,
-        prices.close / fx.units_per_usd as close_usd,
+        prices.close / coalesce(fx.units_per_usd, first_rates.units_per_usd) as close_usd,
         shares.shares_outstanding * prices.close / fx.units_per_usd as market_value_usd
     from members
     inner join {{ ref("baskets") }} as baskets on members.basket_id = baskets.basket_id
+    inner join {{ ref("int_basket_base_dates") }} as base_dates on members.basket_id = base_dates.basket_id
     asof inner join {{ ref("int_security_values") }} as prices
         on members.symbol = prices.symbol and members.rebalance_date >= prices.date
     left join {{ ref("int_fx_daily") }} as fx
         on prices.currency = fx.currency and members.rebalance_date = fx.date
+    left join {{ ref("int_fx_first_rates") }} as first_rates
+        on prices.currency = first_rates.currency and members.rebalance_date < first_rates.first_date
     asof left join {{ ref("int_shares_split_adjusted") }} as shares
         on members.symbol = shares.symbol and members.rebalance_date >= shares.as_of
     where
         prices.sessions_missed <= {{ var("max_sessions_missed") }}
-        and (baskets.weighting = 'equal' or shares.as_of is not null)
+        and (baskets.weighting = 'equal' or (shares.as_of is not null and fx.units_per_usd is not null))
+        and (first_rates.currency is null or members.rebalance_date < base_dates.dollars_from)
 ),
 
 -- If no member can be bought, the basket keeps what it holds. A basket without members holds nothing.

@@ -1,6 +1,6 @@
--- Basket levels, 100 at the base date. Within a holding period the level is the last rebalance's times the weighted
--- price relatives. Total return reinvests each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) /
--- PR_(t-1).
+-- Basket levels, 100 at the base date; in dollars, where rates begin later, 100 on the first day with all of them.
+-- Within a holding period the level is the last rebalance's times the weighted price relatives. Total return reinvests
+-- each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) / PR_(t-1).
 with by_basis as (
     {{ member_relatives() }}
 ),
@@ -46,26 +46,33 @@ starting_levels as (
     from period_growth
 ),
 
-price_levels as (
+scaled as (
     select
-        relatives.basket_id,
-        relatives.date,
-        relatives.currency_basis,
-        relatives.members,
-        relatives.members_priced,
-        starting_levels.starting_level * relatives.relative as level,
-        starting_levels.starting_level * relatives.dividend_relative as dividend,
-        last_value(starting_levels.starting_level * relatives.relative ignore nulls) over (
+        relatives.*,
+        100 * starting_levels.starting_level / first_value(starting_levels.starting_level * relatives.relative ignore nulls) over (
             partition by relatives.basket_id, relatives.currency_basis
             order by relatives.date
-            rows between unbounded preceding and 1 preceding
-        ) as previous_level
+            rows between unbounded preceding and unbounded following
+        ) as starting_level
     from relatives
     inner join starting_levels
         on
             relatives.basket_id = starting_levels.basket_id
             and relatives.currency_basis = starting_levels.currency_basis
             and relatives.rebalance_number = starting_levels.rebalance_number
+),
+
+price_levels as (
+    select
+        *,
+        starting_level * relative as level,
+        starting_level * dividend_relative as dividend,
+        last_value(starting_level * relative ignore nulls) over (
+            partition by basket_id, currency_basis
+            order by date
+            rows between unbounded preceding and 1 preceding
+        ) as previous_level
+    from scaled
 ),
 
 final as (
