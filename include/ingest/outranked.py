@@ -43,7 +43,7 @@ def outranked(
     (rows,) = connection.execute(
         f"""with theirs as (
             select landed.* exclude (filename)
-            from read_parquet($paths, filename = true, hive_partitioning = false) as landed
+            from read_parquet($paths, filename = true, hive_partitioning = false, union_by_name = true) as landed
             inner join places using (filename)
             qualify row_number() over (partition by {", ".join(key)} order by place desc) = 1
         )

@@ -120,7 +120,7 @@ def plan_prices(
         last = stored.get(security.symbol)
         start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
         windows[start].append(security.symbol)
-    return _batches(Dataset.PRICES, market, windows, last_day, params, settings.batch_size)
+    return _batches(Dataset.PRICES, market, windows, last_day, params, settings.batch_size, source.copy_name)
 
 
 def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -134,7 +134,7 @@ def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[Plan
     for pair in currency_pairs(reference):
         last = stored.get(pair.name)
         windows[params.start or (min(last, end) - FX_OVERLAP if last else None)].append(pair.name)
-    return _batches(Dataset.FX_RATES, "fx", windows, end, params, settings.batch_size)
+    return _batches(Dataset.FX_RATES, "fx", windows, end, params, settings.batch_size, source.copy_name)
 
 
 def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -149,7 +149,9 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
     return [
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
-        for batch in _batches(dataset, "all", {params.start: symbols}, params.end or as_of, params, settings.batch_size)
+        for batch in _batches(
+            dataset, "all", {params.start: symbols}, params.end or as_of, params, settings.batch_size, source.copy_name
+        )
     ]
 
 
@@ -183,6 +185,7 @@ def _batches(
     end: date,
     params: TriggerParams,
     batch_size: int,
+    copy_name: str | None,
 ) -> list[PlannedBatch]:
     slices = [
         (start, symbols[first : first + batch_size])
@@ -199,6 +202,7 @@ def _batches(
             start=start,
             end=end,
             is_window_given=is_given,
+            copy_name=copy_name,
         )
         for index, (start, symbols) in enumerate(slices, 1)
     ]

@@ -11,6 +11,9 @@ from include.runs.facts import FetchFacts, LandFacts, Outranked, PlanFacts, Plan
 from include.runs.records import FailureRow, Run, StepRecord
 from include.sources.base import Dataset
 
+_MOST_NOTES = 3
+"""Of what sources say of rows, that the run's summary repeats. The steps of the batches have it all."""
+
 
 def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
     """What a run landed; the last step of every ingest DAG.
@@ -51,9 +54,9 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
             taken_over=len({symbol for _, symbol in taken_over}),
             failed=sorted({symbol for _, symbol in failed}),
             outranked=_together([each.outranked for each in fetched if each.outranked]),
+            notes=[note for facts in fetched for note in facts.notes],
         )
-        if facts.outranked:
-            step.message = facts.outranked.text
+        step.message = " ".join([*([facts.outranked.text] if facts.outranked else []), *facts.notes[:_MOST_NOTES]])
         broken = next((earlier.message for earlier in steps if earlier.outcome == "failed"), None)
         if not landed and (broken or failed):
             raise TitansError(

@@ -248,7 +248,7 @@ def read_rows(path: Path) -> pa.Table:
         TitansError: the file is damaged.
     """
     try:
-        return pq.read_table(path).replace_schema_metadata(None)
+        return pq.read_table(path, partitioning=None).replace_schema_metadata(None)
     except (OSError, pa.ArrowException) as error:
         raise TitansError(f"Landing file {path} cannot be read ({error}): move it away and ingest again.") from error
 

@@ -40,6 +40,7 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
         select i.*, {known_from} as known_from,
             list_filter([
             {reasons},
+            i.problem,
             case when count(*) over (partition by {key}) > 1 then 'duplicate key with different values' end
             ], lambda reason: reason is not null) as reasons
         from (select distinct * from incoming) as i
@@ -62,6 +63,7 @@ RULES: dict[Dataset, TableRules] = {
                 ("unknown symbol", "i.symbol is not null and s.symbol is null"),
                 ("no date", "i.date is null"),
                 ("future date", "i.date > $bound"),
+                ("its session had not closed when it was fetched", "x.closes_at > $fetched_at"),
                 ("no session on that day", "s.symbol is not null and i.date is not null and x.date is null"),
                 ("no close", "i.close is null or isnan(i.close)"),
                 ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
@@ -278,6 +280,7 @@ _PRICE_REASONS = (
     "close is outside of low and high",
     "negative volume",
     "no session on that day",
+    "its session had not closed when it was fetched",
 )
 """What can be wrong with a price row whose dividend or split still counts."""
 
