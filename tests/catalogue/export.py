@@ -170,7 +170,7 @@ MISHAPS: tuple[Mishap[Path], ...] = (
            "date is 'date', which is not a date", told_of="symbol"),
     Mishap("mixed_dates", "one date of another format", _set(WEDNESDAY, date="05/03/2025"), REJECTED, "date is '05/03/2025'"),
     Mishap("dates_of_another_format", "dates of another format", _rows(lambda row: {**row, "date": "/".join(reversed(row["date"].split("-")))}), QUARANTINED,
-           "no usable row"),
+           "rows rejected"),
     Mishap("no_header", "no header", _text(lambda text: text.split("\n", 1)[1]), STOPPED, "has no column symbol", on="*"),
     Mishap("missing_column", "a column that is not there", _text(lambda text: text.replace("close", "last", 1)), STOPPED, "has no column close",
            on="*"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -19,9 +20,10 @@ import pytest
 from include.errors import TitansError
 from include.seeds.read import load_reference
 from include.seeds.rows import Reference
-from include.settings import load_settings
+from include.settings import PROJECT_ROOT, load_settings
 from include.sources.base import CurrencyPair, Dataset, Extract, Window
 from include.sources.files.folder import ExportFile
+from include.sources.files.layouts import Layout
 from include.sources.files.read import read_file
 from include.sources.files.source import FilesSource
 from include.sources.files.spelling import meant
@@ -155,6 +157,16 @@ def test_downloads_of_yfinance_are_read(export: Export, content: dict[str, Conte
         ("0700.HK", date(2025, 3, 7), 202.0, 204.0, 206.0, 208.0, 210, 212.0, 214.0, "HKD"),
         ("AAPL", date(2025, 3, 7), 203.0, 205.0, 207.0, 209.0, 211, 213.0, 215.0, "USD"),
     ]  # fmt: skip
+
+
+def test_adjusted_closes_are_reported(export: Export) -> None:
+    """What yfinance writes by default. Only the lack of a column shows it."""
+    first = REFERENCE.securities[0].symbol
+    frame = downloaded().rename(columns={"AAPL": first}, level=1)
+    assert prices(export({"prices.csv": frame.to_csv()}), first).notes == []
+    (note,) = prices(export({"prices.csv": frame.drop(columns="Adj Close", level=0).to_csv()}), first).notes
+    assert "no column Adj Close" in note
+    assert "auto_adjust=False" in note
 
 
 @pytest.mark.parametrize(
@@ -404,9 +416,11 @@ def test_an_export_is_read_once_until_it_changes(
 ) -> None:
     read: list[str] = []
 
-    def count(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile, reference: Reference) -> None:
+    def count(
+        connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile, reference: Reference
+    ) -> Layout:
         read.append(file.name)
-        read_file(connection, dataset, file, reference)
+        return read_file(connection, dataset, file, reference)
 
     monkeypatch.setattr("include.sources.files.copy.read_file", count)
     content: dict[str, Content] = {"prices.csv": lines(HEADER, *TWO)}
@@ -425,3 +439,18 @@ def test_copies_that_no_run_needs_go(export: Export, tmp_path: Path) -> None:
     for close in range(6):
         export({"prices.csv": lines(HEADER, f"AAPL,2025-03-06,{close + 1},USD")}).coverage()
     assert len([path for path in (tmp_path / "copies").iterdir() if path.is_dir()]) == 3
+
+
+READERS = {r"\bread_(parquet|csv)\(": "hive_partitioning = false", r"\bpq\.read_table\(": "partitioning=None"}
+"""Calls that would read names of folders, such as rate=7.5, as columns, and what keeps them from it."""
+
+
+@pytest.mark.parametrize("pattern", READERS)
+def test_no_reader_takes_names_of_folders_for_columns(pattern: str) -> None:
+    calls = [
+        call[0]
+        for path in (PROJECT_ROOT / "include").rglob("*.py")
+        for call in re.finditer(pattern + r"[^()]*(\([^()]*\)[^()]*)*\)", path.read_text(encoding="utf-8"))
+    ]
+    assert calls
+    assert [call for call in calls if READERS[pattern] not in call] == []

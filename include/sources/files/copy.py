@@ -37,6 +37,7 @@ class Contents(BaseModel):
 
     Attributes:
         files: the files of each dataset, by name.
+        adjusted: files whose closes may be adjusted for dividends.
         unread: of files that are named after a symbol or pair and cannot be read, why, by that name.
     """
 
@@ -44,6 +45,7 @@ class Contents(BaseModel):
 
     files: dict[Dataset, list[str]]
     unread: dict[Dataset, dict[str, str]]
+    adjusted: list[str]
 
 
 class ExportCopy:
@@ -138,7 +140,8 @@ def _existing(folder: Path) -> ExportCopy | None:
 def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> None:
     try:
         with closing(open_reader(reference, folder / "spare")) as connection:
-            unread = {dataset: _read(connection, dataset, files[dataset], reference) for dataset in files}
+            adjusted: list[str] = []
+            unread = {dataset: _read(connection, dataset, files[dataset], reference, adjusted) for dataset in files}
             for dataset in files:
                 _refuse_a_file_of_strangers(connection, dataset, files[dataset], reference)
                 _write_rows(connection, dataset, folder, reference)
@@ -148,13 +151,22 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
             "give DATA=<another folder>."
         ) from error
     names = {dataset: [file.name for file in files[dataset]] for dataset in files}
-    write_whole(_contents_path(folder), Contents(files=names, unread=unread).model_dump_json(indent=1))
+    write_whole(
+        _contents_path(folder), Contents(files=names, unread=unread, adjusted=adjusted).model_dump_json(indent=1)
+    )
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[ExportFile], reference: Reference
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    files: list[ExportFile],
+    reference: Reference,
+    adjusted: list[str],
 ) -> dict[str, str]:
     """Read every file; of those that are named after a symbol and cannot be read, why, by symbol.
+
+    Args:
+        adjusted: takes the names of files whose closes may be adjusted for dividends.
 
     Raises:
         TitansError: a file of many symbols cannot be read, or none can.
@@ -162,7 +174,8 @@ def _read(
     unread: dict[str, str] = {}
     for file in files:
         try:
-            read_file(connection, dataset, file, reference)
+            if read_file(connection, dataset, file, reference).may_be_adjusted:
+                adjusted.append(file.name)
         except TitansError as error:
             if file.unit not in known_units(dataset, reference) or len(files) == 1 + len(unread):
                 raise

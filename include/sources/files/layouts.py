@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -58,12 +58,14 @@ class Layout:
         columns: position of each column of the schema, where a row is an observation.
         unit: the symbol or pair of every row, where each has a file of its own.
         cells: where a column is a symbol. ``columns`` then holds the date alone.
+        may_be_adjusted: yfinance wrote the prices, and as it does by default, adjusted for dividends.
     """
 
     first_line: int
     columns: dict[str, int]
     unit: str | None = None
     cells: tuple[Cell, ...] = ()
+    may_be_adjusted: bool = False
 
     @property
     def positions(self) -> list[int]:
@@ -79,6 +81,13 @@ def layout_of(dataset: Dataset, sheet: Sheet, known: Collection[str]) -> Layout:
     Raises:
         TitansError: a column is missing or stands there twice.
     """
+    layout = _layout_of(dataset, sheet, known)
+    names = {_plain(name) for row in sheet.header[:2] for name in row}
+    is_of_yfinance = "stock_splits" in names or ("ticker" in names and bool(layout.cells))
+    return replace(layout, may_be_adjusted=dataset is Dataset.PRICES and is_of_yfinance and "adj_close" not in names)
+
+
+def _layout_of(dataset: Dataset, sheet: Sheet, known: Collection[str]) -> Layout:
     header = [_plain(name) for name in sheet.header[0]]
     if dataset in (Dataset.PRICES, Dataset.FX_RATES):
         if cells := _cells_of_two_rows(dataset, sheet, known):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -49,8 +51,10 @@ def open_reader(reference: Reference, spare_room: Path) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def read_file(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile, reference: Reference) -> None:
-    """Append the rows of ``file`` to the table of ``dataset``.
+def read_file(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile, reference: Reference
+) -> Layout:
+    """Append the rows of ``file`` to the table of ``dataset``; returns the layout that it has.
 
     Raises:
         TitansError: the file cannot be read, lacks a column, or most of its rows cannot be read; names the file and the
@@ -58,10 +62,12 @@ def read_file(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: Exp
     """
     sheet = open_sheet(file)
     layout = layout_of(dataset, sheet, known_units(dataset, reference))
+    with reading(file):
+        rows = sheet.rows(layout.positions)
     connection.execute("begin")
     try:
         with reading(file):
-            connection.register("sheet", sheet.rows(layout.positions))
+            connection.register("sheet", _a_row_for_each(rows, layout) if layout.cells else rows)
             connection.execute(f"insert into {dataset} by name {_typed(dataset, sheet, layout)}", {"file": file.name})
         for broken in sheet.broken:
             if broken.has_open_quotation:
@@ -75,43 +81,37 @@ def read_file(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: Exp
     except BaseException:
         connection.execute("rollback")
         raise
+    finally:
+        connection.unregister("sheet")
+        rows.close()
+    return layout
 
 
 def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
     """The query over ``sheet`` that gives the table's columns."""
-    lines = f"select row_number() over () as line, * from sheet qualify line >= {layout.first_line}"
-    is_blank = " and ".join(f"c{position} is null" for position in layout.positions)
     given: dict[str, tuple[str, pa.DataType]] = {
         column: (f"c{position}", sheet.types[position]) for column, position in layout.columns.items()
     }
     unit: str | None
     if layout.cells:
-        names = {cell.field for cell in layout.cells}
-        cells = ", ".join(f"('c{cell.position}', {_text(cell.unit)}, {_text(cell.field)})" for cell in layout.cells)
-        columns = ", ".join(f"c{cell.position}::varchar as c{cell.position}" for cell in layout.cells)
-        fields = ", ".join(
-            f"max(narrow.given) filter (cells.field = {_text(name)}) as {name}" for name in sorted(names)
+        names = sorted({cell.field for cell in layout.cells})
+        # Where there is no bar, pandas leaves prices empty and may write a volume or dividend of 0.
+        says = " or ".join(
+            f"not is_empty({name})" if name in ("close", "rate") else f"coalesce(number_of({name}), 0) <> 0"
+            for name in names
         )
-        source = f"""
-            select narrow.line, any_value(narrow.c0) as c0, cells.unit, {fields}
-            from (
-                unpivot (select line, c0, {columns} from ({lines}) where not ({is_blank}))
-                on columns(* exclude (line, c0)) into name position value given
-            ) as narrow
-            inner join (values {cells}) as cells (position, unit, field) on cells.position = narrow.position
-            where not is_empty(narrow.given)
-            group by narrow.line, cells.unit
-            having bool_or(cells.field in ('close', 'rate') or coalesce(number_of(narrow.given), 1) <> 0)"""
+        source, unit = f"from sheet where line >= {layout.first_line} and ({says})", "unit"
         given |= {name: (name, pa.string()) for name in names}
-        unit = "unit"
     else:
+        is_blank = " and ".join(f"c{position} is null" for position in layout.positions)
+        lines = f"select row_number() over () as line, * from sheet qualify line >= {layout.first_line}"
         source = f"from ({lines}) where not ({is_blank})"
         unit = _text(layout.unit) if layout.unit else None
     if unit:
         pair = {"base_currency": f"left({unit}, 3)", "quote_currency": f"substr({unit}, 4)"}
         named = pair if dataset is Dataset.FX_RATES else {"symbol": unit}
         given |= {column: (expression, pa.string()) for column, expression in named.items()}
-    values, problems = [], []
+    raw, values, problems = [], [], []
     for field in SCHEMAS[dataset]:
         if field.name in DERIVED:
             continue
@@ -120,31 +120,61 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
             values.append(f"null::{kind} as {field.name}")
             continue
         expression, written = given[field.name]
-        value = _value(kind, expression, written)
-        values.append(f"{value} as {field.name}")
+        raw.append(f"{expression} as {field.name}")
+        values.append(f"{_value(kind, 'raw.' + field.name, written)} as {field.name}")
         if kind != "varchar":
-            wrong = f"{_text(_name(sheet, layout, field.name) + ' is ')} || chr(39) || {expression}::varchar || chr(39)"
-            is_wrong = f"{value} is null and not is_empty({expression})"
-            if kind == "date":
-                problems.append(
-                    f"case when {is_wrong} then {wrong} || case when is_moment({expression}::varchar) "
-                    f"then {_text(', ' + _MOMENT)} else {_text(', which is not ' + _WANTED[kind])} end end"
-                )
-            else:
-                problems.append(f"case when {is_wrong} then {wrong} || {_text(', which is not ' + _WANTED[kind])} end")
+            problems.append(_problem(kind, field.name, _name(sheet, layout, field.name)))
     if dataset is Dataset.ESTIMATES:
-        values.append("case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end as period_type")
+        period_type = "case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
+        values.append(f"{period_type} as period_type")
     unit_column = "base_currency || quote_currency" if dataset is Dataset.FX_RATES else "symbol"
     is_currency_given = "currency" in given or dataset is not Dataset.PRICES
     # Without a column of currencies, prices are in the one in which the security trades.
     currency = "" if is_currency_given else " replace (securities.currency as currency)"
     join = "" if is_currency_given else " left join securities using (symbol)"
     return f"""
-        with typed as (
-            select {", ".join(values)}, nullif(concat_ws('; ', {", ".join(problems)}), '') as problem, line
-            from ({source})
-        )
-        select typed.*{currency}, {unit_column} as unit, $file as file from typed{join}"""
+        with raw as (select {", ".join(raw)}, line from ({source})),
+        typed as (select {", ".join(values)}, raw.line, raw from raw)
+        select typed.* exclude (raw){currency}, {unit_column} as unit, $file as file,
+            nullif(concat_ws('; ', {", ".join(problems)}), '') as problem
+        from typed{join}"""
+
+
+def _a_row_for_each(rows: pa.RecordBatchReader, layout: Layout) -> pa.RecordBatchReader:
+    """Of a table with a column a symbol, a row for each symbol of a line: ``line``, ``c0``, ``unit`` and the fields.
+
+    DuckDB keeps room for 2,048 values a column, so thousands of columns would take its memory.
+    """
+    positions: dict[str, dict[str, int]] = defaultdict(dict)
+    for cell in layout.cells:
+        positions[cell.unit][cell.field] = cell.position
+    names = sorted({cell.field for cell in layout.cells})
+    day = rows.schema.field("c0")
+    texts = [pa.field(name, pa.string()) for name in ("unit", *names)]
+    schema = pa.schema([pa.field("line", pa.int64()), day, *texts])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        before = 0
+        for batch in rows:
+            numbers = pa.array(range(before + 1, before + 1 + batch.num_rows), pa.int64())
+            before += batch.num_rows
+            empty = pa.nulls(batch.num_rows, pa.string())
+            for unit, of in positions.items():
+                values = [batch.column(f"c{of[name]}").cast(pa.string()) if name in of else empty for name in names]
+                units = pa.repeat(pa.scalar(unit), batch.num_rows)
+                yield pa.RecordBatch.from_arrays([numbers, batch.column("c0"), units, *values], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _problem(kind: str, column: str, name: str) -> str:
+    """The sentence about a value that is there and is none of its kind, else NULL."""
+    given = f"raw.{column}::varchar"
+    wrong = f"{_text(name + ' is ')} || chr(39) || {given} || chr(39)"
+    why = _text(", which is not " + _WANTED[kind])
+    if kind == "date":
+        why = f"case when is_moment({given}) then {_text(', ' + _MOMENT)} else {why} end"
+    return f"case when typed.{column} is null then case when not is_empty({given}) then {wrong} || {why} end end"
 
 
 def _value(kind: str, expression: str, written: pa.DataType) -> str:

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -171,11 +172,11 @@ def _open_csv(file: ExportFile) -> Sheet:
     lines = text.splitlines() if len(head) < _HEAD_BYTES else text.splitlines()[:-1]
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([first], delimiter=sign))))
-    numbered = enumerate(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter), 1)
-    rows = [(number, [cell.strip() for cell in row]) for number, row in numbered if any(cell.strip() for cell in row)]
-    header = [row for _, row in rows[:_HEADER_ROWS]]
-    header_lines = [number for number, _ in rows[:_HEADER_ROWS]]
-    return Sheet(file, header, [pa.string()] * len(header[0]), header_lines, delimiter)
+    numbered = enumerate(csv.reader(lines, delimiter=delimiter), 1)
+    filled = ((number, [cell.strip() for cell in row]) for number, row in numbered if any(map(str.strip, row)))
+    rows = list(islice(filled, _HEADER_ROWS))
+    header = [row for _, row in rows]
+    return Sheet(file, header, [pa.string()] * len(header[0]), [number for number, _ in rows], delimiter)
 
 
 def _open_parquet(file: ExportFile) -> Sheet:

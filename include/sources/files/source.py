@@ -26,7 +26,7 @@ from include.sources.base import (
     Window,
 )
 from include.sources.files.copy import ExportCopy, open_copy
-from include.sources.files.folder import find_files, known_units
+from include.sources.files.folder import known_units
 from include.sources.files.spelling import meant
 
 
@@ -38,7 +38,7 @@ class FilesSource:
         copy_name: the copy that the run planned with; without it, the one of the export as it is now.
 
     Raises:
-        TitansError: no folder is given, or it cannot be read or lacks a file.
+        TitansError: no folder is given. Whatever else is wrong with an export is said when it is first asked.
     """
 
     name = "files"
@@ -60,8 +60,6 @@ class FilesSource:
         self._reference = reference
         self._copies = copies
         self._planned = copy_name
-        if copy_name is None:
-            find_files(folder, reference)
 
     @cached_property
     def _copy(self) -> ExportCopy:
@@ -208,6 +206,13 @@ class FilesSource:
         failures = [] if is_of_equities else self._missing(dataset, units, found)
         notes = _notes(connection, delivered)
         schema = SCHEMAS[dataset].append(PROBLEM) if notes else SCHEMAS[dataset]
+        if dataset is Dataset.PRICES and first in units and (adjusted := self._copy.contents.adjusted):
+            notes = [
+                f"{adjusted[0]}{f' and {len(adjusted) - 1:,} more files' if len(adjusted) > 1 else ''}: no column Adj "
+                "Close. yfinance then writes closes that are adjusted for dividends, so that price returns include them "
+                "and total returns count them twice: download with auto_adjust=False.",
+                *notes,
+            ]
         return Extract(
             delivered.select(schema.names).cast(schema),
             self.fetched_at,
