@@ -49,7 +49,7 @@ class Contents(BaseModel):
 
 
 class ExportCopy:
-    """A copy in ``folder``. Its rows have the schema's columns, then ``unit`` (symbol or pair), ``file`` and ``line``."""
+    """A copy in ``folder``. Rows have the schema's columns, then ``unit`` (symbol or pair), ``file`` and ``line``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -147,8 +147,8 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
                 _write_rows(connection, dataset, folder, reference)
     except duckdb.Error as error:
         raise TitansError(
-            f"The copy of the export in {folder.parent} cannot be written ({str(error).splitlines()[0]}): free space or "
-            "give DATA=<another folder>."
+            f"The copy of the export in {folder.parent} cannot be written ({str(error).splitlines()[0]}): free space "
+            "or give DATA=<another folder>."
         ) from error
     names = {dataset: [file.name for file in files[dataset]] for dataset in files}
     write_whole(

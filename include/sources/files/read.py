@@ -211,8 +211,8 @@ def _append_broken(connection: duckdb.DuckDBPyConnection, dataset: Dataset, shee
 
 def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile) -> None:
     rows, wrong, line, problem = connection.execute(
-        f"select count(*), count(problem), min(line) filter (problem is not null), arg_min(problem, line) from {dataset} "
-        "where file = ?",
+        "select count(*), count(problem), min(line) filter (problem is not null), arg_min(problem, line) "
+        f"from {dataset} where file = ?",
         [file.name],
     ).fetchone() or (0, 0, None, None)
     if wrong > min(rows / 2, MOST_PROBLEMS):

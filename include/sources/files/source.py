@@ -187,7 +187,8 @@ class FilesSource:
             from (
                 select rows.*, {last_closed} as last_closed from rows left join closed using (unit)
                 union all by name
-                select * exclude (guess) replace (nullif(concat_ws('; ', problem, 'did you mean ' || guess || '?'), '') as problem)
+                select * exclude (guess)
+                    replace (nullif(concat_ws('; ', problem, 'did you mean ' || guess || '?'), '') as problem)
                 from strangers left join guesses using (unit)
                 -- Rates of other pairs than those in use are no mistake.
                 where $dataset <> 'fx_rates' or problem is not null
@@ -209,8 +210,8 @@ class FilesSource:
         if dataset is Dataset.PRICES and first in units and (adjusted := self._copy.contents.adjusted):
             notes = [
                 f"{adjusted[0]}{f' and {len(adjusted) - 1:,} more files' if len(adjusted) > 1 else ''}: no column Adj "
-                "Close. yfinance then writes closes that are adjusted for dividends, so that price returns include them "
-                "and total returns count them twice: download with auto_adjust=False.",
+                "Close. yfinance then writes closes that are adjusted for dividends: price returns include them and "
+                "total returns count them twice: download with auto_adjust=False.",
                 *notes,
             ]
         return Extract(
