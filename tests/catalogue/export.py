@@ -186,8 +186,7 @@ MISHAPS: tuple[Mishap[Path], ...] = (
     # Rows.
     Mishap("unknown_symbol_beside", "rows of a symbol that no seed has", _rows(lambda row: [row, {**row, "symbol": "WHO.HK"}], FRIDAY), REJECTED,
            "unknown symbol", told_of="WHO.HK"),
-    Mishap("blanks_around_a_symbol", "blanks around the symbol", _rows(lambda row: {**row, "symbol": f" {row['symbol']} "}), NOT_FETCHED,
-           "has no row for"),
+    Mishap("blanks_around_a_symbol", "blanks around the symbol", _rows(lambda row: {**row, "symbol": f" {row['symbol']} "}), HARMLESS),
     Mishap("symbol_is_gone", "no row of a symbol", _rows(lambda _: []), NOT_FETCHED, "has no row for"),
     Mishap("empty_close", "a row without a close", _set(WEDNESDAY, close=""), REJECTED, "no close"),
     Mishap("not_a_number", "the close is NaN", _set(WEDNESDAY, close="NaN"), REJECTED, "no close"),

@@ -100,15 +100,16 @@ YAHOO = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
         {"prices.csv": '"symbol","date","close","currency"\n"0700.HK","2025-03-06","544","HKD"\n"AAPL","2025-03-07","239","USD"\n'},
         {"prices.csv": lines("", HEADER, "", *TWO, "")},
         {"prices.csv": lines("symbol,date,close", "0700.HK,2025-03-06,544", "AAPL,2025-03-07,239")},
+        {"prices.csv": lines(HEADER, *TWO).replace(",", " , ")},
         {"prices.csv": lines(",symbol,date,close", "0,0700.HK,2025/03/06,544.0", "1,AAPL,20250307,2.39e2")},
         {"prices.csv.gz": gzip.compress(lines(HEADER, *TWO).encode())},
         {"prices/2025/a.csv": lines(HEADER, TWO[0]), "prices/2024/b.csv": lines(HEADER, TWO[1])},
         {"prices/0700.HK.csv": lines(YAHOO, "2025-03-06 00:00:00+08:00,1,2,1,544,5,0.0,0.0"), "prices/AAPL.csv": lines(YAHOO, "2025-03-07 00:00:00-05:00,1,2,1,239,5,0.0,0.0")},
-        {"0700.HK.csv": lines("date,close", "2025-03-06,544"), "AAPL.csv": lines("date,close", "2025-03-07,239"), "notes.csv": "a,b\n"},
+        {"0700.hk.csv": lines("date,close", "2025-03-06,544"), "aapl.CSV": lines("date,close", "2025-03-07,239"), "notes.csv": "a,b\n"},
         {"prices.csv": lines("Date,0700.HK,AAPL", "2025-03-06,544,", "2025-03-07,NaN,239")},
         {"prices.parquet": pd.DataFrame({"0700.HK": [544.0, None], "AAPL": [None, 239.0]}, pd.DatetimeIndex(["2025-03-06", "2025-03-07"], name="Date"))},
     ],
-    ids=["plain", "names in any case", "byte order mark", "line ends of Windows", "semicolons", "tabs", "all quoted", "blank lines", "no currency", "an index and other spellings", "gzip", "a folder of parts", "a file a symbol", "files beside each other", "a column a symbol", "a data frame"],
+    ids=["plain", "names in any case", "byte order mark", "line ends of Windows", "semicolons", "tabs", "all quoted", "blank lines", "no currency", "blanks", "an index and other spellings", "gzip", "a folder of parts", "a file a symbol", "files beside each other", "a column a symbol", "a data frame"],
 )  # fmt: skip
 def test_prices_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export(content)
@@ -173,10 +174,11 @@ def test_adjusted_closes_are_reported(export: Export) -> None:
     "content",
     [
         {"fx_rates.csv": lines("Rate,DATE,Base Currency,Quote_Currency", "7.77,2025-03-06,USD,HKD", "7.2,2025-03-06,USD,CNY")},
+        {"fx_rates.csv": lines("Price,Close,Close,High,High", "Ticker,HKD=X,CNY=X,HKD=X,CNY=X", "Date,,,,", "2025-03-06,7.77,7.2,9,9")},
         {"fx_rates.csv": lines("Date,HKD=X,USD/CNY,EURUSD", "2025-03-06,7.77,7.2,1.08")},
         {"fx_rates/USDHKD.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/CNY=X.csv": lines("Date,Close", "2025-03-06 00:00:00+00:00,7.2")},
     ],
-    ids=["names in any case", "a column a pair", "a file a pair"],
+    ids=["names in any case", "yfinance", "a column a pair", "a file a pair"],
 )  # fmt: skip
 def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export({"prices.csv": lines(HEADER, *TWO), **content})
@@ -433,6 +435,19 @@ def test_an_export_is_read_once_until_it_changes(
     assert closes(later_batch) == GOOD, "a run keeps to the export that it began with"
     assert closes(changed) == GOOD[:1]
     assert len(read) == 4
+
+
+def test_a_damaged_copy_is_refused(export: Export, tmp_path: Path) -> None:
+    source = export({"prices.csv": lines(HEADER, *TWO)})
+    name = source.copy_name
+    path = tmp_path / "copies" / str(name) / "prices.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(TitansError, match=r"prices\.parquet, a copy of the export, .* remove the folder .* made anew"):
+        prices(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies", name))
+    (path.parent / "contents.json").write_text("{")
+    assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD
 
 
 def test_copies_that_no_run_needs_go(export: Export, tmp_path: Path) -> None:

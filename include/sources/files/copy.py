@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from include.sources.base import DATE_COLUMN, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
 from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
 
-_LAYOUT = 1
-"""Of the copies. A copy of another layout is made anew."""
+_CODE = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".sql"))
+"""What reads an export. Another version of it may read it otherwise."""
 _KEPT = 3
 """Copies that stay: runs that are under way may read another export than the newest."""
 _PATIENCE_SECONDS = 900.0
@@ -37,6 +37,7 @@ class Contents(BaseModel):
 
     Attributes:
         files: the files of each dataset, by name.
+        hashes: SHA-256 of each file of the copy. A copy is read by every batch, so damage would land.
         adjusted: files whose closes may be adjusted for dividends.
         unread: of files that are named after a symbol or pair and cannot be read, why, by that name.
     """
@@ -46,6 +47,7 @@ class Contents(BaseModel):
     files: dict[Dataset, list[str]]
     unread: dict[Dataset, dict[str, str]]
     adjusted: list[str]
+    hashes: dict[str, str]
 
 
 class ExportCopy:
@@ -53,6 +55,7 @@ class ExportCopy:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._whole: set[Path] = set()
         self.name = folder.name
 
     @cached_property
@@ -61,20 +64,28 @@ class ExportCopy:
 
     def rows_of(self, dataset: Dataset, units: Collection[str]) -> pa.Table:
         """The rows of these symbols or pairs, sorted by them and the day."""
-        return pq.read_table(
-            _rows_path(self._folder, dataset), filters=[("unit", "in", sorted(units))], partitioning=None
-        )
+        wanted = [("unit", "in", sorted(units))]
+        return pq.read_table(self._checked(_rows_path(self._folder, dataset)), filters=wanted, partitioning=None)
 
     def strangers(self, dataset: Dataset) -> pa.Table:
         """The rows of symbols or pairs that no seed has, or that name none."""
-        return pq.read_table(_strangers_path(self._folder, dataset), partitioning=None)
+        return pq.read_table(self._checked(_strangers_path(self._folder, dataset)), partitioning=None)
 
     def days(self, dataset: Dataset) -> pa.Table:
         """Symbol and day of every row of a symbol of the seeds, as ``unit`` and ``day``."""
-        table = pq.read_table(
-            _rows_path(self._folder, dataset), columns=["unit", DATE_COLUMN[dataset]], partitioning=None
-        )
+        wanted = ["unit", DATE_COLUMN[dataset]]
+        table = pq.read_table(self._checked(_rows_path(self._folder, dataset)), columns=wanted, partitioning=None)
         return table.rename_columns(["unit", "day"])
+
+    def _checked(self, path: Path) -> Path:
+        if path not in self._whole:
+            if not path.exists() or _hash(path) != self.contents.hashes.get(path.name):
+                raise TitansError(
+                    f"{path}, a copy of the export, was changed or is damaged: remove the folder {self._folder} and run "
+                    "again. It is made anew from the export."
+                )
+            self._whole.add(path)
+        return path
 
 
 def open_copy(copies: Path, folder: Path, reference: Reference, name: str | None = None) -> ExportCopy:
@@ -116,7 +127,7 @@ def open_copy(copies: Path, folder: Path, reference: Reference, name: str | None
 
 
 def _key(files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> str:
-    """Changes with every write to a file of the export, and with what of the seeds its reading depends on."""
+    """Changes with every write to a file of the export, and with what else its reading depends on: seeds and code."""
     states = []
     for file in (file for of_dataset in files.values() for file in of_dataset):
         try:
@@ -126,15 +137,18 @@ def _key(files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> str
         states.append([str(file.path), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino])
     securities = [[row.symbol, row.currency] for row in reference.securities]
     pairs = known_units(Dataset.FX_RATES, reference)
-    return hashlib.sha256(json.dumps([_LAYOUT, states, securities, pairs]).encode()).hexdigest()[:32]
+    code = [_hash(path) for path in _CODE]
+    return hashlib.sha256(json.dumps([code, states, securities, pairs]).encode()).hexdigest()[:32]
 
 
 def _existing(folder: Path) -> ExportCopy | None:
-    if not _contents_path(folder).exists():
-        return None
-    with suppress(OSError):
+    copy = ExportCopy(folder)
+    try:
+        copy.contents  # noqa: B018  # reads them: what cannot be read is made anew
         os.utime(folder)
-    return ExportCopy(folder)
+    except (OSError, ValueError):
+        return None
+    return copy
 
 
 def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> None:
@@ -150,9 +164,12 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
             f"The copy of the export in {folder.parent} cannot be written ({str(error).splitlines()[0]}): free space "
             "or give DATA=<another folder>."
         ) from error
+    shutil.rmtree(folder / "spare", ignore_errors=True)
+    hashes = {path.name: _hash(path) for path in folder.glob("*.parquet")}
     names = {dataset: [file.name for file in files[dataset]] for dataset in files}
     write_whole(
-        _contents_path(folder), Contents(files=names, unread=unread, adjusted=adjusted).model_dump_json(indent=1)
+        _contents_path(folder),
+        Contents(files=names, unread=unread, adjusted=adjusted, hashes=hashes).model_dump_json(indent=1),
     )
 
 
@@ -216,6 +233,11 @@ def _remove_old(copies: Path) -> None:
     folders = [path for path in copies.iterdir() if path.is_dir()]
     for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rows_path(folder: Path, dataset: Dataset) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -51,12 +51,12 @@ def find_files(folder: Path, reference: Reference) -> dict[Dataset, list[ExportF
     """
     try:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        found = {dataset: _of(dataset, entries) for dataset in Dataset}
+        found = {dataset: _of(dataset, entries, _by_name(dataset, reference)) for dataset in Dataset}
     except OSError as error:
         raise TitansError(
             f"FILES={folder} cannot be read ({error.strerror}): give a folder that exists and may be read."
         ) from error
-    found[Dataset.PRICES] = found[Dataset.PRICES] or _named_after(known_units(Dataset.PRICES, reference), entries)
+    found[Dataset.PRICES] = found[Dataset.PRICES] or _named_after(entries, _by_name(Dataset.PRICES, reference))
     for dataset in REQUIRED:
         if not found[dataset]:
             other = next((path.name for path in entries if path.name.lower().startswith(f"{dataset}.")), None)
@@ -68,7 +68,12 @@ def find_files(folder: Path, reference: Reference) -> dict[Dataset, list[ExportF
     return {dataset: files for dataset, files in found.items() if files}
 
 
-def _of(dataset: Dataset, entries: list[Path]) -> list[ExportFile]:
+def _by_name(dataset: Dataset, reference: Reference) -> dict[str, str]:
+    """The symbols or pairs of the seeds by their name in small letters: files are named without regard to case."""
+    return {unit.lower(): unit for unit in known_units(dataset, reference)}
+
+
+def _of(dataset: Dataset, entries: list[Path], known: Mapping[str, str]) -> list[ExportFile]:
     matching = [path for path in entries if path.name.lower() in (dataset, *(dataset + ending for ending in ENDINGS))]
     if len(matching) > 1:
         raise TitansError(
@@ -80,21 +85,22 @@ def _of(dataset: Dataset, entries: list[Path]) -> list[ExportFile]:
     root = matching[0]
     files = sorted(path for path in root.rglob("*") if path.name.lower().endswith(ENDINGS) and path.is_file())
     return [
-        ExportFile(dataset, path, path.relative_to(root.parent).as_posix(), _stem(path))
+        ExportFile(dataset, path, path.relative_to(root.parent).as_posix(), _unit(path, known))
         for path in files
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
 
 
-def _named_after(symbols: Collection[str], entries: list[Path]) -> list[ExportFile]:
+def _named_after(entries: list[Path], known: Mapping[str, str]) -> list[ExportFile]:
     return [
-        ExportFile(Dataset.PRICES, path, path.name, _stem(path))
+        ExportFile(Dataset.PRICES, path, path.name, _unit(path, known))
         for path in entries
-        if path.name.lower().endswith(ENDINGS) and _stem(path) in symbols
+        if path.name.lower().endswith(ENDINGS) and _unit(path, known) in known.values()
     ]
 
 
-def _stem(path: Path) -> str:
-    """The name without its ending. A file name cannot hold a slash: ``BRK%2FB.csv`` is BRK/B."""
+def _unit(path: Path, known: Mapping[str, str]) -> str:
+    """The symbol that a file is named after. A file name cannot hold a slash: ``BRK%2FB.csv`` is BRK/B."""
     ending = max((ending for ending in ENDINGS if path.name.lower().endswith(ending)), key=len)
-    return unquote(path.name[: -len(ending)])
+    name = unquote(path.name[: -len(ending)])
+    return known.get(name.lower(), name)

@@ -32,8 +32,8 @@ _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
     Dataset.SHARES: {"symbol": ("symbol", "ticker"), "note": ("source",)},
     Dataset.ESTIMATES: {"symbol": ("symbol", "ticker"), "period_label": ("period",), "note": ("source",)},
 }
-_IGNORED = {"adj_close", "capital_gains", "repaired"}
-"""What yfinance adds to the fields of a price."""
+_IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "volume", "dividends", "stock_splits"}
+"""What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
 _DAY_NAMES = {"date", "", "index", "unnamed:_0", "__index_level_0__"}
 """What a column of days is called where nothing else can stand first, as an index that pandas wrote."""
 _NUMBER = re.compile(r"[+-]?(\d|\.\d)")

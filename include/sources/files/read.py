@@ -179,7 +179,7 @@ def _problem(kind: str, column: str, name: str) -> str:
 
 def _value(kind: str, expression: str, written: pa.DataType) -> str:
     if kind == "varchar":
-        return f"nullif({expression}::varchar, '')"
+        return f"nullif(trim({expression}::varchar), '')"
     if kind == "date":
         if pa.types.is_date(written):
             return f"{expression}::date"

@@ -6,11 +6,12 @@ import ast
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -118,20 +119,15 @@ def open_sheet(file: ExportFile) -> Sheet:
         return _open_parquet(file) if file.is_parquet else _open_csv(file)
 
 
-class reading:  # noqa: N801  # a context manager, named as contextlib names its own
-    """Turns what goes wrong in the block, while ``file`` is read, into a sentence."""
-
-    def __init__(self, file: ExportFile) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, (OSError, EOFError, ValueError, pa.ArrowException)) or (
-            kind is not None and kind.__module__.endswith("duckdb")
-        ):
-            raise TitansError(_unreadable(self._file, str(error))) from error
+@contextmanager
+def reading(file: ExportFile) -> Iterator[None]:
+    """Turns what goes wrong in the block, while ``file`` is read, into a sentence. A full disk is not its fault."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException):
+        raise
+    except (OSError, EOFError, ValueError, pa.ArrowException, duckdb.Error) as error:
+        raise TitansError(_unreadable(file, str(error))) from error
 
 
 def _unreadable(file: ExportFile, detail: str) -> str:
