@@ -6,6 +6,7 @@ import gzip
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import product
 from pathlib import Path
@@ -392,6 +393,25 @@ def test_a_misspelt_symbol_is_asked_about(export: Export) -> None:
     assert failure.reason == ("prices.csv has no row for 0700.HK in the window, but of '700.HK': did you mean 0700.HK?")
     first = REFERENCE.securities[0].symbol
     assert ("700.HK", "did you mean 0700.HK?") in set_aside(source, first)
+
+
+def test_symbols_with_signs_are_read(export: Export, tmp_path: Path) -> None:
+    """A file name cannot hold a slash; a row and a column can."""
+    securities = [row.model_copy(update={"symbol": name}) for row, name in zip(REFERENCE.securities, ["BRK/B", "M&M.NS"], strict=False)]  # fmt: skip
+    reference = replace(REFERENCE, securities=tuple(securities))
+    for content in (
+        {"prices/BRK%2FB.csv": lines("date,close", "2025-03-06,1"), "prices/M&M.NS.csv": lines("date,close", "2025-03-06,2")},
+        {"prices.csv": lines("symbol,date,close", "BRK/B,2025-03-06,1", "M&M.NS,2025-03-06,2")},
+        {"prices.csv": lines("date,BRK/B,M&M.NS", "2025-03-06,1,2")},
+    ):  # fmt: skip
+        export(content)
+        source = FilesSource(tmp_path / "export", None, reference, tmp_path / "copies")
+        extract = source.prices(securities, WINDOW)
+        assert cells(extract, "symbol", "close") == [("BRK/B", 1.0), ("M&M.NS", 2.0)]
+        for name in content:
+            (tmp_path / "export" / name).unlink()
+        if "prices.csv" not in content:
+            (tmp_path / "export" / "prices").rmdir()
 
 
 def test_guesses_are_near() -> None:
