@@ -464,7 +464,7 @@ def test_a_damaged_copy_is_refused(export: Export, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(TitansError, match=r"prices\.parquet, a copy of the export, .* remove the folder .* made anew"):
+    with pytest.raises(TitansError, match=r"prices\.parquet, a copy of the export, .* remove .* made anew"):
         prices(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies", name))
     (path.parent / "contents.json").write_text("{")
     assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD

@@ -23,6 +23,7 @@ from include.seeds.rows import Reference
 from include.sources.base import DATE_COLUMN, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
 from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
+from include.sources.files.spelling import meant
 
 _CODE = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".sql"))
 """What reads an export. Another version of it may read it otherwise."""
@@ -38,6 +39,7 @@ class Contents(BaseModel):
     Attributes:
         files: the files of each dataset, by name.
         hashes: SHA-256 of each file of the copy. A copy is read by every batch, so damage would land.
+        misspelt: of each dataset, how the export probably writes a symbol of the seeds, by that symbol.
         adjusted: files whose closes may be adjusted for dividends.
         unread: of files that are named after a symbol or pair and cannot be read, why, by that name.
     """
@@ -46,6 +48,7 @@ class Contents(BaseModel):
 
     files: dict[Dataset, list[str]]
     unread: dict[Dataset, dict[str, str]]
+    misspelt: dict[Dataset, dict[str, str]]
     adjusted: list[str]
     hashes: dict[str, str]
 
@@ -81,7 +84,7 @@ class ExportCopy:
         if path not in self._whole:
             if not path.exists() or _hash(path) != self.contents.hashes.get(path.name):
                 raise TitansError(
-                    f"{path}, a copy of the export, was changed or is damaged: remove the folder {self._folder} and run "
+                    f"{path}, a copy of the export, was changed or is damaged: remove {self._folder} and run "
                     "again. It is made anew from the export."
                 )
             self._whole.add(path)
@@ -156,8 +159,10 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
         with closing(open_reader(reference, folder / "spare")) as connection:
             adjusted: list[str] = []
             unread = {dataset: _read(connection, dataset, files[dataset], reference, adjusted) for dataset in files}
+            misspelt: dict[Dataset, dict[str, str]] = {}
             for dataset in files:
                 _refuse_a_file_of_strangers(connection, dataset, files[dataset], reference)
+                misspelt[dataset] = _ask_what_is_meant(connection, dataset, reference)
                 _write_rows(connection, dataset, folder, reference)
     except duckdb.Error as error:
         raise TitansError(
@@ -169,7 +174,9 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
     names = {dataset: [file.name for file in files[dataset]] for dataset in files}
     write_whole(
         _contents_path(folder),
-        Contents(files=names, unread=unread, adjusted=adjusted, hashes=hashes).model_dump_json(indent=1),
+        Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes).model_dump_json(
+            indent=1
+        ),
     )
 
 
@@ -217,6 +224,24 @@ def _refuse_a_file_of_strangers(
             f"of {rows:,} in all: export the securities of securities.csv only, or add the others there. "
             f"Up to {MOST_PROBLEMS:,} such rows are rejected one by one."
         )
+
+
+def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, reference: Reference) -> dict[str, str]:
+    """Note in each row of an unknown symbol which one may be meant; returns how those are written, by symbol."""
+    if dataset is Dataset.FX_RATES:
+        return {}
+    known = known_units(dataset, reference)
+    strangers = connection.execute(
+        f"select distinct unit from {dataset} where not list_contains(?, unit) order by all", [known]
+    ).fetchall()
+    guesses = meant((unit for (unit,) in strangers), known)
+    given = pa.table({"unit": pa.array(guesses.keys(), pa.string()), "guess": pa.array(guesses.values(), pa.string())})
+    connection.register("guesses", given)
+    connection.execute(
+        f"update {dataset} set problem = concat_ws('; ', problem, 'did you mean ' || guess || '?') "
+        f"from guesses where guesses.unit = {dataset}.unit"
+    )
+    return {guess: unit for unit, guess in guesses.items()}
 
 
 def _write_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path, reference: Reference) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.errors import TitansError
 from include.seeds.calendars import load_calendars
@@ -27,7 +28,8 @@ from include.sources.base import (
 )
 from include.sources.files.copy import ExportCopy, open_copy
 from include.sources.files.folder import known_units
-from include.sources.files.spelling import meant
+
+_NONE_CLOSED = pa.schema([("unit", pa.string()), ("last_closed", pa.date32())]).empty_table()
 
 
 class FilesSource:
@@ -78,7 +80,7 @@ class FilesSource:
         Raises:
             TitansError: the export has no price of any symbol of the seeds, or is from before most of its prices.
         """
-        wanted = known_units(Dataset.PRICES, self._reference) if symbols is None else list(symbols)
+        wanted = self._known(Dataset.PRICES) if symbols is None else list(symbols)
         connection = duckdb.connect()
         connection.register("prices", self._copy.days(Dataset.PRICES))
         connection.register("closed", self._last_closed)
@@ -100,12 +102,14 @@ class FilesSource:
     def _nothing(self) -> str:
         """The sentence about an export without a price that could be used."""
         name = self._folder / self._name_of(Dataset.PRICES)
-        strangers = [unit for unit in self._copy.strangers(Dataset.PRICES)["unit"].to_pylist() if unit]
-        if not strangers:
+        (stranger,) = [unit for unit in self._copy.strangers(Dataset.PRICES)["unit"].to_pylist() if unit][:1] or [None]
+        if stranger is None:
             return f"{name} has no row that could be used: export prices into it."
-        guess = meant(strangers[:1], known_units(Dataset.PRICES, self._reference)).get(strangers[0])
+        guess = next(
+            (unit for unit, given in self._copy.contents.misspelt[Dataset.PRICES].items() if given == stranger), None
+        )
         return (
-            f"{name} has no row of a symbol of securities.csv, but of {strangers[0]}"
+            f"{name} has no row of a symbol of securities.csv, but of {stranger}"
             f"{f' (did you mean {guess}?)' if guess else ''}: write symbols as in securities.csv, or add them there. "
             "A file without a column of symbols is of the one that it is named after."
         )
@@ -161,39 +165,25 @@ class FilesSource:
         """
         if dataset not in self._copy.contents.files:
             return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at, last_day=self._last_day)
-        known = known_units(dataset, self._reference)
         # Estimates and share counts are asked for of equities only.
         is_of_equities = dataset in (Dataset.SHARES, Dataset.ESTIMATES)
-        first = next((row.symbol for row in self._reference.equities), None) if is_of_equities else known[0]
+        known = [row.symbol for row in self._reference.equities] if is_of_equities else self._known(dataset)
+        is_first = any(unit in units for unit in known[:1])
         rows = self._copy.rows_of(dataset, units)
-        strangers = self._copy.strangers(dataset)
-        if first not in units:
-            strangers = strangers.slice(0, 0)
+        # Rates of other pairs than those in use are no mistake.
+        strangers = self._copy.strangers(dataset) if is_first else rows.slice(0, 0)
         connection = duckdb.connect()
         connection.register("rows", rows)
         connection.register("strangers", strangers)
-        connection.register("closed", self._last_closed)
-        names = {unit for unit in strangers["unit"].to_pylist() if unit} if dataset is not Dataset.FX_RATES else set()
-        guesses = meant(sorted(names), known)
-        connection.register(
-            "guesses",
-            pa.table({"unit": pa.array(guesses.keys(), pa.string()), "guess": pa.array(guesses.values(), pa.string())}),
-        )
+        connection.register("closed", self._last_closed if dataset is Dataset.PRICES else _NONE_CLOSED)
         day = DATE_COLUMN[dataset]
-        last_closed = "last_closed" if dataset is Dataset.PRICES else "null"
         delivered = connection.execute(
             f"""
             select *, $last_day::date as basis_date
-            from (
-                select rows.*, {last_closed} as last_closed from rows left join closed using (unit)
-                union all by name
-                select * exclude (guess)
-                    replace (nullif(concat_ws('; ', problem, 'did you mean ' || guess || '?'), '') as problem)
-                from strangers left join guesses using (unit)
-                -- Rates of other pairs than those in use are no mistake.
-                where $dataset <> 'fx_rates' or problem is not null
-            )
+            from (from rows union all by name from strangers where $dataset <> 'fx_rates' or problem is not null)
+            left join closed using (unit)
             where {day} is null or {day} between $start and $end or {day} > coalesce(last_closed, $exported_by)
+            order by unit, {day}, file, line
             """,
             {
                 "last_day": self._last_day,
@@ -203,39 +193,41 @@ class FilesSource:
                 "exported_by": self._exported_by,
             },
         ).to_arrow_table()
-        found = set(delivered["unit"].to_pylist())
-        failures = [] if is_of_equities else self._missing(dataset, units, found)
         notes = _notes(connection, delivered)
         schema = SCHEMAS[dataset].append(PROBLEM) if notes else SCHEMAS[dataset]
-        if dataset is Dataset.PRICES and first in units and (adjusted := self._copy.contents.adjusted):
-            notes = [
-                f"{adjusted[0]}{f' and {len(adjusted) - 1:,} more files' if len(adjusted) > 1 else ''}: no column Adj "
-                "Close. yfinance then writes closes that are adjusted for dividends: price returns include them and "
-                "total returns count them twice: download with auto_adjust=False.",
-                *notes,
-            ]
         return Extract(
             delivered.select(schema.names).cast(schema),
             self.fetched_at,
-            failures,
+            [] if is_of_equities else self._missing(dataset, units, set(pc.unique(delivered["unit"]).to_pylist())),
             {unit: self._name_of(dataset, unit) for unit in units},
             self._last_day,
-            notes,
+            [*(self._adjusted() if dataset is Dataset.PRICES and is_first else []), *notes],
         )
 
+    def _adjusted(self) -> list[str]:
+        """A sentence about files of yfinance whose closes are probably adjusted for dividends."""
+        names = self._copy.contents.adjusted
+        more = f" and {len(names) - 1:,} more files" if len(names) > 1 else ""
+        return [
+            f"{name}{more}: no column Adj Close. yfinance then writes closes that are adjusted for dividends, so price "
+            "returns include them and total returns count them twice. Download with auto_adjust=False."
+            for name in names[:1]
+        ]
+
     def _missing(self, dataset: Dataset, units: Sequence[str], found: set[str]) -> list[SymbolFailure]:
-        known = known_units(dataset, self._reference)
-        strangers = {unit for unit in self._copy.strangers(dataset)["unit"].to_pylist() if unit}
-        instead = {guess: name for name, guess in meant(sorted(strangers), known).items()}
-        unread = self._copy.contents.unread.get(dataset, {})
+        contents = self._copy.contents
+        unread, misspelt = contents.unread.get(dataset, {}), contents.misspelt.get(dataset, {})
         what = "rate" if dataset is Dataset.FX_RATES else "row"
         failures = []
         for unit in (unit for unit in units if unit not in found):
             reason = f"{self._name_of(dataset, unit)} has no {what} for {unit} in the window"
-            if unit in instead and dataset is not Dataset.FX_RATES:
-                reason += f", but of {instead[unit]!r}: did you mean {unit}?"
+            if unit in misspelt:
+                reason += f", but of {misspelt[unit]!r}: did you mean {unit}?"
             failures.append(SymbolFailure(unit, unread.get(unit, reason), is_retryable=False))
         return failures
+
+    def _known(self, dataset: Dataset) -> list[str]:
+        return known_units(dataset, self._reference)
 
     def _name_of(self, dataset: Dataset, unit: str | None = None) -> str:
         """The file that holds, or should hold, a symbol; of many files their folder."""
