@@ -367,7 +367,7 @@ def test_a_bad_file_of_one_symbol_costs_no_other(export: Export) -> None:
         ({"prices.csv": lines(*TWO)}, r"prices\.csv has no column symbol: it must have symbol, date, close"),
         ({"prices.csv": lines("date,close", "2025-03-06,1")}, r"prices\.csv has no column symbol"),
         ({"prices.csv": lines(HEADER, *TWO).replace(",", ";").replace("544", "544,5").replace("239", "2,5")}, r"prices\.csv, line 2: close is '544,5', which is not a number"),
-        ({"prices.csv": lines(HEADER, *(row + "," for row in TWO))}, r"prices\.csv, line 2: the line has 5 values, and the header has 4\. So are 1 more of 2 rows"),
+        ({"prices.csv": lines(HEADER, *(row + "," for row in TWO))}, r"prices\.csv, line 2: the line has 5 values, and the header has 4\. 1 more of 2 rows cannot be read either"),
         ({"prices.csv": HEADER, "prices.parquet": b""}, r"holds prices\.csv and prices\.parquet, .* remove one"),
         ({"prices.xlsx": b"PK"}, r"holds no prices\.csv or prices\.parquet \(prices\.xlsx is neither\)"),
         ({"prices/symbol=AAPL/data.csv": lines("date,close", "2025-03-06,1")}, r"no row of a symbol of securities\.csv, but of data: .* named after"),

@@ -216,7 +216,7 @@ def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
         [file.name],
     ).fetchone() or (0, 0, None, None)
     if wrong > min(rows / 2, MOST_PROBLEMS):
-        others = f" So are {wrong - 1:,} more of {rows:,} rows." if wrong > 1 else ""
+        others = f" {wrong - 1:,} more of {rows:,} rows cannot be read either." if wrong > 1 else ""
         raise TitansError(f"{file.path}, line {line}: {problem}.{others} Correct the export.")
 
 
