@@ -111,7 +111,7 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         pair = {"base_currency": f"left({unit}, 3)", "quote_currency": f"substr({unit}, 4)"}
         named = pair if dataset is Dataset.FX_RATES else {"symbol": unit}
         given |= {column: (expression, pa.string()) for column, expression in named.items()}
-    raw, values, problems = [], [], []
+    raw, values, checked = [], [], []
     for field in SCHEMAS[dataset]:
         if field.name in DERIVED:
             continue
@@ -123,7 +123,7 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         raw.append(f"{expression} as {field.name}")
         values.append(f"{_value(kind, 'raw.' + field.name, written)} as {field.name}")
         if kind != "varchar":
-            problems.append(_problem(kind, field.name, _name(sheet, layout, field.name)))
+            checked.append((field.name, kind, _name(sheet, layout, field.name)))
     if dataset is Dataset.ESTIMATES:
         period_type = "case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
         values.append(f"{period_type} as period_type")
@@ -136,7 +136,7 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         with raw as (select {", ".join(raw)}, line from ({source})),
         typed as (select {", ".join(values)}, raw.line, raw from raw)
         select typed.* exclude (raw){currency}, {unit_column} as unit, $file as file,
-            nullif(concat_ws('; ', {", ".join(problems)}), '') as problem
+            {_problem(checked)} as problem
         from typed{join}"""
 
 
@@ -167,14 +167,19 @@ def _a_row_for_each(rows: pa.RecordBatchReader, layout: Layout) -> pa.RecordBatc
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _problem(kind: str, column: str, name: str) -> str:
-    """The sentence about a value that is there and is none of its kind, else NULL."""
-    given = f"raw.{column}::varchar"
-    wrong = f"{_text(name + ' is ')} || chr(39) || {given} || chr(39)"
-    why = _text(", which is not " + _WANTED[kind])
-    if kind == "date":
-        why = f"case when is_moment({given}) then {_text(', ' + _MOMENT)} else {why} end"
-    return f"case when typed.{column} is null then case when not is_empty({given}) then {wrong} || {why} end end"
+def _problem(checked: list[tuple[str, str, str]]) -> str:
+    """The sentences about values that are there and are none of their kind, else NULL.
+
+    Args:
+        checked: of each column its name, its kind, and what the file calls it.
+    """
+    is_suspicious = " or ".join(f"(typed.{column} is null and raw.{column} is not null)" for column, _, _ in checked)
+    cells = ", ".join(
+        f"{{name: {_text(name)}, wanted: {_text(_WANTED[kind])}, is_day: {kind == 'date'}, "
+        f"is_read: typed.{column} is not null, given: raw.{column}::varchar}}"
+        for column, kind, name in checked
+    )
+    return f"case when {is_suspicious} then problem_of([{cells}], {_text(_MOMENT)}) end"
 
 
 def _value(kind: str, expression: str, written: pa.DataType) -> str:

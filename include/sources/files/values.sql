@@ -34,3 +34,19 @@ create macro day_of_moment(given) as
 
 create macro is_moment(given) as
     regexp_matches(given, '^\s*\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{2}');
+
+-- What is wrong with the values of a row, each a struct of name, wanted, is_day, is_read and given.
+create macro problem_of(cells, moment) as
+    nullif(
+        array_to_string(
+            list_transform(
+                list_filter(cells, lambda cell: not cell.is_read and not is_empty(cell.given)),
+                lambda cell: cell.name || ' is ''' || cell.given || '''' || case
+                    when cell.is_day and is_moment(cell.given) then ', ' || moment
+                    else ', which is not ' || cell.wanted
+                end
+            ),
+            '; '
+        ),
+        ''
+    );
