@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
-THOROUGH_TOO := history known_at any_order builds_that_stop
+THOROUGH_TOO := history known_at any_order builds_that_stop retention same_versions version_order strangers baskets_recomputed
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
@@ -79,6 +79,12 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	@$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r requirements-dev.txt
 	@touch $@
 
+# An environment of its own: beside cyclonedx-bom, every import of jsonschema takes a second longer.
+$(VENV)/sbom.stamp: requirements-sbom.txt $(VENV)/run.stamp
+	@$(VENV)/bin/uv venv --quiet --clear --no-project --python $(PY) $(VENV)/sbom
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/sbom --require-hashes -r requirements-sbom.txt
+	@touch $@
+
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
@@ -91,14 +97,13 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(QUICK)
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
-verify: $(VENV)/dev.stamp ## what takes servers, whole runs or kills, and thorough versions of some tests of the suite
+verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs or kills, and thorough versions of some tests of the suite
 	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 lint: $(VENV)/dev.stamp lint-python
 	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing
-	@$(PY) -m titans parse
 
-# sqlfluff takes a third of a second a model, and the parse of the project as long as all other linting.
+# sqlfluff takes a third of a second a file.
 lint-changed: $(VENV)/dev.stamp lint-python
 	@git ls-files --modified --others --exclude-standard 'dbt_project/models/*.sql' | xargs -r $(VENV)/bin/sqlfluff lint --disable-progress-bar
 
@@ -147,14 +152,14 @@ bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by pa
 soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published; ONLY=airflow for one part
 	@$(PY) -W "ignore:resource_tracker" -m tests.soak --minutes "$${MINUTES:-30}" $(if $(ONLY),--only "$$ONLY")
 
-sbom: $(VENV)/dev.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
-	@cat requirements.txt requirements-server.txt | $(PY) -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -
+sbom: $(VENV)/sbom.stamp ## what is installed, with versions and hashes, as CycloneDX in sbom.json
+	@cat requirements.txt requirements-server.txt | $(VENV)/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o sbom.json -
 
 env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.yml
 	@$(PY) -m titans.server_env
 
 lock: $(VENV)/run.stamp
-	@for name in bootstrap run server dev; do \
+	@for name in bootstrap run server dev sbom; do \
 	  file=requirements-$$name; test $$name = run && file=requirements; \
 	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
 	done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
+from functools import partial
 
 import duckdb
 
@@ -15,6 +16,7 @@ from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
 from include.publishing import generations
+from include.publishing.changes import RESTATEMENT_TEXT, changed_headlines, read_last
 from include.publishing.marts_file import SCHEMAS, Build, GateResults
 from include.publishing.publish import publish, write_known_at
 from include.raw.load import load_landing, rejected_reasons
@@ -32,8 +34,6 @@ from include.transform import dbt_build
 
 _KEPT_BUILDS = 20
 """Builds whose checks are published in ``ops.validation_results``."""
-_PATIENCE_SECONDS = 600.0
-"""A build that has begun waits for another's step to end; one that begins does not: its user should know."""
 
 
 def load(settings: Settings, run: Run) -> LoadFacts:
@@ -83,7 +83,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
             step.outcome, step.message = "skipped", "a point-in-time build goes by the verdicts that stand"
             return CheckRawFacts()
         reference = load_reference(settings.seeds_dir)
-        with writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+        with writer_lock(store.warehouse, run.name):
             with open_warehouse(store) as connection:
                 pending = raw_gate.prepare(connection, reference, settings.dbt_project_dir)
             if pending:
@@ -102,7 +102,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
 def transform(settings: Settings, run: Run) -> TransformFacts:
     """Raw to marts with dbt, stamped with this run: no other run publishes them on the word of its own gate."""
     store = settings.store
-    with run.step("transform") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+    with run.step("transform") as step, writer_lock(store.warehouse, run.name):
         with open_warehouse(store) as connection:
             connection.execute("delete from meta.builds")
             # dbt leaves tables behind whose models are gone, and they would be published for good.
@@ -121,11 +121,13 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
         TitansError: a critical expectation failed or could not run; names each with some of its rows.
     """
     store, published = settings.store, settings.published
-    with run.step("check_marts") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
-        last = None if store.known_at else generations.last_of_source(published, store.source)
+    with run.step("check_marts") as step, writer_lock(store.warehouse, run.name):
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name)
-            marts_gate.prepare(connection, published.file(last.generation) if last else None)
+            marts_gate.prepare(connection, None)
+            if not store.known_at:
+                generations.bring_over(published, run.name)
+                read_last(published, store.source, partial(marts_gate.prepare, connection))
         step.checks = run_checks("check_marts", store.warehouse, marts_gate.checks(settings.dbt_project_dir))
         marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(store) as connection:
@@ -144,11 +146,11 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         TitansError: another build has replaced the marts since, or the file could not be written.
     """
     store = settings.store
-    with run.step("publish") as step, writer_lock(store.warehouse, run.name, _PATIENCE_SECONDS):
+    with run.step("publish") as step, writer_lock(store.warehouse, run.name):
         results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name, is_passed=True)
-            restated = _restated(connection)
+            restated = _restated(connection, settings)
             if store.known_at:
                 path = write_known_at(Build(connection, store, results), settings.published)
                 step.facts = facts = PublishFacts(path=str(path), restated=restated)
@@ -168,16 +170,18 @@ def _earlier_results(store: StorePaths) -> list[GateResults]:
     return [GateResults(record.run_id, record.ended_at, record.checks) for record in records]
 
 
-def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
+def _restated(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Restated:
+    changes = partial(changed_headlines, connection)
+    last = None if settings.known_at else read_last(settings.published, settings.store.source, changes)
     rows = connection.execute(
-        """select concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
-            'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end),
-            count(*) over ()
+        f"""select {RESTATEMENT_TEXT}, count(*) over ()
         from ops.restatements
         where kind in ('restated', 'withdrawn')
         order by basket_effect desc nulls last, abs(change_ratio) desc nulls first, date desc, symbol limit 3"""
     ).fetchall()
-    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows])
+    return Restated(
+        rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows], headlines=last[1] if last else []
+    )
 
 
 def _refuse_another_build(connection: duckdb.DuckDBPyConnection, own: str, is_passed: bool = False) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 from enum import StrEnum
 
-_REFUSALS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR}
+NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
+_REFUSALS = {
+    *NO_DESCRIPTOR,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR),
+    *(errno.EISDIR, errno.EIO, errno.ESTALE),
+}
 
 
 FOLDER = "docs/runbooks"
@@ -57,6 +63,11 @@ def is_refused(error: OSError) -> bool:
     return error.errno in _REFUSALS
 
 
+def refused_in(text: str) -> str | None:
+    """The system's word in the message of a library, where it refused a file for a reason that stays."""
+    return next((os.strerror(number) for number in sorted(_REFUSALS) if os.strerror(number) in text), None)
+
+
 def refusal(error: OSError) -> str:
     """The sentence about a file that could not be read or written."""
     what = (
@@ -64,6 +75,11 @@ def refusal(error: OSError) -> str:
         if error.filename
         else "A file in the data folder cannot be written"
     )
+    if error.errno in NO_DESCRIPTOR:
+        return (
+            f"{what} ({error.strerror}): close what holds so many files, or raise the limit (ulimit -n), then try "
+            "again. What was published is untouched."
+        )
     return (
         f"{what} ({error.strerror or error}): free space or change who may write there, then try again. "
         "What was published is untouched."

@@ -6,7 +6,6 @@ write in it who it is.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -20,7 +19,6 @@ from typing import IO
 from include.errors import Runbook, TitansError
 
 _POLL_SECONDS = 0.2
-_UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 class HeldError(TitansError):
@@ -42,13 +40,14 @@ def exclusive(
     Raises:
         HeldError: another process holds the lock.
         TitansError: the file system has no locks.
+        OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience_seconds
     with path.open("a+") as file:
         while not _try(file, path):
             if time.monotonic() >= deadline:
-                raise HeldError(refusal.format(who=_holder_of(path)), runbook)
+                raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
             time.sleep(_POLL_SECONDS)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         _note(file, json.dumps({"holder": holder, "pid": os.getpid(), "since": since}))
@@ -64,10 +63,8 @@ def _try(file: IO[str], path: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
         raise TitansError(
-            f"{path} cannot be locked ({error.strerror}): its file system has no locks, and two runs at a time would "
+            f"{path} cannot be locked ({error.strerror}): without a lock two runs at a time would "
             "damage the data. Nothing was changed. Give a folder on a local disk: DATA=<folder>."
         ) from error
     return True

@@ -27,6 +27,10 @@ class StorePaths:
         return self.source == "sample"
 
     @property
+    def data_dir(self) -> Path:
+        return self.root.parent
+
+    @property
     def landing(self) -> Path:
         return self.root / "landing"
 
@@ -76,8 +80,17 @@ class PublishedPaths:
 
     @property
     def link(self) -> Path:
-        """What readers open. It names one generation."""
+        """What readers open: a link through ``current``, which never changes."""
         return self.folder / "titans.duckdb"
+
+    @property
+    def current(self) -> Path:
+        """The link to the folder of the generation that people read. It moves in one step."""
+        return self.folder / "current"
+
+    @property
+    def generations(self) -> Path:
+        return self.folder / "generations"
 
     @property
     def hold(self) -> Path:
@@ -93,7 +106,8 @@ class PublishedPaths:
         return self.folder / ".lock"
 
     def file(self, generation: str) -> Path:
-        return self.folder / f"titans-{generation}.duckdb"
+        """The database. Every client calls it ``titans``, after its name."""
+        return self.generations / generation / "titans.duckdb"
 
     def manifest(self, generation: str) -> Path:
-        return self.folder / f"titans-{generation}.json"
+        return self.generations / generation / "manifest.json"

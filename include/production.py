@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from include.errors import TitansError
+from include.sealed import DamagedError, read_sealed
 
 SourceName = Literal["sample", "files", "yahoo"]
 SOURCE_NAMES: tuple[SourceName, ...] = get_args(SourceName)
@@ -49,10 +50,10 @@ def read_production(path: Path) -> Production | None:
         TitansError: the file is there and cannot be read. It is never taken for absent.
     """
     try:
-        return Production.model_validate_json(path.read_bytes())
+        return read_sealed(Production, path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValidationError) as error:
+    except DamagedError as error:
         raise TitansError(
             f"{path}, which names the production source of this data folder, cannot be read "
             f"({str(error).splitlines()[0]}). Nothing was run, and what is published stays. Move the file away and "

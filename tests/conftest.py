@@ -31,10 +31,11 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """All stores of all workers share the parsed dbt project. Every statement of every build in a log takes a fifth of it."""
+    """All stores of all workers share the parsed dbt project. A log of every statement and what dbt writes of each build in JSON take a fifth of it."""
     shared = built_below(tmp_path_factory) / "parsed"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_LOG_LEVEL_FILE", "info")
+        patch.setenv("DBT_WRITE_JSON", "false")
         patch.setattr(transform, "manifest_cache", lambda _: shared)
         yield
 
@@ -47,7 +48,7 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
-MOST_BUILDS = 40
+MOST_BUILDS = 24
 """Of all tests together: a full build is what takes time. Share a world, select models (``build_marts``), or stop at gate 1."""
 
 
@@ -141,7 +142,9 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, read without building anything."""
     settings = load_settings(data_dir=str(tmp_path_factory.mktemp("parsed")))
-    transform.invoke_dbt(settings, ["parse"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBT_WRITE_JSON", "true")
+        transform.invoke_dbt(settings, ["parse"])
     parsed: dict[str, Any] = json.loads(
         (settings.store.root / "dbt" / "target" / "manifest.json").read_text(encoding="utf-8")
     )

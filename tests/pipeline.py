@@ -19,7 +19,9 @@ from include.ingest.fetch import PartialFailureError, fetch_batch
 from include.ingest.plan import TriggerParams, plan_estimates, plan_fx, plan_prices
 from include.ingest.summary import summarise
 from include.publishing import generations
+from include.publishing.changes import changed_tables
 from include.raw.lock import writer_lock
+from include.raw.store import open_warehouse
 from include.runs.pins import pin_run
 from include.runs.records import Run, RunRecord
 from include.seeds.read import load_reference
@@ -27,6 +29,11 @@ from include.settings import PROJECT_ROOT, Settings
 from include.transform import invoke_dbt
 
 AS_OF = date(2025, 3, 7)
+CORE_MARTS = (
+    "fct_security_daily", "fct_index_daily", "fct_fx_daily", "fct_corporate_actions", "fct_shares_outstanding",
+    "fct_estimate_snapshots",
+)  # fmt: skip
+"""Marts that hold what was delivered. All others are computed from what these are."""
 THOROUGH = "THOROUGH" in os.environ
 """Set by ``make verify``: more drawn examples, and whole builds where the suite stops at gate 1."""
 _numbers = count(1)
@@ -75,21 +82,23 @@ def judge(settings: Settings, as_of: date = AS_OF) -> None:
     if THOROUGH:
         build_all(settings, as_of)
     else:
-        _load_and_judge(settings, as_of)
+        load_and_judge(settings, as_of)
 
 
-def _load_and_judge(settings: Settings, as_of: date = AS_OF) -> None:
+def load_and_judge(settings: Settings, as_of: date = AS_OF) -> RunRecord:
+    """A build up to gate 1, on record."""
     run = new_run(settings)
     try:
         build.load(settings, run)
         build.check_raw(settings, run)
     finally:
-        run.finish(as_of.isoformat())
+        record = run.finish(as_of.isoformat())
+    return record
 
 
 def build_marts(settings: Settings, *selection: str) -> None:
     """Load, judge and build models, all or those that dbt selects; no data tests, gate 2 or publishing."""
-    _load_and_judge(settings)
+    load_and_judge(settings)
     transform_only(settings, *selection)
 
 
@@ -98,6 +107,19 @@ def transform_only(settings: Settings, *selection: str) -> None:
     selected = ["--select", *selection] if selection else []
     with writer_lock(settings.store.warehouse, "a test"):
         invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test", "test", *selected])
+
+
+def build_compared(settings: Settings) -> None:
+    """Raw to the marts that stores are compared by: the core ones, or all if thorough."""
+    transform_only(settings, *([] if THOROUGH else [f"+{mart}" for mart in CORE_MARTS]))
+
+
+def different_marts(settings: Settings, marts: Path) -> list[str]:
+    """Build the marts that stores are compared by; returns those that are not the same in the database ``marts``."""
+    build_compared(settings)
+    with open_warehouse(settings.store) as connection:
+        changed = changed_tables(connection, marts)
+    return [mart for mart in changed if THOROUGH or mart in CORE_MARTS]
 
 
 def run_without_airflow(settings: Settings, as_of: date = AS_OF) -> RunRecord:

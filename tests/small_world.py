@@ -274,7 +274,7 @@ def _last_word(known: Sequence[Delivery], row: Row) -> Row:
     )
 
 
-def land_delivery(settings: Settings, delivery: Delivery, run_id: str) -> None:
+def land_delivery(settings: Settings, delivery: Delivery, run_id: str, landed_at: datetime | None = None) -> None:
     """Put an answer where the ingest DAGs would."""
     fetch = delivery.fetch
     names = {symbol: f"USD{symbol}" if fetch.dataset is Dataset.FX_RATES else symbol for symbol in fetch.symbols}
@@ -293,7 +293,7 @@ def land_delivery(settings: Settings, delivery: Delivery, run_id: str) -> None:
         )
     table = pa.Table.from_pylist(list(delivery.rows), schema=SCHEMAS[fetch.dataset])
     key = BatchKey(fetch.dataset, "world", 1, run_id, 1)
-    land(settings.store, key, Extract(table, fetch.fetched_at), windows)
+    land(settings.store, key, Extract(table, fetch.fetched_at), windows, landed_at=landed_at)
 
 
 def _symbol(row: Row) -> str:

@@ -27,7 +27,6 @@ COMMANDS = (
     "reset",
     "tidy",
     "docs",
-    "parse",
     "bench",
 )
 

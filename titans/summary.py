@@ -98,6 +98,8 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
         say(
             console, f"Restated   {restated.rows} values that a vendor changed later, the largest {restated.largest[0]}"
         )
+    for text in restated.headlines if restated else []:
+        say(console, f"Changed    {text}")
     if settings.known_at:
         say(console, f"Built      {_relative(file)} (known at {settings.known_at}; the published file is what it was)")
     else:

@@ -1,7 +1,7 @@
 """Gate 1: which units (batch and symbol) are fit to build on.
 
 Every check in ``raw/`` returns one row for each unit that fails, with ``batch_id``, ``symbol`` and ``detail``. It reads
-the views of ``raw_views/``: what has been fetched and not judged yet, next to what is already accepted.
+the tables of ``raw_steps/``: what has been fetched and not judged yet, next to what is already accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from include.seeds.rows import Reference
 MAX_QUARANTINED_SHARE = 0.2
 """More than this share of the expected symbols in quarantine stops the run: the vendor as a whole cannot be trusted."""
 CHECKS = GATES / "raw"
-VIEWS = GATES / "raw_views"
+STEPS = GATES / "raw_steps"
 
 Unit = tuple[str, str, str]
 """Batch, dataset and symbol."""
@@ -40,7 +40,7 @@ def checks(dbt_project: Path) -> list[Check]:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference, dbt_project: Path) -> list[Unit]:
-    """Lay the views in the order of their numbers; returns the units that no verdict exists for."""
+    """Make the steps in the order of their numbers, as tables where several checks read them; returns the units that no verdict exists for."""
     register_securities(connection, reference)
     connection.execute(
         "drop schema if exists quality cascade; create schema quality; "
@@ -53,7 +53,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference, dbt_pro
             [[row.symbol, row.date, row.field, row.value] for row in reference.vendor_corrections],
         )
     render = renderer(dbt_project)
-    for path in sorted(VIEWS.glob("*.sql")):
+    for path in sorted(STEPS.glob("*.sql")):
         connection.execute(render(path))
     return connection.execute("select batch_id, dataset, symbol from quality.pending_units").fetchall()
 

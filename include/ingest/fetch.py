@@ -86,7 +86,7 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
         land_leftovers(store, key)
         reference = load_reference(settings.seeds_dir)
         source = open_source(settings, reference, request.copy_name)
-        landing = LandingIndex(store)
+        landing = LandingIndex(store, passes_over_damaged=True)
         if source.is_incremental:
             _refuse_a_clock_set_back(landing, key.dataset)
         settled = _settled(store, landing, request, run, source.is_incremental)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 
 import duckdb
 
+from include.landing.batches import DamagedLandingError, checked_rows
 from include.landing.index import LandingIndex
 from include.runs.facts import Outranked
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
@@ -30,24 +32,27 @@ def outranked(
         if batch.manifest.version > (extract.fetched_at, landed_at)
         and any(window.rows and window.symbol in symbols for window in batch.manifest.windows)
     ]
-    if not later:
+    tables = []
+    for batch in later:
+        with suppress(DamagedLandingError):  # the next build names it
+            tables.append(checked_rows(batch.path, batch.manifest))
+    if not tables:
         return None
     key = KEY_COLUMNS[dataset]
     values = [name for name in SCHEMAS[dataset].names if name not in {*key, *_NO_VALUE}]
     differs = " or ".join(f"mine.{name} is distinct from theirs.{name}" for name in values)
     connection = duckdb.connect()
     connection.register("mine", extract.table)
-    places = [[str(batch.path), place] for place, batch in enumerate(later)]
-    connection.execute("create table places (filename varchar, place integer)")
-    connection.executemany("insert into places values (?, ?)", places)
+    for place, table in enumerate(tables):
+        connection.register(f"batch_{place}", table)
+    theirs = " union all by name ".join(
+        f"select *, {place} as place from batch_{place}" for place in range(len(tables))
+    )
     (rows,) = connection.execute(
         f"""with theirs as (
-            select landed.* exclude (filename)
-            from read_parquet($paths, filename = true, hive_partitioning = false, union_by_name = true) as landed
-            inner join places using (filename)
+            from ({theirs})
             qualify row_number() over (partition by {", ".join(key)} order by place desc) = 1
         )
-        select count(*) from mine inner join theirs using ({", ".join(key)}) where {differs}""",
-        {"paths": [path for path, _ in places]},
+        select count(*) from mine inner join theirs using ({", ".join(key)}) where {differs}"""
     ).fetchone() or (0,)
     return Outranked(fetched_at=extract.fetched_at, stored=max(batch.manifest.fetched_at for batch in later), rows=rows)

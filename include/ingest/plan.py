@@ -166,7 +166,7 @@ def _stored(store: StorePaths, source: Source, dataset: Dataset) -> dict[str, da
     if not source.is_incremental:
         return {}
     quarantined = {(unit.batch_id, unit.symbol) for unit in quarantined_units(store)}
-    return LandingIndex(store).last_dates(dataset, quarantined)
+    return LandingIndex(store, passes_over_damaged=True).last_dates(dataset, quarantined)
 
 
 def _chosen(reference: Reference, securities: list[Security], params: TriggerParams) -> list[Security]:

@@ -35,7 +35,9 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
         landed = taken_over | {
             (str(manifest.dataset), window.symbol)
             # Without a plan on record all datasets are read.
-            for manifest, window in LandingIndex(store).windows(*{Dataset(batch.dataset) for batch in planned})
+            for manifest, window in LandingIndex(store, passes_over_damaged=True).windows(
+                *{Dataset(batch.dataset) for batch in planned}
+            )
             if manifest.run_id == run.name
         }
         reported = [failure for attempt in attempts for failure in attempt.failures]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,15 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from include.errors import TitansError
+from include.errors import NO_DESCRIPTOR, Runbook, TitansError, refusal
 from include.files import replacing
 from include.landing.retention import refuse_older
 from include.paths import StorePaths
+from include.sealed import is_sealed, seal, unseal
 from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
 
 _METADATA_KEY = b"titans"
+
+
+class DamagedLandingError(TitansError):
+    """A landing file is not what landed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Runbook.BAD_INPUT)
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,9 @@ class BatchManifest(BaseModel):
     Attributes:
         landed_at: when the file landed. Files of early versions do not say so: ``LandingIndex`` fills it in.
         last_day: no row may be of a later day. None: the day of ``fetched_at``.
+        content_hash: of all rows, see ``batch_hash()``. Files of early versions have none.
+        manifest_hash: of the manifest of such a file, as it is now.
+        file_hash: of such a file, as it was when this version first read it. ``LandingIndex`` fills it in.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -106,6 +116,9 @@ class BatchManifest(BaseModel):
     last_day: date | None = None
     windows: list[FetchWindow]
     failures: list[FailedFetch] = []
+    content_hash: str | None = None
+    manifest_hash: str | None = Field(default=None, exclude=True)
+    file_hash: str | None = Field(default=None, exclude=True)
 
     @classmethod
     def of(
@@ -169,12 +182,13 @@ def land(
 
 
 def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
-    """Write rows and their manifest, whole or not at all.
+    """Write rows and their manifest with its hash, whole or not at all.
 
     Raises:
         TitansError: the file cannot be written.
     """
-    metadata = {_METADATA_KEY: manifest.model_dump_json().encode()}
+    hashed = manifest.model_copy(update={"content_hash": batch_hash(table)})
+    metadata = {_METADATA_KEY: seal(hashed).encode()}
     try:
         with replacing(path) as temporary:
             pq.write_table(table.replace_schema_metadata(metadata), temporary)
@@ -223,44 +237,67 @@ def content_hash(rows: pa.Table) -> str:
     return hashlib.sha256(text.getvalue()).hexdigest()
 
 
-def check_content(path: Path, manifest: BatchManifest) -> None:
-    """Compare the rows of a landing file with the hashes of its manifest.
+def batch_hash(table: pa.Table) -> str:
+    """SHA-256 of all rows of a landing file: names and types of its columns, and what ``content_hash`` hashes."""
+    columns = "|".join(f"{field.name} {field.type}" for field in table.schema)
+    return hashlib.sha256(f"{columns}|{content_hash(table)}".encode()).hexdigest()
+
+
+def checked_rows(path: Path, manifest: BatchManifest) -> pa.Table:
+    """The rows of a landing file, if they are those that landed. Nothing else reads rows of landing files.
 
     Raises:
-        TitansError: a row was changed, added or lost since the file landed; names the symbol.
-    """
-    hashed = {window.symbol: window.content_hash for window in manifest.windows if window.content_hash}
-    if not hashed:
-        return
-    table = read_rows(path)
-    for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
-        if content_hash(rows) != hashed[symbol]:
-            raise TitansError(
-                f"Landing file {path} does not hold the rows of {symbol} that landed in it: "
-                "it was changed or is damaged. Move it away and ingest again."
-            )
-
-
-def read_rows(path: Path) -> pa.Table:
-    """The rows of a landing file, without its manifest.
-
-    Raises:
-        TitansError: the file is damaged.
+        DamagedLandingError: a row was changed, added or lost since the file landed; names the symbol.
     """
     try:
-        return pq.read_table(path, partitioning=None).replace_schema_metadata(None)
+        content = path.read_bytes()
+        table = pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
     except (OSError, pa.ArrowException) as error:
-        raise TitansError(f"Landing file {path} cannot be read ({error}): move it away and ingest again.") from error
+        raise _unreadable(path, error) from error
+    is_same = manifest.content_hash is None or batch_hash(table) == manifest.content_hash
+    if manifest.file_hash is not None:
+        is_same = is_same and hashlib.sha256(content).hexdigest() == manifest.file_hash
+    # Files of early versions have hashes of their symbols alone.
+    hashed = {window.symbol: window.content_hash for window in manifest.windows if window.content_hash}
+    if is_same and (manifest.content_hash or not hashed):
+        return table
+    try:
+        for symbol, rows in rows_by_symbol(manifest.dataset, table, hashed).items():
+            if content_hash(rows) != hashed[symbol]:
+                raise _changed(path, f"the rows of {symbol} that landed in it")
+    except KeyError as error:  # the name of a column
+        raise _changed(path, "what landed in it") from error
+    if not is_same:
+        raise _changed(path, "what landed in it")
+    return table
 
 
 def read_manifest(path: Path) -> BatchManifest:
-    """The manifest of one landing file.
+    """The manifest of one landing file. One of an early version has no hash: ``early_files`` does.
 
     Raises:
-        TitansError: the file is not a landing file or is damaged.
+        DamagedLandingError: the file is not a landing file, was changed or is damaged.
     """
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-        return BatchManifest.model_validate(json.loads(metadata[_METADATA_KEY]))
-    except (OSError, KeyError, ValueError) as error:
-        raise TitansError(f"Landing file {path} cannot be read ({error}): move it away and ingest again.") from error
+        story = (pq.read_metadata(path).metadata or {})[_METADATA_KEY]
+        manifest = unseal(BatchManifest, story)
+        if manifest.content_hash:
+            if not is_sealed(story):
+                raise ValueError("it has lost its hash")
+            return manifest
+        return manifest.model_copy(update={"manifest_hash": hashlib.sha256(story).hexdigest()})
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> TitansError:
+    if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
+        return TitansError(refusal(error))
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return DamagedLandingError(f"Landing file {path} cannot be read ({first_line}): move it away and ingest again.")
+
+
+def _changed(path: Path, what: str) -> TitansError:
+    return DamagedLandingError(
+        f"Landing file {path} does not hold {what}: it was changed or is damaged. Move it away and ingest again."
+    )

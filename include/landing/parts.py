@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from include.landing.batches import BatchKey, BatchManifest, FetchWindow, land, read_manifest, read_rows, write_batch
+from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest, write_batch
 from include.locks import HeldError, exclusive
 from include.paths import StorePaths
 from include.sources.base import Extract
@@ -68,7 +68,8 @@ def land_leftovers(store: StorePaths, key: BatchKey) -> None:
 
 
 def _land(store: StorePaths, folder: Path) -> None:
-    parts = [(read_manifest(path), read_rows(path)) for path in sorted(folder.glob("*.parquet"))]
+    manifests = [(path, read_manifest(path)) for path in sorted(folder.glob("*.parquet"))]
+    parts = [(manifest, checked_rows(path, manifest)) for path, manifest in manifests]
     first = parts[0][0]
     index = int(folder.name.split("-")[-2])
     key = BatchKey(first.dataset, first.group, index, first.run_id, first.attempt)

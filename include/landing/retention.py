@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel
 
 from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.paths import StorePaths
+from include.sealed import DamagedError, read_sealed, seal
 from include.sources.base import Dataset
 
 RETIRED_DATASETS = (Dataset.PRICES, Dataset.FX_RATES)
 """What may go. Estimates and share counts cannot be fetched again: they stay for good."""
+
+
+class _KeptFrom(BaseModel):
+    kept_from: AwareDatetime
 
 
 def kept_from(store: StorePaths) -> datetime | None:
@@ -23,21 +29,20 @@ def kept_from(store: StorePaths) -> datetime | None:
     """
     path = _path(store)
     try:
-        moment = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["kept_from"])
+        return read_sealed(_KeptFrom, path).kept_from
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DamagedError as error:
         raise TitansError(
             f"{path} cannot be read ({error}): it says from when on history was kept. "
             'Write {"kept_from": "2025-01-31T00:00:00+00:00"} with the time that make tidy named, into it.',
             Runbook.BAD_INPUT,
         ) from error
-    return moment
 
 
 def record_kept_from(store: StorePaths, moment: datetime) -> None:
     """Put on record that history is whole from ``moment`` on."""
-    write_whole(_path(store), json.dumps({"kept_from": moment.isoformat()}))
+    write_whole(_path(store), seal(_KeptFrom(kept_from=moment)))
 
 
 def refuse_older(store: StorePaths, dataset: Dataset, fetched_at: datetime) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
+
+from include.paths import PublishedPaths
+from include.publishing.generations import whole_of_source
+from include.publishing.manifest import Manifest
+
+_Read = TypeVar("_Read")
 
 TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
@@ -32,6 +41,17 @@ def raw_state(connection: duckdb.DuckDBPyConnection) -> str:
     return str(state)
 
 
+def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Read]) -> tuple[Manifest, _Read] | None:
+    """The newest generation of ``source`` that is whole, and what ``read`` made of its file; None where there is none.
+
+    A damaged one is passed over: it must not block the one that takes its place.
+    """
+    for manifest in whole_of_source(published, source):
+        with suppress(duckdb.Error):
+            return manifest, read(published.file(manifest.generation))
+    return None
+
+
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
@@ -48,6 +68,59 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> l
         return different + [table for table in same_shape if _rows_differ(connection, table, now[table])]
     finally:
         connection.execute("detach published")
+
+
+RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
+    'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end)"""
+"""A row of ``ops.restatements`` in words."""
+
+
+def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
+    """Headlines of the day of ``generation`` that it says otherwise, each with the values of its subject that vendors changed since.
+
+    A value that changed may be of a member of the basket, of either basket of a pair, of the index, or a rate. Where none
+    did, the seeds or the models have changed.
+    """
+    literal = str(generation).replace("'", "''")
+    connection.execute(f"attach '{literal}' as published (read_only)")
+    try:
+        rows = connection.execute(
+            f"""with changed as (
+                select as_of, now.headline_id, now.subject, before.value_text as told, now.value_text as says
+                from warehouse.marts.fct_headlines as now
+                inner join published.marts.fct_headlines as before using (as_of, headline_id)
+                where as_of = (select arg_max(as_of, published_at) from published.ops.publications)
+                    and now.value_text is distinct from before.value_text),
+            restated as (
+                select symbol, field, basket_effect, {RESTATEMENT_TEXT} as text
+                from warehouse.ops.restatements where kind in ('restated', 'withdrawn')),
+            known as (select {RESTATEMENT_TEXT} as text from published.ops.restatements),
+            causes as (
+                select distinct changed.headline_id, restated.*
+                from changed
+                inner join warehouse.marts.dim_basket_members as members
+                    on list_contains(string_split(changed.subject, '_vs_'), members.basket_id)
+                inner join restated on restated.symbol = members.symbol or restated.field = 'rate'
+                union
+                select changed.headline_id, restated.*
+                from changed inner join restated on changed.subject = restated.symbol),
+            counted as (
+                select headline_id, list(text order by basket_effect desc nulls last, text) as texts
+                from causes where text not in (select text from known) group by headline_id)
+            select headline_id, as_of, told, says, coalesce(texts, [])
+            from changed left join counted using (headline_id) order by 1"""
+        ).fetchall()
+    finally:
+        connection.execute("detach published")
+    return [
+        f"{headline} of {as_of} was {told} and is {says}" + (f": {_first(texts)}" if texts else "")
+        for headline, as_of, told, says, texts in rows
+    ]
+
+
+def _first(texts: list[str], shown: int = 5) -> str:
+    more = f", and {len(texts) - shown} more in ops.restatements" if len(texts) > shown else ""
+    return ", ".join(texts[:shown]) + more
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[tuple[str, str]]]:

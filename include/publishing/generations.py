@@ -1,101 +1,112 @@
-"""Published generations: whole DuckDB files, their manifests, and the link that names the one people read."""
+"""Published generations: folders with a DuckDB file and its manifest, and the link to the one that people read."""
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from include.files import sync_folder
+from include.errors import Runbook, TitansError
+from include.files import sync_folder, write_whole
 from include.locks import exclusive
 from include.paths import PublishedPaths
-from include.production import SourceName
-from include.settings import PROJECT_ROOT
+from include.publishing import early_layout
+from include.publishing.manifest import Manifest, problem_of_file, read_manifest, write_manifest
+from include.publishing.names import is_generation_name
+from include.sealed import DamagedError, read_sealed, seal
 
-_NAME = re.compile(r"^titans-(?P<generation>\d{8}T\d{6}\.\d{6}Z-[0-9a-z]+)\.duckdb$")
-_YOUNG = timedelta(minutes=10)
+_THROUGH_CURRENT = "current/titans.duckdb"
 _PATIENCE_SECONDS = 60.0
 FOLDER_MODE = 0o755
 """Readers cannot put another file under a published name, whatever the umask."""
 
 
-class Manifest(BaseModel):
-    """What a generation holds and where it comes from; ``titans-<generation>.json`` beside it."""
-
-    generation: str
-    source: SourceName
-    is_simulated: bool
-    published_at: datetime
-    as_of: str | None
-    run_id: str
-    row_counts: dict[str, int]
-    checks_passed: int
-    checks_warned: int
-    accepted_loss: str | None = None
-    raw_state: str | None = None
-
-
 class Hold(BaseModel):
-    """A rollback that holds: the link stays on ``generation`` until ``make publish``."""
+    """A rollback that holds: the link stays on ``generation`` until ``make publish``.
 
-    generation: str
+    Attributes:
+        generation: None where the file cannot be read. The link is held all the same, wherever it is.
+    """
+
+    generation: str | None
     since: datetime
 
 
-def new_generation_name(now: datetime) -> str:
-    """``<UTC time to the microsecond>-<short git sha or nogit>``."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{_short_sha()}"
-
-
-def after_all(published: PublishedPaths, now: datetime) -> datetime:
-    """``now``, or the microsecond after the newest generation.
-
-    Names follow the order of publishing, also after a clock was set back.
-    """
-    return max([now, *(manifest.published_at + timedelta(microseconds=1) for manifest in manifests(published))])
-
-
-def _short_sha() -> str:
-    git = shutil.which("git")
-    if git is None or not (PROJECT_ROOT / ".git").exists():
-        return "nogit"
-    result = subprocess.run(
-        [git, "rev-parse", "--short", "HEAD"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    return result.stdout.strip() if result.returncode == 0 else "nogit"
+def names(published: PublishedPaths) -> list[str]:
+    """All generations, whole or damaged, oldest first."""
+    found = set(early_layout.generations(published))
+    if published.generations.exists():
+        if not published.generations.is_dir():
+            raise TitansError(
+                f"{published.generations} is no folder: move it away, then run again.", Runbook.PUBLISH_FAILED
+            )
+        found |= {path.name for path in published.generations.iterdir() if is_generation_name(path.name)}
+    return sorted(found)
 
 
 def manifests(published: PublishedPaths) -> list[Manifest]:
-    """All whole generations, oldest first: those with both file and readable manifest."""
-    found = []
-    for path in published.folder.glob("titans-*.json"):
-        try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            continue
-        # The name becomes a path, which must not leave the folder.
-        path_of_file = published.file(manifest.generation)
-        if _NAME.fullmatch(f"titans-{manifest.generation}.duckdb") and path_of_file.exists():
-            found.append(manifest)
-    return sorted(found, key=lambda manifest: manifest.generation)
+    """The manifests of all generations that are not damaged, oldest first."""
+    return [found for name in names(published) if isinstance(found := read_manifest(published, name), Manifest)]
+
+
+def damaged_generations(published: PublishedPaths) -> dict[str, str]:
+    """The other generations, each with a sentence on what is wrong. Nothing removes them but a person."""
+    found = {name: read_manifest(published, name) for name in names(published)}
+    return {name: problem for name, problem in found.items() if isinstance(problem, str)}
+
+
+@contextmanager
+def new_folder(published: PublishedPaths, manifest: Manifest) -> Iterator[Path]:
+    """Yield an empty folder, which becomes that of a generation in one step once the block has filled it.
+
+    Each source has one such folder, since one build of a source runs at a time: what a killed one left goes here.
+    """
+    published.generations.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    temporary = published.generations / f".{manifest.source}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(mode=FOLDER_MODE)
+    try:
+        yield temporary
+        write_manifest(temporary, manifest)
+        temporary.chmod(FOLDER_MODE)
+        temporary.rename(published.generations / manifest.generation)
+        sync_folder(published.generations)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def linked_generation(published: PublishedPaths) -> str | None:
-    """The generation that the link names, or None where nothing is published."""
-    try:
-        match = _NAME.match(published.link.readlink().name)
-    except OSError:
+    """The generation that the link names, or None where nothing is published.
+
+    Raises:
+        TitansError: in the place of a link is something else.
+    """
+    _refuse_no_link(published.link)
+    _refuse_no_link(published.current)
+    if (early := early_layout.linked(published)) is not None:
+        return early
+    if not published.current.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
         return None
-    return match["generation"] if match and published.file(match["generation"]).exists() else None
+    folder, _, name = str(published.current.readlink()).partition("/")
+    return name if folder == "generations" and is_generation_name(name) and published.file(name).exists() else None
+
+
+def _refuse_no_link(path: Path) -> None:
+    if path.exists() and not path.is_symlink():
+        raise TitansError(
+            f"{path} is a {'folder' if path.is_dir() else 'file'}, and must be a link: move it away, then "
+            "run again. No generation is touched.",
+            Runbook.PUBLISH_FAILED,
+        )
 
 
 def linked_manifest(published: PublishedPaths) -> Manifest | None:
-    """What is known of the generation that the link names; None where nothing is, or its manifest cannot be read."""
+    """What is known of the generation that the link names; None where nothing is, or its manifest is damaged."""
     linked = linked_generation(published)
     return next((manifest for manifest in manifests(published) if manifest.generation == linked), None)
 
@@ -105,17 +116,33 @@ def last_of_source(published: PublishedPaths, source: str) -> Manifest | None:
     return next((manifest for manifest in reversed(manifests(published)) if manifest.source == source), None)
 
 
+def whole_of_source(published: PublishedPaths, source: str) -> Iterator[Manifest]:
+    """The generations of ``source`` whose file is what was published, newest first. A damaged one is passed over."""
+    for manifest in reversed(manifests(published)):
+        if manifest.source == source and problem_of_file(published, manifest) is None:
+            yield manifest
+
+
 def hold(published: PublishedPaths) -> Hold | None:
-    """The rollback in force, if any."""
+    """The rollback in force, if any. A file that cannot be read holds as well."""
     try:
-        return Hold.model_validate_json(published.hold.read_bytes())
-    except (OSError, ValidationError):
+        return read_sealed(Hold, published.hold)
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except DamagedError:
+        return Hold(generation=None, since=datetime.fromtimestamp(published.hold.lstat().st_mtime, UTC))
+
+
+def hold_on(published: PublishedPaths, generation: str) -> None:
+    """Hold the link on a generation. The caller holds the lock."""
+    write_whole(published.hold, seal(Hold(generation=generation, since=datetime.now(UTC))))
 
 
 @contextmanager
 def link_lock(published: PublishedPaths, holder: str) -> Iterator[None]:
     """The only right to move the link, hold it or prune: builds of several sources and people share the folder.
+
+    In the block the folder has the present layout.
 
     Raises:
         HeldError: another process holds it for longer than a minute.
@@ -123,47 +150,69 @@ def link_lock(published: PublishedPaths, holder: str) -> Iterator[None]:
     published.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     refusal = f"The link in {published.folder} is being moved: {{who}}. Wait for it to end, then try again."
     with exclusive(published.lock, holder, refusal, _PATIENCE_SECONDS):
+        if early_layout.is_early(published):
+            _bring_over(published)
         yield
 
 
+def bring_over(published: PublishedPaths, holder: str) -> None:
+    """Make the folder, or give one of an early layout the present one."""
+    with link_lock(published, holder):
+        pass
+
+
+def _bring_over(published: PublishedPaths) -> None:
+    """Readers meet the old names or the new ones, never neither.
+
+    The old names stay until ``prune`` removes them. Where it is broken off, the next one begins again.
+    """
+    linked = early_layout.linked(published)
+    published.generations.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    for generation in early_layout.generations(published):
+        if (published.generations / generation).exists():
+            continue
+        manifest = read_manifest(published, generation)
+        temporary = published.generations / ".early"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(mode=FOLDER_MODE)
+        early_layout.link_or_copy(early_layout.file(published, generation), temporary / "titans.duckdb")
+        if isinstance(manifest, Manifest):
+            write_manifest(temporary, manifest)
+        elif early_layout.manifest(published, generation).exists():  # damaged: it stays so, for somebody to look at
+            early_layout.link_or_copy(early_layout.manifest(published, generation), temporary / "manifest.json")
+        temporary.chmod(FOLDER_MODE)
+        sync_folder(temporary)
+        temporary.rename(published.generations / generation)
+    sync_folder(published.generations)
+    if (held := hold(published)) is not None and held.generation is not None:
+        write_whole(published.hold, seal(held))
+    if linked is not None:
+        _point(published.current, f"generations/{linked}")
+    _point(published.link, _THROUGH_CURRENT)
+
+
 def move_link(published: PublishedPaths, generation: str) -> None:
-    """Point ``titans.duckdb`` at a generation in one atomic step: readers see the old file or the new one.
+    """Point ``current`` at a generation in one atomic step: readers see the old file or the new one.
 
     The caller holds the link lock.
+
+    Raises:
+        TitansError: in the place of a link is something else, or the generation was removed meanwhile.
     """
-    temporary = published.folder / ".titans.link"
+    before = linked_generation(published)
+    if not published.file(generation).exists():
+        raise TitansError(f"{published.file(generation)} was removed meanwhile, and the link stays: run again.")
+    if before not in (None, generation):
+        (published.generations / str(before)).touch()  # it is kept for ten minutes from here
+    _point(published.current, f"generations/{generation}")
+    if not published.link.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
+        _point(published.link, _THROUGH_CURRENT)
+
+
+def _point(link: Path, target: str) -> None:
+    """Relative, so that the folder can be mounted anywhere."""
+    temporary = link.with_name(f".{link.name}.link")
     temporary.unlink(missing_ok=True)
-    # The target is a bare name, so that the folder can be mounted anywhere.
-    temporary.symlink_to(published.file(generation).name)
-    temporary.replace(published.link)
-    sync_folder(published.folder)
-
-
-def prune(published: PublishedPaths, keep: int, now: datetime | None = None) -> list[str]:
-    """Remove old generations.
-
-    The last ``keep`` of each source stay, the linked and the held one, and those younger than 10 minutes.
-    """
-    now = now or datetime.now(UTC)
-    known = manifests(published)
-    kept = {linked_generation(published)}
-    if (held := hold(published)) is not None:
-        kept.add(held.generation)
-    for source in {manifest.source for manifest in known}:
-        kept |= {manifest.generation for manifest in [m for m in known if m.source == source][-keep:]}
-    removed = []
-    for manifest in known:
-        if manifest.generation not in kept and now - manifest.published_at > _YOUNG:
-            published.file(manifest.generation).unlink()
-            published.manifest(manifest.generation).unlink()
-            removed.append(manifest.generation)
-    # What a killed build left: a half-written file, or one of the pair of file and manifest without the other.
-    whole = {manifest.generation for manifest in manifests(published)}
-    pairs = [path for ending in ("duckdb", "json") for path in published.folder.glob(f"titans-*.{ending}")]
-    for leftover in [
-        *published.folder.glob(".titans-*"),
-        *(path for path in pairs if path.stem.removeprefix("titans-") not in whole),
-    ]:
-        if now.timestamp() - leftover.lstat().st_mtime > _YOUNG.total_seconds():
-            leftover.unlink(missing_ok=True)
-    return removed
+    temporary.symlink_to(target)
+    temporary.replace(link)
+    sync_folder(link.parent)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,10 @@ import duckdb
 from pydantic_core import to_json
 
 from include.errors import TitansError
-from include.files import READ_ONLY, replacing, write_whole
+from include.files import READ_ONLY, replacing
 from include.gates.result import CheckResult
 from include.paths import StorePaths
-from include.publishing.generations import Manifest
+from include.publishing.manifest import Manifest
 
 SCHEMAS = ("marts", "ops")
 STORAGE_VERSION = "v1.0.0"
@@ -54,28 +54,30 @@ class Build:
     accept_loss: str | None = None
 
 
-def write_marts_file(
-    build: Build, target: Path, manifest: Manifest, published: Sequence[Manifest], manifest_path: Path | None = None
-) -> None:
-    """Write the marts as one file, which appears whole; with ``manifest_path`` the manifest beside it.
+def write_marts_file(build: Build, target: Path, manifest: Manifest, published: Sequence[Manifest]) -> None:
+    """Write the marts as one file, which appears whole.
 
     Args:
         published: the generations that ``ops.publications`` lists.
 
     Raises:
+        OSError, duckdb.Error: the file could not be written or verified.
+    """
+    with replacing(target, READ_ONLY) as temporary:
+        _fill(build, temporary, published)
+        _verify(temporary, manifest)
+
+
+@contextmanager
+def sentences(target: Path) -> Iterator[None]:
+    """Say of a block that writes ``target`` why it could not.
+
+    Raises:
         TitansError: the file could not be written or verified.
     """
     try:
-        with replacing(target, READ_ONLY) as temporary:
-            _fill(build, temporary, published)
-            _verify(temporary, manifest)
-            if manifest_path is not None:
-                # The manifest first: alone it counts for nothing, and a file without one would never be pruned.
-                write_whole(manifest_path, manifest.model_dump_json(indent=1))
+        yield
     except (OSError, duckdb.Error) as error:
-        if manifest_path is not None:
-            with contextlib.suppress(OSError):  # the folder may be read-only
-                manifest_path.unlink(missing_ok=True)
         first_line = str(error).splitlines()[0]
         raise TitansError(
             f"{target.name} could not be written to {target.parent} ({first_line}). "

@@ -11,9 +11,11 @@ import duckdb
 from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
-from include.publishing.changes import changed_tables, raw_state
-from include.publishing.generations import Manifest
-from include.publishing.marts_file import Build, mart_row_counts, write_marts_file
+from include.publishing.changes import changed_tables, raw_state, read_last
+from include.publishing.manifest import Manifest
+from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
+from include.publishing.names import after, new_generation_name
+from include.publishing.retention import prune
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,23 @@ def publish(
         TitansError: the file could not be written or verified, or it is simulated and would replace real data; the
             link still names the generation before.
     """
-    switch.refuse_simulated(published, build.store.source, is_switch)
-    published.folder.mkdir(mode=generations.FOLDER_MODE, parents=True, exist_ok=True)
     source = build.store.source
-    last = generations.last_of_source(published, source)
+    switch.refuse_simulated(published, source, is_switch)
+    with sentences(published.link):
+        generations.bring_over(published, build.results.run_id)
     linked = generations.linked_manifest(published)
-    changed = changed_tables(build.connection, published.file(last.generation)) if last else ["marts"]
-    if last and not changed and raw_state(build.connection) != last.raw_state:
+    last = read_last(published, source, lambda file: changed_tables(build.connection, file))
+    generation, changed = (last[0].generation, last[1]) if last else ("", ["marts"])
+    if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]
-    generation = last.generation if last else ""
     if changed:
-        now = generations.after_all(published, datetime.now(UTC))
-        generation = generations.new_generation_name(now)
+        now = after(max(generations.names(published), default=None), datetime.now(UTC))
+        generation = new_generation_name(now)
         manifest = _manifest(build, generation, now)
         known = [*generations.manifests(published), manifest]
-        write_marts_file(build, published.file(generation), manifest, known, published.manifest(generation))
+        target = published.file(generation)
+        with sentences(target), generations.new_folder(published, manifest) as folder:
+            write_marts_file(build, folder / target.name, manifest, known)
     with generations.link_lock(published, build.results.run_id):
         # Again, inside the lock: a real source may have published meanwhile.
         switch.refuse_simulated(published, source, is_switch)
@@ -89,7 +93,7 @@ def publish(
         switch.remember(published, source, files_dir, generation, is_switch and not is_held)
         if not is_held and generations.linked_generation(published) != generation:
             generations.move_link(published, generation)
-        generations.prune(published, keep)
+        prune(published, keep)
     changed_source = linked.source if linked and linked.source != source and not is_held else None
     production = read_production(published.production)
     return Publication(
@@ -107,7 +111,8 @@ def write_known_at(build: Build, published: PublishedPaths) -> Path:
     """
     target = build.store.known_at_file
     manifest = _manifest(build, target.stem, datetime.now(UTC))
-    write_marts_file(build, target, manifest, generations.manifests(published))
+    with sentences(target):
+        write_marts_file(build, target, manifest, generations.manifests(published))
     return target
 
 

@@ -9,8 +9,9 @@ from include.commands import make_command
 from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.paths import PublishedPaths
-from include.production import Production, Served, SourceName, Switch, read_production
+from include.production import SOURCE_NAMES, Production, Served, SourceName, Switch, read_production
 from include.publishing.generations import linked_generation, linked_manifest, manifests
+from include.sealed import seal
 
 
 def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: bool) -> None:
@@ -42,9 +43,17 @@ def _production(published: PublishedPaths) -> Production | None:
     if linked is None and linked_generation(published) is not None:
         # Its manifest cannot be read, which is no sign of the sample.
         linked = next((each for each in reversed(manifests(published)) if not each.is_simulated), None)
+        if linked is None and (real := _real_store(published)) is not None:
+            return Production(source=real, since=datetime.fromtimestamp(published.link.lstat().st_mtime, UTC))
     if linked is None or linked.is_simulated:
         return None
     return Production(source=linked.source, since=linked.published_at)
+
+
+def _real_store(published: PublishedPaths) -> SourceName | None:
+    """A real source that has landed anything in the data folder."""
+    landed = [name for name in SOURCE_NAMES if (published.folder.parent / name / "landing").is_dir()]
+    return next((name for name in landed if name != "sample"), None)
 
 
 def remember(
@@ -69,9 +78,9 @@ def remember(
     else:
         new = before
     if new != read_production(published.production):
-        write_whole(published.production, new.model_dump_json(indent=1))
+        write_whole(published.production, seal(new))
 
 
 def undo(published: PublishedPaths, switch: Switch) -> None:
     """Let the folder serve again what it served before a switch. The caller holds the lock."""
-    write_whole(published.production, Production(**switch.before.model_dump()).model_dump_json(indent=1))
+    write_whole(published.production, seal(Production(**switch.before.model_dump())))

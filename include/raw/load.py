@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pyarrow as pa
 
-from include.landing.batches import BatchManifest, check_content
+from include.landing.batches import BatchManifest, checked_rows
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
 from include.raw.settle import settle
@@ -164,7 +164,6 @@ def _load_file(
     loaded_at: datetime,
 ) -> LoadedBatch:
     path, manifest = batch
-    check_content(path, manifest)
     connection.execute("begin")
     try:
         rules = load_sql.RULES[manifest.dataset]
@@ -246,11 +245,9 @@ def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
     path, manifest = batch
     # A file lacks the columns that came after its version, and that of problems where there is none.
     connection.register("all_columns", SCHEMAS[manifest.dataset].append(PROBLEM).empty_table())
-    connection.execute(
-        "create or replace temp table incoming as "
-        "from all_columns union all by name select * from read_parquet(?, hive_partitioning = false)",
-        [str(path)],
-    )
+    connection.register("landed_rows", checked_rows(path, manifest))
+    connection.execute("create or replace temp table incoming as from all_columns union all by name from landed_rows")
+    connection.unregister("landed_rows")
     judge = load_sql.RULES[manifest.dataset].judge
     _execute(
         connection,

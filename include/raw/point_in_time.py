@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 
+from include.commands import make_command
 from include.errors import TitansError
 from include.landing.retention import kept_from
 from include.paths import StorePaths
@@ -23,21 +24,20 @@ def copy_store(store: StorePaths, known_at: date, holder: str) -> int:
         TitansError: nothing has been ingested, nothing was known by then, or what was known then was let go.
     """
     present, source = store.present, store.source
-    begins = kept_from(present)
-    if begins and end_of_day(known_at) < begins:
-        raise TitansError(
-            f"KNOWN_AT={known_at} is before the history that is kept: make tidy has let go what was superseded "
-            f"before {begins:%Y-%m-%d %H:%M} UTC. Give {begins.date()} or a later day."
-        )
     if not present.warehouse.exists():
         raise TitansError(
             f"There is nothing to look back on: source {source} has no warehouse in {store.root}. "
-            f"Build it first, without KNOWN_AT: make run SOURCE={source}."
+            f"Build it first: {make_command(store.data_dir, 'run', SOURCE=source)}"
         )
-    shutil.rmtree(store.warehouse.parent, ignore_errors=True)
-    with writer_lock(present.warehouse, holder), open_warehouse(store) as connection:
-        copy_raw(connection, present.warehouse, source)
-        first, rows = connection.execute("select min(known_from)::date, count(*) from raw.prices").fetchone() or (0, 0)
+    with writer_lock(present.warehouse, holder):
+        _refuse_what_was_let_go(present, known_at)
+        shutil.rmtree(store.warehouse.parent, ignore_errors=True)
+        with open_warehouse(store) as connection:
+            copy_raw(connection, present.warehouse, source)
+            first, rows = connection.execute("select min(known_from)::date, count(*) from raw.prices").fetchone() or (
+                0,
+                0,
+            )
     if not rows or known_at < first:
         shutil.rmtree(store.warehouse.parent)
         raise TitansError(
@@ -47,3 +47,12 @@ def copy_store(store: StorePaths, known_at: date, holder: str) -> int:
             else f"There is no price to build from in {store.root}: run without KNOWN_AT first."
         )
     return int(rows)
+
+
+def _refuse_what_was_let_go(present: StorePaths, known_at: date) -> None:
+    begins = kept_from(present)
+    if begins and end_of_day(known_at) < begins:
+        raise TitansError(
+            f"KNOWN_AT={known_at} is before the history that is kept: make tidy has let go what was superseded "
+            f"before {begins:%Y-%m-%d %H:%M} UTC. Give {begins.date()} or a later day."
+        )

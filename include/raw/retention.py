@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from include.commands import make_command
 from include.errors import TitansError
 from include.files import sync_folder
 from include.landing.index import LandingIndex
@@ -18,6 +19,7 @@ from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
 from include.raw.versions import version_order
 
+_PATIENCE_SECONDS = 60.0
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {
     **{f"raw.{dataset}": (RULES[dataset].key, RULES[dataset].symbol) for dataset in RETIRED_DATASETS},
@@ -51,10 +53,10 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
     """
     if not store.warehouse.exists():
         return None
-    with writer_lock(store.warehouse, "make tidy"):
+    with writer_lock(store.warehouse, "make tidy", _PATIENCE_SECONDS):
         landing = LandingIndex(store)
         with open_warehouse(store) as connection:
-            _refuse_unloaded(connection, landing)
+            _refuse_unloaded(connection, store, landing)
             begins = _beginning(connection, kept_from(store), days)
             if begins is None:
                 return None
@@ -77,12 +79,13 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
     return Retired(begins, len(old), versions)
 
 
-def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, landing: LandingIndex) -> None:
+def _refuse_unloaded(connection: duckdb.DuckDBPyConnection, store: StorePaths, landing: LandingIndex) -> None:
     loaded = {row[0] for row in connection.execute("select batch_id from raw.load_ledger").fetchall()}
     if waiting := [path.name for path, manifest in landing.batches() if manifest.batch_id not in loaded]:
         raise TitansError(
             f"{len(waiting)} landing files are not loaded yet, the first is {waiting[0]}: "
-            "make run, then make tidy again."
+            f"{make_command(store.data_dir, 'run', SOURCE=store.source)} loads them, then tidy again: "
+            f"{make_command(store.data_dir, 'tidy')}"
         )
 
 

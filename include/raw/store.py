@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import duckdb
 from jinja2 import Template
 
-from include.errors import Runbook, TitansError
+from include.errors import Runbook, TitansError, refused_in
 from include.files import replacing
 from include.paths import StorePaths
 from include.raw.versions import version_order
 
 SCHEMA_VERSION = 3
+PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.2
 
 _DDL = Template(Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")).render(version_order=version_order)
 
@@ -28,10 +31,7 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     path = store.warehouse
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        connection = duckdb.connect(str(path))
-    except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
+    connection = _connect(path)
     try:
         connection.execute("set timezone = 'UTC'")
         try:
@@ -41,11 +41,16 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
                 _check_layout(connection, "warehouse", path)
             connection.execute(_DDL)
         except duckdb.Error as error:
-            raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
+            raise _unopened(path, error) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
             _begin_store(connection, store)
         _check_owner(connection, store.source, "warehouse", path)
-        yield connection
+        try:
+            yield connection
+        except duckdb.IOException as error:
+            if "Corrupt database file" in str(error):  # a block, found when it is read
+                raise _unopened(path, error) from error
+            raise
     finally:
         connection.close()
 
@@ -96,7 +101,7 @@ def copy_raw(
     try:
         connection.execute(f"attach '{literal}' as store (read_only)")
     except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
+        raise _unopened(path, error) from error
     try:
         _check_owner(connection, source, "store", path)
         _check_layout(connection, "store", path, oldest_layout)
@@ -132,7 +137,7 @@ def _check_owner(connection: duckdb.DuckDBPyConnection, source: str, database: s
     try:
         rows = connection.execute(f"select source, schema_version from {database}.meta.store").fetchall()
     except duckdb.Error as error:
-        raise TitansError(_damaged(path, str(error).splitlines()[0]), Runbook.WAREHOUSE_DAMAGED) from error
+        raise _unopened(path, error) from error
     if len(rows) != 1 or rows[0][0] != source:
         owner = rows[0][0] if rows else "no source"
         raise TitansError(
@@ -154,8 +159,39 @@ def _check_layout(
         )
 
 
-def _damaged(path: Path, detail: str) -> str:
-    return (
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the file. A client that has it open is given time to close it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return duckdb.connect(str(path))
+        except duckdb.Error as error:
+            if not _is_held(error) or time.monotonic() >= deadline:
+                raise _unopened(path, error) from error
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_held(error: duckdb.Error) -> bool:
+    return "Could not set lock on file" in str(error)
+
+
+def _unopened(path: Path, error: duckdb.Error) -> TitansError:
+    """What stands in the way of a warehouse: a client that has it open, the system, or damage."""
+    detail = str(error).splitlines()[0]
+    if _is_held(error):
+        return TitansError(
+            f"Warehouse {path} is open in another process, and is not damaged ({detail}). Leave the file where it is: "
+            "close that client, then run again. Readers belong on published/titans.duckdb.",
+            Runbook.WAREHOUSE_LOCKED,
+        )
+    if isinstance(error, duckdb.IOException) and (reason := refused_in(detail)):
+        return TitansError(
+            f"Warehouse {path} cannot be opened ({reason}), which says nothing of what is in it. Leave the file where "
+            "it is: free space or change who may write there, then run again.",
+            Runbook.PUBLISH_FAILED,
+        )
+    return TitansError(
         f"Warehouse {path} cannot be opened as a DuckDB file ({detail}). What was published is untouched. "
-        f"Move {path.name} and its .wal away and run again: it is rebuilt from the landing files."
+        f"Move {path.name} and its .wal away and run again: it is rebuilt from the landing files.",
+        Runbook.WAREHOUSE_DAMAGED,
     )

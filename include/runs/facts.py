@@ -166,12 +166,17 @@ class CheckMartsFacts(StepFacts):
 
 
 class Restated(BaseModel):
-    """How many values vendors changed after their first version, and in words those that move a basket most."""
+    """How many values vendors changed after their first version, and in words those that move a basket most.
+
+    Attributes:
+        headlines: those of the last generation's day that say something else now, each with the values that changed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     rows: int = 0
     largest: list[str] = Field(default_factory=list)
+    headlines: list[str] = Field(default_factory=list)
 
 
 class PublishFacts(StepFacts):

@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from include.errors import Runbook
+from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.gates.result import CheckResult
 from include.paths import PublishedPaths, StorePaths
@@ -112,9 +112,13 @@ def _rows_of(check: CheckResult) -> list[str]:
 
 
 def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
-    manifest = generations.linked_manifest(published)
+    try:
+        linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
+    except TitansError as error:
+        return [str(error)]
     if manifest is None:
-        return ["Nothing: no generation has been published yet."]
+        damaged = f"Generation {linked}, whose manifest is damaged."
+        return [damaged if linked else "Nothing: no generation has been published yet."]
     lines = [
         f"Generation {manifest.generation} of source {manifest.source}, as of {manifest.as_of}. "
         "This run changed nothing in it."
@@ -128,10 +132,13 @@ def _published(published: PublishedPaths, record: RunRecord) -> list[str]:
 def _short_text(settings: Settings, record: RunRecord, incident: Path) -> str:
     failed = record.failed_step
     where = f"Titans: {record.dag_id} failed at {failed.step}." if failed else f"Titans: {record.dag_id} failed."
+    try:
+        linked = generations.linked_generation(settings.published) or "nothing"
+    except TitansError:
+        linked = "what it is"
     return visible(
         f"{where} {failed.message if failed else ''}\n"
-        f"Source {record.source}, run {record.run_id}. Published stays "
-        f"{generations.linked_generation(settings.published) or 'nothing'}.\n"
+        f"Source {record.source}, run {record.run_id}. Published stays {linked}.\n"
         f"What to do: {runbook_of(record).path}. Then: {again(settings, record)}. Incident: {incident}"
     )
 

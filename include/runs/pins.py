@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from include.errors import TitansError
 from include.files import write_whole
@@ -14,6 +14,7 @@ from include.paths import StorePaths
 from include.production import SOURCE_NAMES, SourceName, read_production
 from include.publishing.switch import refuse_simulated
 from include.runs.records import Run
+from include.sealed import DamagedError, read_sealed, seal
 from include.settings import Settings, load_settings, load_shared_settings
 
 
@@ -52,7 +53,7 @@ def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
 def pin_run(settings: Settings, run: Run) -> None:
     """Note what a run reads, for its later tasks and for its record."""
     pin = Pin.model_validate(settings.model_dump(include=set(Pin.model_fields)))
-    write_whole(run.pin_path, pin.model_dump_json(indent=1))
+    write_whole(run.pin_path, seal(pin))
 
 
 def _served_store(settings: Settings) -> StorePaths:
@@ -79,10 +80,10 @@ def _pin(settings: Settings, dag_id: str, run_id: str) -> Pin | None:
     for source in SOURCE_NAMES:
         run = Run(settings.store_of(source), dag_id, run_id)
         try:
-            return Pin.model_validate_json(run.pin_path.read_bytes())
-        except FileNotFoundError:
+            return read_sealed(Pin, run.pin_path)
+        except (FileNotFoundError, NotADirectoryError):
             pass
-        except (OSError, ValidationError) as error:
+        except DamagedError as error:
             raise TitansError(
                 f"{run.pin_path}, which names the source of this run, cannot be read: move it away and start a new run."
             ) from error

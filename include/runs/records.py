@@ -6,13 +6,13 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
 from include.files import write_whole
@@ -21,6 +21,7 @@ from include.paths import StorePaths
 from include.raw.units import Release
 from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
+from include.sealed import DamagedError, read_sealed, seal
 
 Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -121,9 +122,7 @@ class Run:
             raise
         finally:
             record.ended_at = datetime.now(UTC)
-            write_whole(
-                self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", record.model_dump_json(indent=1)
-            )
+            write_whole(self._parts / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json", seal(record))
 
     @property
     def pin_path(self) -> Path:
@@ -146,19 +145,22 @@ class Run:
         Of a run whose tasks were cleared, these include the steps that did not run again.
         """
         records: dict[str, StepRecord] = {}
-        with contextlib.suppress(OSError, ValidationError):
-            records = {step.step: step for step in RunRecord.model_validate_json(self._record_path.read_bytes()).steps}
+        if (record := self.record()) is not None:
+            records = {step.step: step for step in record.steps}
         for path in self._parts.glob("*.json"):
-            with contextlib.suppress(OSError, ValidationError):
-                step = StepRecord.model_validate_json(path.read_bytes())
+            with contextlib.suppress(FileNotFoundError):
+                try:
+                    step = read_sealed(StepRecord, path)
+                except DamagedError as error:
+                    step = _damaged(path, error)
                 records[step.step] = step
         return sorted(records.values(), key=lambda step: step.started_at)
 
     def record(self) -> RunRecord | None:
         """The record that this run left, if it has ended and the file is whole."""
         try:
-            return RunRecord.model_validate_json(self._record_path.read_bytes())
-        except (OSError, ValidationError):
+            return read_sealed(RunRecord, self._record_path)
+        except (FileNotFoundError, NotADirectoryError, DamagedError):
             return None
 
     @property
@@ -197,7 +199,7 @@ class Run:
             ended_at=now,
             steps=steps,
         )
-        write_whole(self._record_path, record.model_dump_json(indent=1))
+        write_whole(self._record_path, seal(record))
         shutil.rmtree(self._parts, ignore_errors=True)
         return record
 
@@ -211,6 +213,19 @@ def runbook_of(record: RunRecord) -> Runbook:
 def last_step_of(dag_id: str) -> str:
     """The step that every whole run of the DAG records."""
     return "publish" if dag_id == "build_marts" else "land"
+
+
+def _damaged(path: Path, error: DamagedError) -> StepRecord:
+    """The step whose record cannot be read: what it did is not known, so it does not count as done."""
+    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return StepRecord(
+        step=path.stem,
+        outcome="failed",
+        started_at=moment,
+        ended_at=moment,
+        message=f"{path}, the record of this step, cannot be read ({error}): run again.",
+        runbook=runbook_of_step(path.stem),
+    )
 
 
 def _killed(last: str | None, now: datetime) -> StepRecord:
@@ -232,10 +247,8 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     """
     records = []
     for path in store.runs.glob(f"{dag_id or ''}*.json"):
-        try:
-            records.append(RunRecord.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError):
-            continue
+        with contextlib.suppress(FileNotFoundError, DamagedError):
+            records.append(read_sealed(RunRecord, path))
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
 
 
@@ -270,14 +283,13 @@ def forget_killed_runs(store: StorePaths) -> None:
 def damaged_files(store: StorePaths) -> list[Path]:
     """Run records and releases that cannot be read, and are passed over."""
 
-    def is_damaged(path: Path, read: Callable[[bytes], Any]) -> bool:
+    def is_damaged(path: Path, kind: type[BaseModel]) -> bool:
         try:
-            read(path.read_bytes())
-        except (OSError, ValueError):
+            with contextlib.suppress(FileNotFoundError):
+                read_sealed(kind, path)
+        except DamagedError:
             return True
         return False
 
-    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord.model_validate_json)]
-    return sorted(records) + sorted(
-        path for path in store.releases.glob("*.json") if is_damaged(path, Release.model_validate_json)
-    )
+    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord)]
+    return sorted(records) + sorted(path for path in store.releases.glob("*.json") if is_damaged(path, Release))

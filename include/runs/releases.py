@@ -10,7 +10,8 @@ from include.files import write_whole
 from include.paths import StorePaths
 from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
-from include.runs.records import run_records
+from include.runs.records import RunRecord, run_records
+from include.sealed import DamagedError, read_sealed, seal
 
 
 def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
@@ -25,10 +26,19 @@ def quarantined_units(store: StorePaths) -> list[QuarantinedUnit]:
 
 def quarantines(store: StorePaths) -> list[Quarantine]:
     """Every unit that a build on record put into quarantine, with the time of the first such build."""
-    first: dict[tuple[str, str], Quarantine] = {}
+    return [Quarantine(unit=unit, decided_at=record.ended_at) for unit, record in _first_quarantined(store)]
+
+
+def quarantining_runs(store: StorePaths) -> set[str]:
+    """Runs whose records ``quarantines`` rests on: they were the first to put a unit into quarantine."""
+    return {record.run_id for _, record in _first_quarantined(store)}
+
+
+def _first_quarantined(store: StorePaths) -> list[tuple[QuarantinedUnit, RunRecord]]:
+    first: dict[tuple[str, str], tuple[QuarantinedUnit, RunRecord]] = {}
     for record in run_records(store, "build_marts"):
         for unit in record.facts(CheckRawFacts).quarantined:
-            first.setdefault((unit.batch_id, unit.symbol), Quarantine(unit=unit, decided_at=record.ended_at))
+            first.setdefault((unit.batch_id, unit.symbol), (unit, record))
     return list(first.values())
 
 
@@ -36,8 +46,8 @@ def releases(store: StorePaths) -> list[Release]:
     """Releases on record. A damaged one is passed over, and its unit stays in quarantine; ``make status`` names it."""
     found = []
     for path in sorted(store.releases.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            found.append(Release.model_validate_json(path.read_bytes()))
+        with contextlib.suppress(FileNotFoundError, DamagedError):
+            found.append(read_sealed(Release, path))
     return found
 
 
@@ -45,4 +55,4 @@ def record_release(store: StorePaths, batch_id: str, symbol: str, reason: str) -
     """Put a release on record; the next build acts on it."""
     release = Release(batch_id=batch_id, symbol=symbol, reason=reason, released_at=datetime.now(UTC))
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
-    write_whole(store.releases / f"{name}.json", release.model_dump_json())
+    write_whole(store.releases / f"{name}.json", seal(release))

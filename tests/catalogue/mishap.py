@@ -52,8 +52,8 @@ class Mishap(Generic[Vendor]):
     is_alone: bool = False
     told_of: str = ""
 
-    def evidence(self, published: Path, symbol: str) -> list[str]:
-        """What is missing of the promised evidence in ``ops`` of the published file."""
+    def evidence(self, database: Path, symbol: str) -> list[str]:
+        """What is missing of the promised evidence in ``ops`` of a published file, or of a warehouse."""
         subject = self.told_of or symbol
         queries: dict[Outcome, tuple[str, list[Any]]] = {
             Outcome.NOT_FETCHED: ("select reason from ops.fetches where outcome = 'failed' and symbol = ?", [subject]),
@@ -74,7 +74,7 @@ class Mishap(Generic[Vendor]):
         if self.outcome not in queries:
             return []
         sql, parameters = queries[self.outcome]
-        with duckdb.connect(str(published), read_only=True) as reader:
+        with duckdb.connect(str(database), read_only=True) as reader:
             told = [str(row[0]) for row in reader.execute(sql, parameters).fetchall()]
         wanted = [self.tells] + ([subject] if self.outcome is Outcome.WARNED else [])
         if any(all(words in text for words in wanted) for text in told):
@@ -82,6 +82,8 @@ class Mishap(Generic[Vendor]):
         return [f"{self.name} on {symbol}: nobody is told {wanted} as '{self.outcome}', only {told}"]
 
 
+EVIDENCE = ("fetches", "rejected_rows", "quarantined_units", "restatements")
+"""The models of ``ops`` that a mishap is looked for in."""
 VALUES = {
     "fct_security_daily": ("symbol, date", "close", "not is_traded or is_suspect or is_corrected"),
     "fct_index_daily": ("symbol, date", "level", "false"),

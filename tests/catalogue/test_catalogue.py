@@ -11,7 +11,7 @@ import pytest
 from include.locks import exclusive
 from tests.catalogue.mishap import Outcome
 from tests.catalogue.page import CATALOGUE, PAGE, page
-from tests.catalogue.rounds import Round, build_compared_marts, play, rounds
+from tests.catalogue.rounds import Round, build_what_is_judged, play, rounds
 from tests.catalogue.worlds import WORLDS, Reference, prepare
 from tests.conftest import built_below
 
@@ -35,7 +35,8 @@ BUILT = [
         :number
     ]
 ] + [(world, around) for world, around in ROUNDS if around.hits[0].mishap.name in WHOLE_DELIVERIES]
-"""Eight rounds of many mishaps. ``make soak ONLY=bad-input`` plays all, and a good delivery after each."""
+"""Eight rounds of many mishaps, built as far as they are judged. ``make soak ONLY=bad-input`` plays all, publishes, and
+delivers the right data after each."""
 HEALED = BUILT[:1] + BUILT[LARGE_ROUNDS["vendor"] :][:1]
 """One round of each world is followed by a good delivery here."""
 
@@ -48,8 +49,9 @@ HEALED = BUILT[:1] + BUILT[LARGE_ROUNDS["vendor"] :][:1]
 def test_what_is_wrong_is_told_and_costs_nobody_else(
     world: str, around: Round, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    heal = build_compared_marts if (world, around) in HEALED else None
-    assert play(WORLDS[world], _reference(world, tmp_path_factory), around, tmp_path, heal) == []
+    reference = _reference(world, tmp_path_factory)
+    is_healed = (world, around) in HEALED
+    assert play(WORLDS[world], reference, around, tmp_path, is_whole=False, is_healed=is_healed) == []
 
 
 def test_the_rounds_played_here_show_every_outcome() -> None:
@@ -95,5 +97,5 @@ def _reference(world: str, factory: pytest.TempPathFactory) -> Reference:
         done = folder / "friday.txt"
         if not done.exists():
             folder.mkdir()
-            done.write_text(str(prepare(WORLDS[world], folder, build_compared_marts).friday))
+            done.write_text(str(prepare(WORLDS[world], folder, build_what_is_judged).friday))
     return Reference(folder / "thursday", Path(done.read_text()))

@@ -59,7 +59,7 @@ class World(Protocol):
 
     name: str
 
-    def base(self, data: Path) -> Settings:
+    def base(self, data: Path, build: Build = build_all) -> Settings:
         """Build Thursday's store in ``data``."""
 
     def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
@@ -76,8 +76,8 @@ class LiveVendor:
 
     name: str = "vendor"
 
-    def base(self, data: Path) -> Settings:
-        return self._run(data, [], datetime(2025, 3, 6, 22, 30, tzinfo=UTC), TriggerParams(), THURSDAY)
+    def base(self, data: Path, build: Build = build_all) -> Settings:
+        return self._run(data, [], datetime(2025, 3, 6, 22, 30, tzinfo=UTC), TriggerParams(), THURSDAY, build)
 
     def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
         now = datetime(2025, 3, 7, 22, 30 + minute, tzinfo=UTC)
@@ -134,14 +134,14 @@ class Exporter:
     name: str = "export"
     exports: int = field(default=0, init=False)
 
-    def base(self, data: Path) -> Settings:
+    def base(self, data: Path, build: Build = build_all) -> Settings:
         folder = self._export(data)
         for dataset in ("prices", "fx_rates"):
             path = folder / f"{dataset}.csv"
             path.write_text(
                 "".join(line for line in path.read_text().splitlines(keepends=True) if f",{FRIDAY}," not in line)
             )
-        return self._run(data, folder, datetime(2025, 3, 6, 22, 30, tzinfo=UTC), THURSDAY)
+        return self._run(data, folder, datetime(2025, 3, 6, 22, 30, tzinfo=UTC), THURSDAY, build)
 
     def deliver(self, data: Path, hits: list[Hit], minute: int, build: Build = build_all) -> Settings:
         folder = self._export(data)
@@ -182,8 +182,8 @@ class Reference:
 
 
 def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
-    """Build the stores that everything is held against, Friday's with ``build``."""
-    world.base(folder / "thursday")
+    """Build the stores that everything is held against, each day's with ``build``."""
+    world.base(folder / "thursday", build)
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
     friday = world.deliver(folder / "friday", [], 0, build)
     if build is build_all:

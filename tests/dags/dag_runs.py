@@ -11,12 +11,13 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from include.runs.pins import settings_of_ended_run
 from include.runs.records import Run, RunRecord
-from include.settings import PROJECT_ROOT, Settings, load_settings
+from include.settings import PROJECT_ROOT, Settings
 
 
 @dataclass(frozen=True)
@@ -47,69 +48,100 @@ class Result:
     logs: dict[str, str]
 
 
-def execute(settings: Settings, *requests: Request, dying: tuple[str, ...] = ()) -> list[Result]:
-    """Run the DAGs one after the other, on the store of ``settings``. Tasks of ``dying`` fail before their first line, as killed ones do."""
+@dataclass(frozen=True)
+class Case:
+    """Runs on one store. Tasks of ``dying`` fail before their first line, as killed ones do."""
+
+    settings: Settings
+    requests: tuple[Request, ...]
+    dying: tuple[str, ...] = ()
+
+
+def execute(settings: Settings, *requests: Request) -> list[Result]:
+    """Run the DAGs one after the other, on the store of ``settings``."""
+    (results,) = execute_cases(settings.airflow_home, Case(settings, requests))
+    return results
+
+
+def execute_cases(home: Path, *cases: Case) -> list[list[Result]]:
+    """Run each case's DAGs one after the other, all with one Airflow home: to start Airflow takes longer than a run."""
     process = subprocess.run(
-        [sys.executable, "-m", "tests.dags.dag_runs"],
-        input=json.dumps({"requests": [asdict(request) for request in requests], "dying": dying}),
+        [sys.executable, "-m", "tests.dags.dag_runs", str(home)],
+        input=json.dumps([
+            {
+                "environment": _environment(case.settings),
+                "requests": [asdict(request) for request in case.requests],
+                "dying": case.dying,
+            }
+            for case in cases
+        ]),
         cwd=PROJECT_ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT_ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "TITANS_SOURCE": settings.source,
-            "TITANS_DATA_DIR": str(settings.data_dir),
-            "TITANS_DBT_PROJECT_DIR": str(settings.dbt_project_dir),
-            **({"TITANS_WEBHOOK_URL": settings.webhook_url.get_secret_value()} if settings.webhook_url else {}),
-        },
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
-    )
+    )  # fmt: skip
     assert process.returncode == 0, process.stderr
     return [
-        Result(
-            state=row["state"],
-            run_type=row["run_type"],
-            record=RunRecord.model_validate(row["record"]),
-            tasks={name: TaskResult(**task) for name, task in row["tasks"].items()},
-            logs=row["logs"],
-        )
-        for row in json.loads(process.stdout.splitlines()[-1])
+        [
+            Result(
+                state=row["state"],
+                run_type=row["run_type"],
+                record=RunRecord.model_validate(row["record"]),
+                tasks={name: TaskResult(**task) for name, task in row["tasks"].items()},
+                logs=row["logs"],
+            )
+            for row in rows
+        ]
+        for rows in json.loads(process.stdout.splitlines()[-1])
     ]
 
 
-def _main() -> None:
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        "TITANS_SOURCE": settings.source,
+        "TITANS_DATA_DIR": str(settings.data_dir),
+        "TITANS_DBT_PROJECT_DIR": str(settings.dbt_project_dir),
+        "TITANS_WEBHOOK_URL": settings.webhook_url.get_secret_value() if settings.webhook_url else "",
+    }
+
+
+def _main(home: Path) -> None:
     from titans.airflow_env import prepare_airflow, set_airflow_environment
     from titans.output import quiet_libraries
     from titans.task_logs import keep_task_logs
 
-    settings = load_settings()
-    log = settings.airflow_home / "logs" / "runs.log"
-    asked = json.load(sys.stdin)
-    requests = [Request(**values) for values in asked["requests"]]
+    log = home / "logs" / "runs.log"
+    cases = json.load(sys.stdin)
     with quiet_libraries(log):
-        set_airflow_environment(settings.airflow_home)
-        prepare_airflow(settings.airflow_home)
+        set_airflow_environment(home)
+        prepare_airflow(home)
         keep_task_logs(log)
-        from airflow.dag_processing.dagbag import BundleDagBag
-
-        folder = PROJECT_ROOT / "dags"
-        bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
-        for dag in bag.dags.values():
-            for task in dag.tasks:
-                if task.task_id in asked["dying"]:
-                    task.python_callable = _die
-        rows = [_run(settings, bag, request) for request in requests]
+        rows = [_run_case(home, **case) for case in cases]
     print(json.dumps(rows))
+
+
+def _run_case(
+    home: Path, environment: dict[str, str], requests: list[dict[str, Any]], dying: list[str]
+) -> list[dict[str, Any]]:
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    os.environ.update(environment)
+    folder = PROJECT_ROOT / "dags"
+    bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            if task.task_id in dying:
+                task.python_callable = _die
+    return [_run(home, bag, Request(**request)) for request in requests]
 
 
 def _die() -> None:
     raise SystemExit("killed")
 
 
-def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
+def _run(home: Path, bag: Any, request: Request) -> dict[str, Any]:
     from airflow.serialization.definitions.dag import SerializedDAG
     from airflow.utils.types import DagRunType
 
@@ -125,7 +157,7 @@ def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
     # Not of ``settings``: a run that may not begin is recorded with the source that the data folder serves.
     store = settings_of_ended_run(request.dag_id, run.run_id).store
     record = store.runs / f"{Run(store, request.dag_id, run.run_id).name}.json"
-    folder = settings.airflow_home / "logs" / f"dag_id={request.dag_id}" / f"run_id={run.run_id}"
+    folder = home / "logs" / f"dag_id={request.dag_id}" / f"run_id={run.run_id}"
     return {
         "state": str(run.state.value),
         "run_type": run.run_type,
@@ -143,4 +175,4 @@ def _run(settings: Settings, bag: Any, request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    _main()
+    _main(Path(sys.argv[1]))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import stat
 import threading
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from include.errors import Runbook
@@ -20,8 +22,8 @@ from include.ingest.summary import summarise
 from include.production import Production
 from include.runs.facts import PlanFacts
 from include.runs.records import Run, RunRecord, runbook_of
-from include.settings import load_settings
-from tests.dags.dag_runs import Request, execute
+from include.settings import Settings, load_settings
+from tests.dags.dag_runs import Case, Request, Result, execute_cases
 from titans.commands.status import status_lines
 
 
@@ -35,16 +37,53 @@ class _Handler(BaseHTTPRequestHandler):
         """The test's own output is enough."""
 
 
-def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path: Path) -> None:
-    """Nothing has landed, so the build stops at load; a symbol that nobody has ends an ingest run before it asks anybody."""
+@dataclass(frozen=True)
+class Failures:
+    """What Airflow made of runs that fail, each case on a store of its own; and what the webhook got."""
+
+    home: Path
+    told: list[str]
+    cases: dict[str, Case]
+    results: dict[str, list[Result]]
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory: pytest.TempPathFactory) -> Failures:
+    """In one process. The build of ``nothing landed`` has nothing to build from, and a symbol that nobody has ends its ingest."""
+    folder = tmp_path_factory.mktemp("failures")
+    fx = Request("ingest_fx", {"as_of": "2025-03-07"})
+
+    def settings(name: str, **values: Any) -> Settings:
+        return load_settings(data_dir=str(folder / name), **values)
+
     with HTTPServer(("127.0.0.1", 0), _Handler) as receiver:
         receiver.texts = []  # type: ignore[attr-defined]  # what has been told
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{receiver.server_address[1]}/services/not-for-logs"
-        settings = load_settings(data_dir=str(tmp_path / "data"), webhook_url=SecretStr(url))
-        build, ingest = execute(settings, Request("build_marts"), Request("ingest_fx", {"as_of": "1999-01-01"}))
+        url = SecretStr(f"http://127.0.0.1:{receiver.server_address[1]}/services/not-for-logs")
+        cases = {
+            "nothing landed": Case(
+                settings("nothing", webhook_url=url),
+                (Request("build_marts"), Request("ingest_fx", {"as_of": "1999-01-01"})),
+            ),
+            "plan killed": Case(settings("killed"), (fx,), dying=("plan_batches",)),
+            "other source": Case(settings("other", source="sample"), (fx,)),
+            "landing in the way": Case(settings("way"), (fx,)),
+        }
+        production = Production(source="yahoo", since=datetime(2025, 3, 8, tzinfo=UTC))
+        write_whole(cases["other source"].settings.published.production, production.model_dump_json())
+        landing = cases["landing in the way"].settings.store.landing
+        landing.parent.mkdir(parents=True)
+        landing.write_text("in the way")
+        results = execute_cases(folder / "airflow", *cases.values())
         receiver.shutdown()
-        texts: list[str] = receiver.texts  # type: ignore[attr-defined]  # as above
+        told: list[str] = receiver.texts  # type: ignore[attr-defined]  # as above
+    return Failures(folder / "airflow", told, cases, dict(zip(cases, results, strict=True)))
+
+
+def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(failures: Failures) -> None:
+    settings = failures.cases["nothing landed"].settings
+    build, ingest = failures.results["nothing landed"]
+    texts = failures.told
     assert (build.state, ingest.state) == ("failed", "failed")
     pages = {
         path.name.split("-", 2)[1].removesuffix(".md"): path.read_text()
@@ -55,11 +94,10 @@ def test_failed_runs_leave_one_incident_each_and_tell_the_webhook_once(tmp_path:
     assert "before the data" in pages["ingest_fx"]
     assert [text.split(" failed at ")[0] for text in texts] == ["Titans: build_marts", "Titans: ingest_fx"]
     # Airflow called the callback as well, which found the incident written.
-    assert (
-        "Executing on_failure dag callback: report_failure" in (settings.airflow_home / "logs" / "runs.log").read_text()
-    )
-    assert stat.S_IMODE(settings.airflow_home.stat().st_mode) == 0o700, "Airflow's keys lie in it"
-    leaked = [path for path in settings.data_dir.rglob("*") if path.is_file() and b"not-for-logs" in path.read_bytes()]
+    assert "Executing on_failure dag callback: report_failure" in (failures.home / "logs" / "runs.log").read_text()
+    assert stat.S_IMODE(failures.home.stat().st_mode) == 0o700, "Airflow's keys lie in it"
+    written = [*settings.data_dir.rglob("*"), *failures.home.rglob("*")]
+    leaked = [path for path in written if path.is_file() and b"not-for-logs" in path.read_bytes()]
     assert leaked == []
 
 
@@ -77,10 +115,10 @@ def test_the_callback_reports_a_run_whose_last_task_was_killed(bag: Any, tmp_pat
     assert RunRecord.model_validate_json(path.read_text()).outcome == "failed"
 
 
-def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(tmp_path: Path) -> None:
+def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(failures: Failures) -> None:
     """`land` runs whatever became of the tasks before it: without their records it must not call the run one with nothing to do."""
-    settings = load_settings(data_dir=str(tmp_path / "data"))
-    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}), dying=("plan_batches",))
+    settings = failures.cases["plan killed"].settings
+    (result,) = failures.results["plan killed"]
     assert {name: task.state for name, task in result.tasks.items()} == {
         "plan_batches": "failed",
         "fetch_batch": "upstream_failed",
@@ -111,12 +149,10 @@ def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: P
     assert "BABA" in line or "9988.HK" in line
 
 
-def test_a_run_of_the_sample_on_a_real_folder_is_red_before_it_ingests(tmp_path: Path) -> None:
+def test_a_run_of_the_sample_on_a_real_folder_is_red_before_it_ingests(failures: Failures) -> None:
     """As on a server whose TITANS_SOURCE says sample, on a folder that serves Yahoo's prices."""
-    settings = load_settings(source="sample", data_dir=str(tmp_path / "data"))
-    production = Production(source="yahoo", since=datetime(2025, 3, 8, tzinfo=UTC))
-    write_whole(settings.published.production, production.model_dump_json())
-    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
+    settings = failures.cases["other source"].settings
+    (result,) = failures.results["other source"]
     assert (result.state, result.record.outcome, result.record.source) == ("failed", "failed", "yahoo")
     assert runbook_of(result.record) is Runbook.OTHER_SOURCE
     assert not settings.store.root.exists(), "nothing of the sample was written"
@@ -125,12 +161,10 @@ def test_a_run_of_the_sample_on_a_real_folder_is_red_before_it_ingests(tmp_path:
     assert f"`make run DATA={settings.data_dir}`" in page.read_text()
 
 
-def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(tmp_path: Path) -> None:
+def test_a_landing_folder_that_cannot_be_written_is_told_at_once_and_in_a_sentence(failures: Failures) -> None:
     """A file where the folder should be, which stops the superuser too. Two more attempts would wait for a minute and end alike."""
-    settings = load_settings(data_dir=str(tmp_path / "data"))
-    settings.store.landing.parent.mkdir(parents=True)
-    settings.store.landing.write_text("in the way")
-    (result,) = execute(settings, Request("ingest_fx", {"as_of": "2025-03-07"}))
+    settings = failures.cases["landing in the way"].settings
+    (result,) = failures.results["landing in the way"]
     assert (result.state, result.tasks["fetch_batch[0]"].tries) == ("failed", 1)
     failed = result.record.failed_step
     assert failed is not None

@@ -24,6 +24,7 @@ from include.errors import FOLDER, Runbook, TitansError
 from include.production import read_production
 from include.publishing import generations
 from include.publishing.switch import refuse_simulated
+from include.raw import lock
 from include.raw.lock import writer_lock
 from include.runs.incidents import report_unrecorded
 from include.runs.pins import settings_of_ended_run, settings_of_run
@@ -175,6 +176,7 @@ def _move_it_away(world: World) -> None:
 def _lock_the_warehouse(world: World) -> None:
     world.files.store.root.mkdir(parents=True, exist_ok=True)
     world.fault.enter_context(writer_lock(world.files.store.warehouse, "another build"))
+    world.fault.enter_context(patch.object(lock, "PATIENCE_SECONDS", 0.0))
     world.deliver(1)
 
 
@@ -253,13 +255,13 @@ STATES = {
     "held-link": State(Runbook.HELD_LINK, 1, _roll_back),
     "killed-run": State(Runbook.KILLED_RUN, 2, _kill),
     "other-source": State(Runbook.OTHER_SOURCE, 1, _ask_for_the_sample),
-    "publish-failed": State(Runbook.PUBLISH_FAILED, 3, _fill_the_disk),
+    "publish-failed": State(Runbook.PUBLISH_FAILED, 5, _fill_the_disk),
     "rows-lost": State(Runbook.ROWS_LOST, 3, _close_a_session),
     "rows-lost by mistake": State(Runbook.ROWS_LOST, 1, _close_a_session, _open_it_again),
     "source-empty": State(Runbook.SOURCE_EMPTY, 1, _ask_for_nothing_that_is_there, is_new=True),
     "too-many-quarantined": State(Runbook.TOO_MANY_QUARANTINED, 3, _jump(*US)),
     "transform-failed": State(Runbook.TRANSFORM_FAILED, 2, _break_a_model),
-    "warehouse-damaged": State(Runbook.WAREHOUSE_DAMAGED, 2, _damage_the_warehouse, _move_it_away),
+    "warehouse-damaged": State(Runbook.WAREHOUSE_DAMAGED, 3, _damage_the_warehouse, _move_it_away),
     "warehouse-locked": State(Runbook.WAREHOUSE_LOCKED, 1, _lock_the_warehouse),
 }
 NOT_FOLLOWED = {

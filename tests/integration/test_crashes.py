@@ -13,20 +13,9 @@ import pytest
 
 from include.errors import TitansError
 from include.publishing import generations
+from include.publishing.retention import prune
 from include.settings import PROJECT_ROOT
 from tests.soak.publisher import publish_for, settings_of
-from tests.soak.readers import OWN_CLIENTS, read_while_publishing
-from tests.soak.tally import Tally
-
-
-def test_readers_meet_no_error_and_no_torn_read_while_generations_are_published(tmp_path: Path) -> None:
-    """Each read looks at several tables through one connection; a new connection sees what was published before it was opened, or newer."""
-    tally = Tally()
-    read_while_publishing(tmp_path, OWN_CLIENTS, seconds=6, tally=tally)
-    assert tally.findings == []
-    assert tally.done["generations published under readers"] >= 2
-    for client in OWN_CLIENTS:
-        assert tally.done[f"reads by {client.name}"] > 0
 
 
 def number_read_by(connection: duckdb.DuckDBPyConnection) -> int:
@@ -46,9 +35,7 @@ def test_a_reader_that_never_closes_keeps_what_it_opened_and_stops_nobody(tmp_pa
             publish_for(tmp_path, 0.01, 0)
             with duckdb.connect(link, read_only=True) as new:
                 assert number_read_by(new) == number
-        removed = generations.prune(
-            settings.published, settings.keep_generations, datetime.now(UTC) + timedelta(hours=1)
-        )
+        removed = prune(settings.published, settings.keep_generations, datetime.now(UTC) + timedelta(hours=1))
         assert len(removed) == 6 - settings.keep_generations, "what the patient reader opened was removed"
         assert number_read_by(patient) == 1
 

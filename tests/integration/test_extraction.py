@@ -20,7 +20,7 @@ from yfinance.data import YfData
 from include.errors import TitansError
 from include.ingest.fetch import PartialFailureError, fetch_batch
 from include.ingest.summary import summarise
-from include.landing.batches import BatchManifest, check_content, content_hash, read_rows, rows_by_symbol
+from include.landing.batches import BatchManifest, checked_rows, content_hash, rows_by_symbol, write_batch
 from include.landing.index import LandingIndex
 from include.runs.facts import LandFacts, PlannedBatch
 from include.runs.records import Run
@@ -439,13 +439,24 @@ class TestTheRecord:
     def test_a_landing_file_that_was_changed_is_refused_by_name(self, settings: Settings, make_run: MakeRun) -> None:
         fetch(settings, RATES, make_run("one"))
         ((path, manifest),) = LandingIndex(settings.store).batches()
-        check_content(path, manifest)
+        checked_rows(path, manifest)
         table = pq.read_table(path)
         rates = table["rate"].to_pylist()
         changed = table.set_column(3, "rate", [[7.76 if rate == 7.75 else rate for rate in rates]])
         pq.write_table(changed, path)
         with pytest.raises(TitansError, match=rf"{path.name} does not hold the rows of USDHKD that landed in it"):
-            check_content(path, manifest)
+            checked_rows(path, manifest)
+
+    def test_a_damaged_landing_file_does_not_stop_the_next_fetch(self, settings: Settings, make_run: MakeRun) -> None:
+        fetch(settings, RATES, make_run("one"))
+        ((damaged, _),) = LandingIndex(settings.store).batches()
+        damaged.write_bytes(damaged.read_bytes().replace(b'"fetched_at": "20', b'"fetched_at": "21'))
+        fetch(settings, RATES, make_run("two"))
+        ((new, manifest),) = LandingIndex(settings.store, passes_over_damaged=True).batches()
+        assert new != damaged
+        assert checked_rows(new, manifest).num_rows > 0
+        with pytest.raises(TitansError, match=damaged.name):
+            LandingIndex(settings.store).batches()
 
 
 class TestTheTrace:
@@ -479,7 +490,8 @@ class TestTheTrace:
             f"""select count(*), count(origins.batch_id), count(fetches.batch_id)
             from marts.{table} as mart
             left join ops.row_origins as origins
-                on origins.dataset = '{dataset}' and origins.symbol = mart.{symbol} and origins.date = mart.{day} and origins.item = {item}
+                on origins.dataset = '{dataset}' and origins.symbol = mart.{symbol}
+                and origins.item = {item} and mart.{day} between origins.from_date and origins.to_date
             left join ops.fetches as fetches
                 on fetches.batch_id = origins.batch_id and fetches.symbol = origins.symbol and fetches.outcome = 'landed'""",
         )
@@ -493,13 +505,14 @@ class TestTheTrace:
             (batch_id, row["base_currency"] + row["quote_currency"], row["date"]): row["rate"]
             for batch_id, (path, manifest) in self.manifests(built_real_store).items()
             if manifest.dataset is Dataset.FX_RATES
-            for row in read_rows(path).to_pylist()
+            for row in checked_rows(path, manifest).to_pylist()
         }
         told = ask(
             built_real_store,
             """select origins.batch_id, rates.currency_pair, rates.date, rates.rate
             from marts.fct_fx_daily as rates
-            inner join ops.row_origins as origins on origins.symbol = rates.currency_pair and origins.date = rates.date""",
+            inner join ops.row_origins as origins
+                on origins.symbol = rates.currency_pair and rates.date between origins.from_date and origins.to_date""",
         )
         assert len(told) > 1000
         assert [rate for *_, rate in told] == [files[batch_id, pair, day] for batch_id, pair, day, _ in told]
@@ -512,7 +525,7 @@ class TestTheTrace:
         assert len(rows) == sum(len(manifest.windows) for _, manifest in manifests.values())
         for batch_id, symbol, row_count, told_hash, address, run_id in rows:
             path, manifest = manifests[batch_id]
-            own = rows_by_symbol(manifest.dataset, read_rows(path), [symbol])[symbol]
+            own = rows_by_symbol(manifest.dataset, checked_rows(path, manifest), [symbol])[symbol]
             assert (own.num_rows, content_hash(own), manifest.run_id) == (row_count, told_hash, run_id)
             assert address == f"{manifest.dataset}.csv"
 
@@ -521,9 +534,9 @@ def test_a_clock_that_was_set_back_fetches_nothing(yahoo: YahooStandIn, settings
     """What came would count as older than what it corrects. A file of tomorrow stands for one that was fetched before the clock was set back."""
     fetch(settings, PRICES, make_run("one"))
     ((path, manifest),) = LandingIndex(settings.store).batches()
-    tomorrow = manifest.model_copy(update={"fetched_at": datetime.now(UTC) + timedelta(days=1)})
-    table = pq.read_table(path).replace_schema_metadata({b"titans": tomorrow.model_dump_json().encode()})
-    pq.write_table(table, path.with_name("later.parquet"))
+    later = datetime.now(UTC) + timedelta(days=1)
+    tomorrow = manifest.model_copy(update={"fetched_at": later, "batch_id": "later"})
+    write_batch(path.with_name("later.parquet"), checked_rows(path, manifest), tomorrow)
     asked = len(yahoo.requests)
     with pytest.raises(TitansError, match=r"clock says .* set back.*Nothing was fetched"):
         fetch(settings, PRICES, make_run("two"))

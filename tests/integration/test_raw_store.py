@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hypothesis as h
 import pyarrow as pa
 import pytest
-from hypothesis import strategies as st
 
 from include.errors import TitansError
 from include.landing.batches import BatchKey, FetchWindow, land
@@ -249,66 +247,6 @@ def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.ESTIMATES, [row], at(5))
     load(settings)
     assert rows_of(settings, "select reasons from raw.rejected_rows") == [(["future date"],)]
-
-
-@h.settings(max_examples=15, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
-@h.given(
-    told=st.lists(
-        st.tuples(
-            st.sampled_from([None, 0.0, 500.0, 50.0]), st.sampled_from([0.0, 4.5]), st.sampled_from([None, 0.0, 4.0])
-        ),
-        min_size=1,
-        max_size=5,
-    ),
-    order=st.randoms(use_true_random=False),
-)
-def test_raw_is_the_same_in_whatever_order_files_are_loaded(
-    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[float | None, float, float | None]], order: Any
-) -> None:
-    """Each fetch says a close of Monday (or nothing, or a close of 0, which is refused), a dividend, and a split on Tuesday (or has no row of it).
-
-    The files are loaded in order into one store and in any order into another, each judged good before the next comes: at any moment, both give the
-    same last word.
-    """
-    fetches = [
-        (
-            at(5 + number),
-            ([price(close=close, dividend=dividend, basis_date=TUESDAY)] if close is not None else []) + other,
-        )
-        for number, (close, dividend, split) in enumerate(told)
-        for other in [[] if split is None else [price(TUESDAY, 125.0, split_ratio=split, basis_date=TUESDAY)]]
-        if close is not None or other
-    ]
-    shuffled = list(fetches)
-    order.shuffle(shuffled)
-    words = []
-    for files in (fetches, shuffled):
-        settings = load_settings(data_dir=str(tmp_path_factory.mktemp("order")))
-        for moment, rows in files:
-            land_rows(settings, Dataset.PRICES, rows, moment)
-            load(settings)
-            accept_all(settings)
-        words.append(
-            (
-                last_words(settings, "prices", "date", "close"),
-                last_words(settings, "corporate_actions", "date || action", "value"),
-            )
-        )
-    assert words[0] == words[1]
-
-
-def last_words(settings: Settings, table: str, key: str, value: str) -> list[tuple[Any, ...]]:
-    """The versions of each row in the order of fetches, without those that only repeat the one before. No dividend is one of 0."""
-    if not settings.store.warehouse.exists():
-        return []
-    return rows_of(
-        settings,
-        f"""with versions as (
-            select {key} as key, fetched_at, {value} as value,
-                lag({value}) over (partition by {key} order by fetched_at, loaded_at) as before
-            from raw.{table})
-        select key, fetched_at, value from versions where value is distinct from before and (before is not null or value > 0) order by all""",
-    )
 
 
 def test_a_file_from_in_between_wins_where_the_later_fetch_said_nothing(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from include import build
 from include.errors import TitansError
 from include.ingest.fetch import fetch_batch
 from include.ingest.plan import TriggerParams, plan_prices
@@ -23,7 +25,7 @@ from include.runs.facts import LandFacts, PlanFacts
 from include.runs.records import RunRecord
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
-from tests.pipeline import ask_warehouse, judge, new_run, write_csv
+from tests.pipeline import THOROUGH, ask_warehouse, judge, new_run, write_csv
 
 MONDAY = date(2025, 3, 3)
 EXPORTED = datetime(2025, 3, 8, 23, 59, 59, tzinfo=UTC)
@@ -47,14 +49,22 @@ def land_close(settings: Settings, close: float, run_id: str, fetched_at: dateti
     return land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, run_id, 1), extract, [window])
 
 
+def load(settings: Settings) -> None:
+    """Landing to raw. Which version counts is decided here; a thorough test lets gate 1 judge it too."""
+    if THOROUGH:
+        judge(settings)
+    else:
+        build.load(settings, new_run(settings))
+
+
 def forget_landing_time(path: Path) -> None:
     """Turn a landing file into one of a version that did not note when it landed; its own time stays."""
     kept = path.stat()
     table = pq.read_table(path)
-    story = table.schema.metadata[b"titans"].decode()
-    start = story.index('"landed_at"')
-    story = story[:start] + story[story.index('"last_day"') :]
-    pq.write_table(table.replace_schema_metadata({b"titans": story.encode()}), path)
+    story = json.loads(table.schema.metadata[b"titans"])
+    for later in ("landed_at", "content_hash", "sha256"):
+        del story[later]
+    pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
     os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
 
@@ -64,7 +74,7 @@ def test_of_one_export_time_the_delivery_that_landed_later_counts(settings: Sett
     land_close(settings, 500.0, f"first of {attempt}")
     land_close(settings, 510.0, f"second of {attempt}")
     for _ in range(2):
-        judge(settings)
+        load(settings)
         assert ask_warehouse(settings, LATEST) == [(510.0,)]
         settings.store.warehouse.unlink()
 
@@ -128,11 +138,23 @@ def test_files_of_earlier_versions_landed_when_they_were_written(settings: Setti
     for path in paths:
         forget_landing_time(path)
     assert all(b'"landed_at"' not in pq.read_schema(path).metadata[b"titans"] for path in paths)
-    judge(settings)
+    load(settings)
     assert ask_warehouse(settings, LATEST) == [(510.0,)]
     os.utime(paths[0])
     settings.store.warehouse.unlink()
+    load(settings)
+    assert ask_warehouse(settings, LATEST) == [(510.0,)]
+
+
+def test_a_later_delivery_is_appended_again_only_as_it_landed(settings: Settings) -> None:
+    """A delivery from in between has it read once more: an edited file became the latest version."""
+    later = land_close(settings, 510.0, "later", EXPORTED + timedelta(days=2))
     judge(settings)
+    rows = pq.read_table(later)
+    pq.write_table(rows.set_column(rows.schema.get_field_index("close"), "close", pa.array([666.0])), later)
+    land_close(settings, 500.0, "between", EXPORTED + timedelta(days=1))
+    with pytest.raises(TitansError, match=rf"{later.name} does not hold what landed in it"):
+        judge(settings)
     assert ask_warehouse(settings, LATEST) == [(510.0,)]
 
 
@@ -148,8 +170,10 @@ def test_files_of_one_time_get_two_landing_times(settings: Settings) -> None:
 
 def test_a_damaged_record_of_landing_times_is_named(settings: Settings) -> None:
     forget_landing_time(land_close(settings, 500.0, "run"))
-    (settings.store.landing / "landed_at.json").write_bytes(b"\xff{")
-    with pytest.raises(TitansError, match=r"landed_at\.json cannot be read .* in which order older deliveries landed"):
+    (settings.store.landing / "early_files.json").write_bytes(b"\xff{")
+    with pytest.raises(
+        TitansError, match=r"early_files\.json cannot be read .* in which order older deliveries landed"
+    ):
         LandingIndex(settings.store).batches()
 
 

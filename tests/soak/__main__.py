@@ -1,4 +1,7 @@
-"""``make soak MINUTES=30``: kills, readers and bad input for that long, then what they reached; ends red if anything was lost, wrong or torn."""
+"""``make soak MINUTES=30``: kills, readers, bad input and flipped bits for that long, then what they reached.
+
+It ends red if anything was lost, wrong or torn.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from rich.table import Table
 
 from tests.soak.airflow_kills import RunKiller
 from tests.soak.bad_input import try_bad_input
+from tests.soak.bit_flips import flip_bits
 from tests.soak.readers import FOREIGN_CLIENTS, OWN_CLIENTS, read_while_publishing
 from tests.soak.stage_kills import StageKiller
 from tests.soak.tally import Tally
@@ -28,10 +32,13 @@ class Part(StrEnum):
     READERS = "readers"
     AIRFLOW = "airflow"
     BAD_INPUT = "bad-input"
+    BIT_FLIPS = "bit-flips"
     STAGES = "stages"
 
 
-_SHARES = {Part.READERS: 0.12, Part.AIRFLOW: 0.25, Part.BAD_INPUT: 0.18, Part.STAGES: 0.45}
+_SHARES = {Part.READERS: 0.12, Part.AIRFLOW: 0.25, Part.BAD_INPUT: 0.18, Part.BIT_FLIPS: 0.1, Part.STAGES: 0.35}
+_FLIPS = 2_000
+"""At least, however short the soak."""
 _KILLS_A_ROUND = 8
 
 
@@ -43,7 +50,7 @@ def soak(
         typer.Option(help="Draws the moments of the kills; a seed repeats the draw, though not the machine's timing."),
     ] = 0,
 ) -> None:
-    """Kill, read and deliver bad input for ``minutes``, and print what was reached."""
+    """Kill, read, flip bits and deliver bad input for ``minutes``, and print what was reached."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     luck, tally, since = random.Random(seed or time.time_ns()), Tally(), time.monotonic()
     end = since
@@ -58,7 +65,9 @@ def soak(
 
 
 def _read(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
-    read_while_publishing(folder, OWN_CLIENTS + FOREIGN_CLIENTS, end - time.monotonic(), tally)
+    clients, seconds = OWN_CLIENTS + FOREIGN_CLIENTS, end - time.monotonic()
+    read_while_publishing(folder / "early", clients, seconds / 4, tally, is_early=True)
+    read_while_publishing(folder / "present", clients, seconds * 3 / 4, tally)
 
 
 def _kill_airflow(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
@@ -75,6 +84,13 @@ def _deliver_bad_input(folder: Path, end: float, tally: Tally, luck: random.Rand
     try_bad_input(folder, end - time.monotonic(), tally, luck)
 
 
+def _flip_bits(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    number = 0
+    while number == 0 or time.monotonic() < end:
+        number += 1
+        flip_bits(folder / str(number), _FLIPS, tally, luck)
+
+
 def _kill_stages(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
     stages = StageKiller(folder, tally, luck)
     stages.prepare()
@@ -86,12 +102,14 @@ _TITLES = {
     Part.READERS: "Readers while publishing",
     Part.AIRFLOW: "The whole of Airflow killed",
     Part.BAD_INPUT: "Bad input",
+    Part.BIT_FLIPS: "Single bits flipped",
     Part.STAGES: "Single stages killed",
 }
 _PARTS: dict[Part, Callable[[Path, float, Tally, random.Random], None]] = {
     Part.READERS: _read,
     Part.AIRFLOW: _kill_airflow,
     Part.BAD_INPUT: _deliver_bad_input,
+    Part.BIT_FLIPS: _flip_bits,
     Part.STAGES: _kill_stages,
 }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.settings import PROJECT_ROOT
+from tests.published_folder import give_early_layout
 from tests.soak.publisher import newest, publish_for, settings_of
 from tests.soak.tally import Tally
 
@@ -97,11 +98,20 @@ FOREIGN_CLIENTS = (
 )
 
 
-def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: float, tally: Tally) -> None:
-    """Run every client at once for ``seconds`` beside a publisher; counts go into ``tally``."""
+def read_while_publishing(
+    folder: Path, clients: tuple[Client, ...], seconds: float, tally: Tally, *, is_early: bool = False
+) -> None:
+    """Run every client at once for ``seconds`` beside a publisher; counts go into ``tally``.
+
+    Every client must find the tables in a database ``titans``. With ``is_early`` the folder has the early layout, which
+    the publisher brings over while they read; there the database is called after the file.
+    """
     publish_for(folder, 0, 0)
     if newest(folder) == 0:
         publish_for(folder, 0.01, 0)
+    if is_early:
+        give_early_layout(settings_of(folder).published)
+    database = {"DATABASE": "" if is_early else "titans."}
     first = newest(folder)
     where = [str(settings_of(folder).published.link), str(folder / "newest"), str(seconds)]
     running: list[tuple[Client, subprocess.Popen[str]]] = []
@@ -112,7 +122,7 @@ def read_while_publishing(folder: Path, clients: tuple[Client, ...], seconds: fl
     try:
         for client in clients:
             try:
-                process = _start(client.command(where), client.environment())
+                process = _start(client.command(where), {**client.environment(), **database})
                 # So many readers on few processors would leave the publisher none to publish several times a second.
                 os.setpriority(os.PRIO_PROCESS, process.pid, 19)
                 running.append((client, process))

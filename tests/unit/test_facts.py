@@ -44,7 +44,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
     "check_marts": {"passed": 67, "warned": 3},
     "publish": {
         "generation": "20261127T194515.970553Z-fcb378c", "is_new": True, "changed": ["dim_baskets"], "is_held": False,
-        "changed_source_from": "sample", "restated": {"rows": 2, "largest": ["TSM close"]},
+        "changed_source_from": "sample", "restated": {"rows": 2, "largest": ["TSM close"], "headlines": []},
     },
 }  # fmt: skip
 
@@ -140,11 +140,14 @@ def test_a_record_with_damaged_facts_is_passed_over_and_named(tmp_path: Path, da
     assert bad.record() is None
 
 
-def test_a_damaged_part_of_a_run_under_way_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_part_of_a_run_under_way_is_a_failed_step_that_names_it(tmp_path: Path) -> None:
     run = Run(load_settings(data_dir=str(tmp_path)).store, "build_marts", "one")
     for step in ("load", "check_raw"):
         with run.step(step):
             pass
     (part,) = tmp_path.rglob("load.json")
     part.write_text('{"step": "lo')
-    assert [step.step for step in run.finish("2025-03-07").steps] == ["check_raw"]
+    load, check_raw = sorted(run.finish("2025-03-07").steps, key=lambda step: step.step, reverse=True)
+    assert (check_raw.step, check_raw.outcome) == ("check_raw", "success")
+    assert (load.step, load.outcome) == ("load", "failed")
+    assert load.message.startswith(f"{part}, the record of this step, cannot be read")

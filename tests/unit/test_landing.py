@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import random
 import shutil
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from include.errors import TitansError
-from include.landing.batches import BatchKey, BatchManifest, FetchWindow, check_content, land, read_manifest
+from include.errors import Runbook, TitansError
+from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest
 from include.landing.index import LandingIndex
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
@@ -47,14 +49,114 @@ def test_a_file_of_the_first_layout_is_still_read(settings: Settings) -> None:
     path = land_fx(settings)
     table = pq.read_table(path)
     story = json.loads(table.schema.metadata[b"titans"])
-    del story["failures"]
+    for later in ("failures", "content_hash", "sha256"):
+        del story[later]
     story["windows"] = [
         {key: window[key] for key in ("symbol", "start", "end", "rows", "first", "last")} for window in story["windows"]
     ]
     pq.write_table(table.replace_schema_metadata({b"titans": json.dumps(story).encode()}), path)
     manifest = read_manifest(path)
     assert (manifest.windows[0].rows, manifest.windows[0].content_hash, manifest.failures) == (1, None, [])
-    check_content(path, manifest)
+    assert checked_rows(path, manifest).num_rows == 1
+
+
+def flip(data: bytes, bit: int) -> bytes:
+    return b"%b%c%b" % (data[: bit // 8], data[bit // 8] ^ 1 << bit % 8, data[bit // 8 + 1 :])
+
+
+def test_one_bit_of_the_fetch_time_is_noticed(settings: Settings) -> None:
+    """2025 became 2035 and outranked every later delivery for ten years."""
+    path = land_fx(settings)
+    content = path.read_bytes()
+    place = content.index(b'"fetched_at": "2025') + len(b'"fetched_at": "20')
+    changed = flip(content, 8 * place)
+    assert b'"fetched_at": "2035' in changed
+    path.write_bytes(changed)
+    with pytest.raises(TitansError, match=rf"{path.name} cannot be read .*does not hash to what was written") as caught:
+        LandingIndex(settings.store).batches()
+    assert caught.value.runbook is Runbook.BAD_INPUT
+
+
+def test_a_row_of_no_asked_symbol_is_hashed_too(settings: Settings) -> None:
+    path = land_fx(settings)
+    manifest = read_manifest(path)
+    foreign = {"base_currency": "USD", "quote_currency": "CNY", "date": date(2025, 3, 7), "rate": 7.2}
+    more = pa.Table.from_pylist([*checked_rows(path, manifest).to_pylist(), foreign], schema=SCHEMAS[Dataset.FX_RATES])
+    pq.write_table(more.replace_schema_metadata(pq.read_schema(path).metadata), path)
+    with pytest.raises(TitansError, match="does not hold what landed in it"):
+        checked_rows(path, manifest)
+
+
+def test_a_file_of_an_early_version_gets_its_hashes_once(settings: Settings) -> None:
+    """Manifest and rows, the first time that this version reads it."""
+    path = land_fx(settings)
+    table = pq.read_table(path)
+    story = json.loads(table.schema.metadata[b"titans"])
+    for later in ("landed_at", "content_hash", "sha256"):
+        del story[later]
+
+    def write(day: str, rate: float) -> None:
+        of_day = json.dumps(story | {"fetched_at": day}).encode()
+        rows = table.set_column(3, "rate", pa.array([rate]))
+        pq.write_table(rows.replace_schema_metadata({b"titans": of_day}), path)
+
+    write("2025-03-08T00:00:00Z", 7.77)
+    (first,) = LandingIndex(settings.store).batches()
+    assert checked_rows(*first)["rate"].to_pylist() == [7.77]
+    write("2035-03-08T00:00:00Z", 7.77)
+    with pytest.raises(TitansError, match=rf"manifest of landing file .*{path.name} was changed"):
+        LandingIndex(settings.store).batches()
+    write("2025-03-08T00:00:00Z", 7.78)
+    with pytest.raises(TitansError, match="does not hold what landed in it"):
+        checked_rows(*LandingIndex(settings.store).batches()[0])
+
+
+def test_a_damaged_file_does_not_stop_what_fetches_anew(settings: Settings) -> None:
+    """An estimate that is not fetched today cannot be fetched tomorrow. What the file held is asked for again."""
+    good = land_fx(settings, run_id="good", day=date(2025, 3, 5))
+    bad = land_fx(settings, run_id="bad", day=date(2025, 3, 7))
+    bad.write_bytes(bad.read_bytes()[:-20])
+    fetching = LandingIndex(settings.store, passes_over_damaged=True)
+    assert [path for path, _ in fetching.batches()] == [good]
+    assert fetching.last_dates(Dataset.FX_RATES) == {"USDHKD": date(2025, 3, 5)}
+    with pytest.raises(TitansError, match=bad.name):
+        LandingIndex(settings.store).batches()
+
+
+def test_a_file_under_another_name_is_refused(settings: Settings) -> None:
+    path = land_fx(settings)
+    path.rename(path.with_name("another.parquet"))
+    with pytest.raises(TitansError, match=r"another\.parquet is fx_rates-fx-001.*renamed or moved"):
+        LandingIndex(settings.store).batches()
+
+
+def test_any_flipped_bit_is_named_or_changes_nothing(settings: Settings) -> None:
+    path = land_fx(settings)
+
+    def read() -> list[tuple[BatchManifest, pa.Table]]:
+        return [(manifest, checked_rows(path, manifest)) for path, manifest in LandingIndex(settings.store).batches()]
+
+    whole, content, luck, named = read(), path.read_bytes(), random.Random(1), 0
+    for _ in range(150):
+        path.write_bytes(flip(content, luck.randrange(8 * len(content))))
+        try:
+            assert read() == whole
+        except TitansError as error:
+            named += path.name in str(error)
+    assert named > 50
+
+
+def test_no_free_descriptor_is_no_damaged_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good file must not be moved away."""
+    path = land_fx(settings)
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(pq, "read_metadata", refused)
+    with pytest.raises(TitansError, match=r"Too many open files.*ulimit -n") as caught:
+        LandingIndex(settings.store).batches()
+    assert "move it away" not in str(caught.value)
 
 
 def test_landing_the_same_attempt_again_changes_nothing(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import Runbook, TitansError
+from include.errors import Runbook, TitansError, is_refused, refusal
 from include.locks import HeldError, exclusive
 from include.settings import PROJECT_ROOT
 
@@ -94,6 +94,14 @@ def test_a_released_lock_names_nobody(tmp_path: Path, error: Exception | None) -
         assert "make run" in path.read_text()
 
 
+def test_braces_in_a_path_do_not_hide_who_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "{0} {who} {a.b}" / "a.lock"
+    with held_elsewhere(path):
+        refused = pytest.raises(HeldError, match=r"^It is \{x\}: make run \(process \d+\)")
+        with refused, exclusive(path, "make airflow", "It is {x}: {who}"):
+            pass
+
+
 @pytest.mark.parametrize("note", ["", "{", "[]", '{"holder": "make run"}'])
 def test_a_note_that_cannot_be_read_hides_only_the_name(tmp_path: Path, note: str) -> None:
     path = tmp_path / "a.lock"
@@ -104,7 +112,7 @@ def test_a_note_that_cannot_be_read_hides_only_the_name(tmp_path: Path, note: st
             pass
 
 
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EIO])
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def flock(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -113,3 +121,17 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     refused = pytest.raises(TitansError, match=r"a\.lock cannot be locked .*Give a folder on a local disk")
     with refused, exclusive(tmp_path / "a.lock", "make run", REFUSAL):
         pass
+
+
+@pytest.mark.parametrize("is_folder", [True, False], ids=["a folder in its place", "a file for a folder"])
+def test_a_lock_that_cannot_be_written_is_a_sentence(tmp_path: Path, is_folder: bool) -> None:
+    """Commands and tasks make one of each error that is refused, and try no more."""
+    path = tmp_path / "folder" / "of locks" / "a.lock"
+    if is_folder:
+        path.mkdir(parents=True)
+    else:
+        path.parent.parent.touch()
+    with pytest.raises(OSError, match="directory") as caught, exclusive(path, "make run", REFUSAL):
+        pass
+    assert is_refused(caught.value)
+    assert re.search(r"cannot be read or written .*untouched", refusal(caught.value))

@@ -12,11 +12,12 @@ from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.production import Production, SourceName, read_production
 from include.publishing import generations, switch
-from include.publishing.generations import Hold, Manifest
+from include.publishing.generations import Hold
 from include.publishing.rollback import release_hold, roll_back
 from include.runs.pins import settings_of_ended_run, settings_of_run
 from include.runs.records import Run
 from include.settings import load_settings, load_shared_settings, pin_source
+from tests.published_folder import add_generation
 from titans.__main__ import app
 from titans.commands.status import is_red, status_lines
 
@@ -34,21 +35,14 @@ def publish(
 ) -> str:
     """What the publish step does with the link and the memory; ``known=False`` as it did before there was a memory."""
     published = load_shared_settings().published
-    moment = NOW + timedelta(minutes=minutes)
-    manifest = Manifest(
-        generation=f"{moment:%Y%m%dT%H%M%S.%fZ}-nogit", source=source, is_simulated=source == "sample",
-        published_at=moment, as_of="2025-03-07", run_id="run", row_counts={}, checks_passed=1, checks_warned=0,
-    )  # fmt: skip
-    published.folder.mkdir(parents=True, exist_ok=True)
-    published.file(manifest.generation).write_text(manifest.generation)
-    write_whole(published.manifest(manifest.generation), manifest.model_dump_json())
+    generation = add_generation(published, NOW + timedelta(minutes=minutes), source, is_linked=False)
     is_held = generations.hold(published) is not None
     if known:
         switch.refuse_simulated(published, source, is_switch)
-        switch.remember(published, source, files_dir, manifest.generation, is_switch and not is_held)
+        switch.remember(published, source, files_dir, generation, is_switch and not is_held)
     if not is_held:
-        generations.move_link(published, manifest.generation)
-    return manifest.generation
+        generations.move_link(published, generation)
+    return generation
 
 
 def served() -> tuple[str, Path | None]:
@@ -171,6 +165,16 @@ def test_a_manifest_that_cannot_be_read_does_not_make_room_for_the_sample(data: 
     load_shared_settings().published.manifest(linked_last).write_bytes(b"\xff")
     with pytest.raises(TitansError, match="serves real data"):
         publish("sample", minutes=2)
+
+
+def test_the_only_manifest_is_damaged(data: Path) -> None:
+    """A real source that has landed beside it is a sign of real data; without one, the sample may replace itself."""
+    only = publish("yahoo", known=False)
+    load_shared_settings().published.manifest(only).write_bytes(b"\xff")
+    switch.refuse_simulated(load_shared_settings().published, "sample", is_switch=False)
+    (data / "yahoo" / "landing").mkdir(parents=True)
+    with pytest.raises(TitansError, match="serves real data, of source yahoo"):
+        switch.refuse_simulated(load_shared_settings().published, "sample", is_switch=False)
 
 
 def test_a_held_link_keeps_link_and_memory_from_a_switch(data: Path) -> None:

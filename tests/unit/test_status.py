@@ -16,6 +16,7 @@ from include.runs.facts import PublishFacts, Restated
 from include.runs.records import Run, RunRecord
 from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
+from tests.published_folder import add_generation
 from titans.__main__ import app
 from titans.commands.status import is_red, status_lines
 
@@ -186,10 +187,9 @@ def test_what_cannot_be_read_is_named_and_hides_nothing_else(settings: Settings)
     whole = record(settings)
     (path,) = settings.store.runs.glob("build_marts*.json")
     path.write_bytes(whole.model_dump_json().encode().replace(b"success", b"\xff", 1))  # a byte that is no UTF-8
-    settings.published.folder.mkdir(parents=True)
-    (settings.published.folder / "titans-20250307T000000.000000Z-nogit.duckdb").touch()
-    settings.published.link.symlink_to("titans-20250307T000000.000000Z-nogit.duckdb")
+    generation = add_generation(settings.published, NOW)
+    settings.published.manifest(generation).write_bytes(b"\xff")
     shown = lines(settings)
     assert shown["Damaged"].startswith(f"{path} and 1 more cannot be read")
     assert "429" in shown["Ingest"]
-    assert "20250307T000000.000000Z-nogit, whose manifest" in shown["Published"]
+    assert f"{generation}, whose manifest" in shown["Published"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import re
-import shlex
 import subprocess
 import sys
 import zipfile
@@ -16,7 +14,13 @@ import pytest
 
 from include.settings import PROJECT_ROOT
 
-LOCKS = ["requirements.txt", "requirements-bootstrap.txt", "requirements-dev.txt", "requirements-server.txt"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-bootstrap.txt",
+    "requirements-dev.txt",
+    "requirements-sbom.txt",
+    "requirements-server.txt",
+]
 INSTALLERS = ["Makefile", "Dockerfile"]
 
 
@@ -109,33 +113,3 @@ def test_a_package_of_another_hash_is_not_installed(tmp_path: Path, is_right: bo
     assert (tmp_path / "installed" / "harmless.py").exists() is is_right, result.stderr
     assert (result.returncode == 0) is is_right
     assert is_right or "hash" in result.stderr.lower()
-
-
-def test_bill_of_materials_names_every_package_with_its_hashes(tmp_path: Path) -> None:
-    """By the recipe of ``make sbom``."""
-    recipe = re.search(
-        r"^sbom:.*\n\t@cat (.+?) \| \$\(PY\) (.+)$", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE
-    )
-    assert recipe
-    locks = recipe[1].split()
-    target = tmp_path / "sbom.json"
-    arguments = [str(target) if word == "sbom.json" else word for word in shlex.split(recipe[2])]
-    text = "".join((PROJECT_ROOT / lock).read_text() for lock in locks)
-    subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT_ROOT, input=text, text=True, check=True, capture_output=True
-    )
-    bill = json.loads(target.read_text())
-    assert bill["bomFormat"] == "CycloneDX"
-    assert bill["metadata"]["component"]["name"] == "titans"
-    listed = {
-        component["name"]: (
-            component["version"],
-            {
-                digest["content"]
-                for reference in component["externalReferences"]
-                for digest in reference.get("hashes", [])
-            },
-        )
-        for component in bill["components"]
-    }
-    assert listed == {name: entry for lock in locks for name, entry in pinned(lock).items()}

@@ -11,7 +11,7 @@ import pytest
 from include.raw.units import QuarantinedUnit
 from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, run_records
-from include.runs.releases import quarantined_units, record_release
+from include.runs.releases import quarantined_units, quarantines, record_release
 from include.settings import Settings, load_settings
 from titans.commands.tidy import KEPT_RUNS, remove_old_records
 
@@ -75,10 +75,26 @@ def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings
             run.finish(None)
             age(settings.store.runs / f"{run.name}.json", 100 - number)
     lines = remove_old_records(settings, NOW)
-    assert lines[0] == "Removed 6 run records older than 30 days."
+    # Of each DAG the first three, but that of the build that put the unit into quarantine.
+    assert lines[0] == "Removed 5 run records older than 30 days."
     kept = [record.run_id for record in run_records(settings.store, "build_marts")]
-    assert kept == [f"run {number:02d}" for number in range(3, KEPT_RUNS + 3)]
+    assert kept == ["run 00", *(f"run {number:02d}" for number in range(3, KEPT_RUNS + 3))]
     assert [unit.symbol for unit in quarantined_units(settings.store)] == ["TSM"]
+
+
+def test_what_was_in_quarantine_once_is_known_to_a_rebuilt_warehouse_for_good(settings: Settings) -> None:
+    """Healed since, and by no later record named: loading it anew must not let it in."""
+    for number in range(KEPT_RUNS + 1):
+        run = Run(settings.store, "build_marts", f"run {number:02d}")
+        with run.step("check_raw") as step:
+            unit = QuarantinedUnit(batch_id="b", dataset="prices", symbol="TSM", reasons=["why"])
+            step.facts = CheckRawFacts(quarantined=[] if number else [unit])
+        run.finish(None)
+        age(settings.store.runs / f"{run.name}.json", 1000 - number)
+    before = quarantines(settings.store)
+    assert len(before) == 1
+    remove_old_records(settings, NOW)
+    assert quarantines(settings.store) == before
 
 
 def test_by_default_nothing_of_the_last_year_goes(tmp_path: Path) -> None:

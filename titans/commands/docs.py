@@ -12,6 +12,8 @@ from include.transform import invoke_dbt
 from titans.entities import ENTITIES_PAGE, write_entities_page
 from titans.output import console
 
+_PATIENCE_SECONDS = 60.0
+
 
 def docs() -> None:
     """Write the dbt docs as one HTML file."""
@@ -26,7 +28,7 @@ def write_docs(settings: Settings) -> Path:
     """
     if not settings.store.warehouse.exists():
         raise TitansError(f"There is no warehouse of source {settings.source} yet: {make_run(settings)} first.")
-    with writer_lock(settings.store.warehouse, "make docs"):
+    with writer_lock(settings.store.warehouse, "make docs", _PATIENCE_SECONDS):
         invoke_dbt(settings, ["docs", "generate", "--static"])
     target = settings.store.root / "dbt" / "target"
     if settings.dbt_project_dir == PROJECT_ROOT / "dbt_project" and ENTITIES_PAGE.parent.is_dir():

@@ -62,7 +62,13 @@ def open_published(published: PublishedPaths) -> Iterator[duckdb.DuckDBPyConnect
     """
     if linked_generation(published) is None:
         raise TitansError(f"Nothing is published at {published.link}: make status names the command that publishes.")
-    with duckdb.connect(str(published.link.resolve()), read_only=True) as connection:
+    try:
+        opened = duckdb.connect(str(published.link.resolve()), read_only=True)
+    except duckdb.Error as error:
+        raise TitansError(
+            f"{published.link.resolve()} cannot be opened ({str(error).splitlines()[0]}): make status says what to do."
+        ) from error
+    with opened as connection:
         connection.execute("set schema = 'marts'")
         for setting in _SHUT_OFF:
             connection.execute(f"set {setting}")

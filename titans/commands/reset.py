@@ -21,6 +21,7 @@ _MARKS = (
     "runs",
     "warehouse.duckdb",
     "titans.duckdb",
+    "generations",
     "logs/make-run.log",
     "logs/standalone.log",
     "passwords.json",

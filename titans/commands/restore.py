@@ -14,7 +14,7 @@ import typer
 from include.commands import make_command
 from include.errors import TitansError, is_refused, refusal
 from include.files import replacing
-from include.landing.batches import read_manifest
+from include.landing.batches import checked_rows, read_manifest
 from include.production import SOURCE_NAMES
 from include.settings import PROJECT_ROOT, Settings, load_shared_settings
 from titans.commands.backup import KEPT
@@ -105,6 +105,9 @@ def _restore_landing(target: Path, data: bytes, landed_at: float) -> int:
         return 0
     with replacing(target) as temporary:
         temporary.write_bytes(data)
-        read_manifest(temporary)
+        manifest = read_manifest(temporary)
+        checked_rows(temporary, manifest)
+        if manifest.batch_id != target.stem:
+            raise TitansError(f"{target.name} of the backup is batch {manifest.batch_id}: the backup is damaged.")
         os.utime(temporary, (landed_at, landed_at))
     return 1

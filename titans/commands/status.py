@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from include.paths import PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.production import SOURCE_NAMES, read_production
 from include.publishing import generations
+from include.publishing.manifest import problem_of_file
 from include.runs.again import again, next_run
 from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.records import RunRecord, damaged_files, run_records, runbook_of, symbols_by_reason, unfinished_runs
@@ -28,20 +30,23 @@ from titans.output import console
 def status() -> None:
     """What is published and how old, what failed, is quarantined, late or held; ends with 1 where something is red."""
     settings, now = load_shared_settings(), datetime.now(UTC)
-    for label, text in status_lines(settings, now):
+    damaged = damaged_generations(settings)
+    for label, text in status_lines(settings, now, damaged):
         console.print(f"{label:<11} {visible(text)}", markup=False, soft_wrap=True)
-    if is_red(settings, now):
+    if is_red(settings, now, damaged):
         raise typer.Exit(1)
 
 
-def is_red(settings: Settings, now: datetime) -> bool:
+def is_red(settings: Settings, now: datetime, damaged: list[str] | None = None) -> bool:
     """Whether the last build of any store or the last run of any ingest DAG failed, a live source has gone silent, or
-    the folder's record of its production source cannot be read.
+    a generation or the folder's record of its production source is damaged.
 
     Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
     """
     schedules = _schedules(settings.seeds_dir)
     if any(label == "Damaged" for label, _ in _source(settings.published)):
+        return True
+    if damaged_generations(settings) if damaged is None else damaged:
         return True
     return any(
         any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
@@ -54,18 +59,14 @@ def _last_of_each_dag(records: list[RunRecord]) -> list[RunRecord]:
     return [record for _, record in sorted({record.dag_id: record for record in records}.items())]
 
 
-def status_lines(settings: Settings, now: datetime) -> list[tuple[str, str]]:
-    """Label and text of each line: the link, then the runs of every source that has a store."""
+def status_lines(settings: Settings, now: datetime, damaged: list[str] | None = None) -> list[tuple[str, str]]:
+    """Label and text of each line: the link, then the runs of every source that has a store.
+
+    Args:
+        damaged: what ``damaged_generations`` says, where the caller has asked it.
+    """
     published, schedules = settings.published, _schedules(settings.seeds_dir)
-    lines = [_published(settings, now), *_source(published)]
-    if (held := generations.hold(published)) is not None:
-        lines.append(
-            (
-                "Held",
-                f"on {held.generation} since {_ago(now - held.since)}; "
-                f"{make_command(settings.data_dir, 'publish')} lets builds move the link{_see(Runbook.HELD_LINK)}",
-            )
-        )
+    lines = [_published(settings, now), *_source(published), *_damaged(settings, damaged), *_held(settings, now)]
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
@@ -149,13 +150,12 @@ def _source(published: PublishedPaths) -> list[tuple[str, str]]:
 
 def _published(settings: Settings, now: datetime) -> tuple[str, str]:
     published = settings.published
-    linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
+    try:
+        linked, manifest = generations.linked_generation(published), generations.linked_manifest(published)
+    except TitansError as error:
+        return "Published", f"{error}{_see(Runbook.PUBLISH_FAILED)}"
     if manifest is None and linked is not None:
-        return (
-            "Published",
-            f"{linked}, whose manifest titans-{linked}.json cannot be read: "
-            f"{make_command(settings.data_dir, 'run')} publishes a new one",
-        )
+        return "Published", f"{linked}, whose manifest {published.manifest(linked)} cannot be read"
     if manifest is None:
         latest = max(stores(settings), key=_last_run)
         return "Published", f"nothing at {published.link}: {next_run(settings, latest)}"
@@ -165,6 +165,39 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
         "Published",
         f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {published.link}",
     )
+
+
+def damaged_generations(settings: Settings) -> list[str]:
+    """What is wrong with generations that are not what was published; of the linked one the whole file is read."""
+    published, problems = settings.published, []
+    for name, problem in generations.damaged_generations(published).items():
+        problems.append(f"generation {name}, which stays: {problem}")
+    with suppress(TitansError):  # about the link, which the first line says
+        linked = generations.linked_manifest(published)
+        if linked is not None and (problem_of_linked := problem_of_file(published, linked)):
+            problems.append(f"the published generation: {problem_of_linked}")
+    return problems
+
+
+def _damaged(settings: Settings, problems: list[str] | None) -> list[tuple[str, str]]:
+    problems = damaged_generations(settings) if problems is None else problems
+    run, rollback = (make_command(settings.data_dir, command) for command in ("run", "rollback"))
+    advice = f"{run} makes a new generation where this was the last one, {rollback} goes back to an earlier one"
+    return [("Damaged", f"{problem}. {advice}{_see(Runbook.PUBLISH_FAILED)}") for problem in problems]
+
+
+def _held(settings: Settings, now: datetime) -> list[tuple[str, str]]:
+    held = generations.hold(settings.published)
+    if held is None:
+        return []
+    on = held.generation or f"what the link names: {settings.published.hold} cannot be read"
+    with suppress(TitansError):  # about the link, which the first line says
+        linked = generations.linked_generation(settings.published)
+        if held.generation not in (None, linked):
+            on += f", though the link names {linked}"
+    release = make_command(settings.data_dir, "publish")
+    since = _ago(now - held.since)
+    return [("Held", f"on {on} since {since}; {release} lets builds move the link{_see(Runbook.HELD_LINK)}")]
 
 
 def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
@@ -193,6 +226,8 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
         if restated.largest:
             text += f", those that move a basket most: {'; '.join(restated.largest)}"
         lines.append(("Restated", text))
+    if restated and restated.headlines:
+        lines.append(("Changed", "; ".join(restated.headlines)))
     return lines
 
 

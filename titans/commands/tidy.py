@@ -11,6 +11,8 @@ from include.errors import TitansError
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES
 from include.raw.retention import retire_history
+from include.runs.records import Run
+from include.runs.releases import quarantining_runs
 from include.settings import Settings, load_shared_settings
 from titans.output import console
 
@@ -50,7 +52,8 @@ def remove_old_history(settings: Settings) -> list[str]:
 def remove_old_records(settings: Settings, now: datetime | None = None) -> list[str]:
     """Remove run records, incidents and logs older than ``keep_records_days``.
 
-    Landing files and the raw store are not touched. Releases stay, because a rebuilt warehouse needs them.
+    Landing files and the raw store are not touched. Releases stay, and the records of builds that put a unit into
+    quarantine, because a rebuilt warehouse needs them.
 
     Returns:
         Lines that say how many of each were removed.
@@ -81,12 +84,14 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> list[
 
 
 def _run_records(store: StorePaths) -> Iterator[Path]:
-    """Those that may go: all but the last of each DAG."""
+    """Those that may go: all but the last of each DAG, and those that a rebuilt warehouse reads its quarantine from."""
+    kept = {f"{Run(store, 'build_marts', run_id).name}.json" for run_id in quarantining_runs(store)}
     by_dag: dict[str, list[Path]] = {}
     for path in store.runs.glob("*.json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
     for paths in by_dag.values():
-        yield from sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
+        oldest = sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
+        yield from (path for path in oldest if path.name not in kept)
 
 
 def _is_older(path: Path, moment: datetime) -> bool:

@@ -1,5 +1,5 @@
 -- The fetch behind each value that the marts use: of the version that counts, and for a session without a close the one
--- that is carried.
+-- that is carried. One row for the days in a row whose values came with one fetch.
 with prices as (
     select
         symbol,
@@ -16,7 +16,6 @@ closes as (
         sessions.symbol,
         sessions.date,
         'close' as item,
-        prices.date as value_date,
         prices.batch_id,
         prices.fetched_at
     from {{ ref("int_security_sessions") }} as sessions
@@ -37,7 +36,6 @@ actions as (
         symbol,
         date,
         action as item,
-        date as value_date,
         batch_id,
         fetched_at
     from latest_actions
@@ -50,7 +48,6 @@ rates as (
         currency_pair as symbol,
         date,
         'rate' as item,
-        date as value_date,
         batch_id,
         fetched_at
     from {{ ref("stg_fx_rates") }}
@@ -63,7 +60,6 @@ shares as (
         symbol,
         as_of as date,
         'shares_outstanding' as item,
-        as_of as value_date,
         batch_id,
         fetched_at
     from {{ ref("stg_shares") }}
@@ -76,19 +72,45 @@ estimates as (
         symbol,
         as_of as date,
         metric || ' ' || period_type || ' ' || period_end as item,
-        as_of as value_date,
         batch_id,
         fetched_at
     from {{ ref("stg_estimates") }}
     {{ latest_version(["symbol", "as_of", "metric", "period_type", "period_end"]) }}
+),
+
+origins as (
+    select * from closes
+    union all
+    select * from actions
+    union all
+    select * from rates
+    union all
+    select * from shares
+    union all
+    select * from estimates
+),
+
+marked as (
+    select
+        *,
+        coalesce(batch_id <> lag(batch_id) over (partition by dataset, symbol, item order by date), true) as is_first
+    from origins
+),
+
+numbered as (
+    select
+        *,
+        count_if(is_first) over (partition by dataset, symbol, item order by date) as range_number
+    from marked
 )
 
-select * from closes
-union all
-select * from actions
-union all
-select * from rates
-union all
-select * from shares
-union all
-select * from estimates
+select
+    dataset,
+    symbol,
+    item,
+    min(date) as from_date,
+    max(date) as to_date,
+    any_value(batch_id) as batch_id,
+    any_value(fetched_at) as fetched_at
+from numbered
+group by dataset, symbol, item, range_number

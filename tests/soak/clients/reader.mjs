@@ -5,8 +5,10 @@ import { pathToFileURL } from "node:url";
 
 const [link, told, seconds, packages] = process.argv.slice(2);
 const { DuckDBInstance } = await import(pathToFileURL(createRequire(packages + "/").resolve("@duckdb/node-api")).href);
-const ONE = "select min(number)::int, max(number)::int, count(*)::int from marts.fct_basket_daily";
-const TWO = "select (select number from marts.dim_baskets), (select number from marts.fct_headlines), (select max(number) from ops.freshness)";
+const IN = process.env.DATABASE ?? "";
+const ONE = `select min(number)::int, max(number)::int, count(*)::int from ${IN}marts.fct_basket_daily`;
+const TWO = `select (select number from ${IN}marts.dim_baskets), (select number from ${IN}marts.fct_headlines),
+  (select max(number) from ${IN}ops.freshness)`;
 const counts = { reads: 0, errors: 0, torn: 0, stale: 0 };
 const problems = [];
 const end = Date.now() + 1000 * Number(seconds);

@@ -2,6 +2,7 @@
 
     reader.py LINK NEWEST SECONDS KIND [DETAIL]
 
+The tables are asked for in the database ``$DATABASE``, such as ``titans.``: a client with another name for it fails.
 KIND is python, threads, pandas, sqlalchemy, command-line (DETAIL: the program) or old (DETAIL: the version of DuckDB that it must be). Prints ``reads
 errors torn stale`` and then sentences about what was wrong. Stale is a new connection that sees an older generation than had been published before it
 was opened. Runs on every wheel of DuckDB, so it imports nothing of the project.
@@ -10,6 +11,7 @@ was opened. Runs on every wheel of DuckDB, so it imports nothing of the project.
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 import threading
@@ -24,8 +26,10 @@ Row = tuple[int, ...]
 Reader = Callable[[str], tuple[Row, Row]]
 
 ROWS = 5_000
-ONE = "select min(number), max(number), count(*) from marts.fct_basket_daily"
-TWO = "select (select number from marts.dim_baskets), (select number from marts.fct_headlines), (select max(number) from ops.freshness)"
+IN = os.environ.get("DATABASE", "")
+ONE = f"select min(number), max(number), count(*) from {IN}marts.fct_basket_daily"
+TWO = f"""select (select number from {IN}marts.dim_baskets), (select number from {IN}marts.fct_headlines),
+    (select max(number) from {IN}ops.freshness)"""
 
 
 def with_python(path: str) -> tuple[Row, Row]:

@@ -1,5 +1,5 @@
 -- Each symbol's series as it would be if everything pending were accepted.
-create or replace view quality.candidate_prices as
+create or replace table quality.candidate_prices as
 select
     symbol,
     date,

@@ -1,7 +1,7 @@
 -- Each split that no accepted unit has, beside the closes before its ex-date: as they were without it (by a fetch of
 -- before, or one that covered that day and had no split), and as the unit has them now. What it does not change is not
 -- stored again.
-create or replace view quality.new_splits as
+create or replace table quality.new_splits as
 with known as (
     select
         actions.symbol,

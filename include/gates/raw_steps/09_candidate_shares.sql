@@ -1,5 +1,5 @@
 -- Each symbol's share counts as they would be if everything pending were accepted.
-create or replace view quality.candidate_shares as
+create or replace table quality.candidate_shares as
 select
     symbol,
     as_of,

@@ -1,5 +1,5 @@
 -- The vendor's latest version of each split, the user's correction over it.
-create or replace view quality.splits as
+create or replace table quality.splits as
 with vendor as (
     select
         symbol,

@@ -1,5 +1,5 @@
 -- What has been fetched and not judged yet.
-create or replace view quality.pending_units as
+create or replace table quality.pending_units as
 select
     windows.batch_id,
     windows.dataset,

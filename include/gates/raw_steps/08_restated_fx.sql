@@ -1,5 +1,5 @@
 -- What a pending unit would change of the accepted rates.
-create or replace view quality.restated_fx as
+create or replace table quality.restated_fx as
 select
     pending.batch_id,
     pending.symbol,

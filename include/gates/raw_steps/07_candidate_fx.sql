@@ -1,5 +1,5 @@
 -- Each pair's rates as they would be if everything pending were accepted.
-create or replace view quality.candidate_fx as
+create or replace table quality.candidate_fx as
 select
     base_currency,
     quote_currency,

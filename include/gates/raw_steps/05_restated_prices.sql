@@ -1,5 +1,5 @@
 -- What a pending unit would change of what is accepted, beside the accepted closes of that day and its neighbours.
-create or replace view quality.restated_prices as
+create or replace table quality.restated_prices as
 with latest as (
     select *
     from quality.price_versions

@@ -1,5 +1,5 @@
 -- Each estimate of a fiscal period beside the one before it, as they would be if everything pending were accepted.
-create or replace view quality.estimate_steps as
+create or replace table quality.estimate_steps as
 with candidate as (
     select
         *,

@@ -1,0 +1,242 @@
+"""Whoever moves the link reads its state inside the lock; what is damaged is never taken for absent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from include.errors import Runbook, TitansError
+from include.paths import PublishedPaths
+from include.publishing import generations, rollback
+from include.publishing.retention import prune
+from include.publishing.rollback import release_hold, roll_back
+from include.settings import Settings
+from tests.published_folder import add_generation
+from tests.soak.publisher import publish_for, settings_of
+from titans.__main__ import app
+from titans.commands.status import is_red, status_lines
+
+NOW = datetime.now(UTC)
+LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_of(tmp_path)
+
+
+@pytest.fixture
+def names(settings: Settings) -> list[str]:
+    return [add_generation(settings.published, NOW - timedelta(hours=hours)) for hours in (5, 4, 3, 2)]
+
+
+def linked(settings: Settings) -> str | None:
+    return generations.linked_generation(settings.published)
+
+
+def before_the_lock(
+    patch: pytest.MonkeyPatch, module: ModuleType, happens: Callable[[], object], turn: int = 1
+) -> None:
+    """Have something happen at the last moment before ``module`` gets the lock, as another process may: once."""
+    lock, turns = generations.link_lock, []
+
+    @contextmanager
+    def paused(*arguments: object) -> Iterator[None]:
+        turns.append(arguments)
+        if len(turns) == turn:
+            happens()
+        with lock(*arguments):  # type: ignore[arg-type]  # as they came
+            yield
+
+    patch.setattr(module, "link_lock", paused)
+
+
+def test_a_rollback_does_not_go_to_what_was_removed_meanwhile(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_lock(monkeypatch, rollback, lambda: prune(settings.published, 1, LATER))
+    with pytest.raises(TitansError, match="no generation of source sample before"):
+        roll_back(settings.published, None)
+    assert linked(settings) == names[-1]
+    assert generations.hold(settings.published) is None
+
+
+def test_a_rollback_goes_back_from_what_was_published_meanwhile(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_lock(monkeypatch, rollback, lambda: add_generation(settings.published, NOW))
+    newest = f"{NOW:%Y%m%dT%H%M%S.%fZ}-nogit"
+    assert roll_back(settings.published, None) == (newest, names[-1])
+
+
+def test_the_end_of_a_rollback_goes_to_what_was_published_meanwhile(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moved the link back to the generation before."""
+    roll_back(settings.published, None)
+    before_the_lock(monkeypatch, rollback, lambda: add_generation(settings.published, NOW, is_linked=False))
+    newest = release_hold(settings.published)
+    assert newest > names[-1]
+    assert linked(settings) == newest
+
+
+@pytest.mark.parametrize("turn", [1, 2], ids=["before it begins", "after its file is written"])
+def test_a_rollback_during_a_publication_holds(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, turn: int
+) -> None:
+    publish_for(tmp_path, 0.01, 0)
+    publish_for(tmp_path, 0.01, 0)
+    first, _ = generations.names(settings.published)
+    with monkeypatch.context() as patch:
+        before_the_lock(patch, generations, lambda: roll_back(settings.published, first), turn)
+        publish_for(tmp_path, 0.01, 0)
+    assert len(generations.names(settings.published)) == 3
+    assert linked(settings) == first
+
+
+def test_a_damaged_hold_holds_and_nothing_is_removed(settings: Settings, tmp_path: Path) -> None:
+    publish_for(tmp_path, 0.01, 0)
+    before = linked(settings)
+    roll_back(settings.published, before)
+    settings.published.hold.write_bytes(b"\xff")
+    for _ in range(2):
+        publish_for(tmp_path, 0.01, 0)
+    assert linked(settings) == before
+    assert prune(settings.published, 1, LATER) == []
+    shown = dict(status_lines(settings, NOW))
+    assert shown["Held"].startswith(f"on what the link names: {settings.published.hold} cannot be read")
+    newest = release_hold(settings.published)
+    assert newest == generations.names(settings.published)[-1] == linked(settings)
+    assert "Held" not in dict(status_lines(settings, NOW))
+
+
+def test_a_damaged_manifest_never_removes_what_people_read(settings: Settings, names: list[str]) -> None:
+    """The held generation's: the next publish deleted the file that people read."""
+    roll_back(settings.published, names[0])
+    manifest = settings.published.manifest(names[0])
+    manifest.write_bytes(manifest.read_bytes().replace(b'"as_of": "2025', b'"as_of": "2024'))
+    assert prune(settings.published, 1, LATER) == names[1:3]
+    assert settings.published.link.read_text() == names[0]
+    shown = dict(status_lines(settings, NOW))
+    assert f"generation {names[0]}, which stays: {manifest} cannot be read (it does not hash" in shown["Damaged"]
+    assert is_red(settings, NOW)
+
+
+def test_a_rollback_without_the_manifest_of_the_linked_one_asks_for_a_name(
+    settings: Settings, names: list[str]
+) -> None:
+    settings.published.manifest(names[-1]).write_bytes(b"\xff")
+    with pytest.raises(TitansError, match=rf"cannot be read .*its source is not known.*{names[0]}.*TO=<generation>"):
+        roll_back(settings.published, None)
+    with pytest.raises(TitansError, match="nothing was moved"):
+        roll_back(settings.published, names[-1])
+    assert roll_back(settings.published, names[2]) == (names[-1], names[2])
+
+
+def test_a_rollback_to_a_damaged_file_is_refused(settings: Settings, names: list[str]) -> None:
+    file = settings.published.file(names[2])
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes().replace(b"nogit", b"nogis"))
+    with pytest.raises(TitansError, match=r"titans\.duckdb does not hash to what was published: nothing was moved"):
+        roll_back(settings.published, None)
+    assert linked(settings) == names[-1]
+    assert generations.hold(settings.published) is None
+
+
+@pytest.mark.parametrize("part", ["file", "manifest"])
+@pytest.mark.parametrize("damage", ["a bit", "cut short", "lost"])
+def test_a_damaged_last_generation_does_not_block_its_replacement(
+    settings: Settings, tmp_path: Path, part: str, damage: str
+) -> None:
+    publish_for(tmp_path, 0.01, 0)
+    publish_for(tmp_path, 0.01, 0)
+    first, last = generations.names(settings.published)
+    path = getattr(settings.published, part)(last)
+    path.chmod(0o644)
+    content = path.read_bytes()
+    if damage == "lost":
+        path.unlink()
+    else:
+        middle = len(content) // 2
+        path.write_bytes(
+            content[:middle] + (b"" if damage == "cut short" else bytes([content[middle] ^ 4]) + content[middle + 1 :])
+        )
+    if (part, damage) != ("file", "lost"):
+        shown = dict(status_lines(settings, NOW))
+        assert str(path) in shown["Damaged"]
+        assert shown["Damaged"].endswith(Runbook.PUBLISH_FAILED.path)
+    publish_for(tmp_path, 0.01, 0)
+    assert linked(settings) not in (first, last, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("titans.duckdb", "folder"), ("titans.duckdb", "file"), ("current", "folder"), ("current", "file"),
+     ("generations", "file"), (".lock", "folder"), ("hold.json", "folder"), ("hold.json", "file")],
+)  # fmt: skip
+def test_what_stands_in_the_place_of_a_link_is_a_sentence(
+    settings: Settings, tmp_path: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_generation(settings.published, NOW)
+    path = settings.published.folder / name
+    if path.is_dir() and not path.is_symlink():
+        path.rename(tmp_path / "moved")
+    else:
+        path.unlink(missing_ok=True)
+    path.mkdir() if kind == "folder" else path.write_text("{")
+    monkeypatch.setenv("TITANS_DATA_DIR", str(tmp_path))
+    for command in (["status"], ["rollback"], ["publish"], ["query", "select 1"]):
+        result = CliRunner().invoke(app, command)
+        assert isinstance(result.exception, SystemExit | None), command
+        assert "Traceback" not in result.output
+    if name == "hold.json":  # make publish ends the hold where it can
+        assert path.exists() is (kind == "folder")
+        return
+    with pytest.raises(TitansError, match=re.escape(str(path))):
+        publish_for(tmp_path, 0.01, 0)
+    assert path.exists()
+
+
+def test_a_generation_that_is_removed_meanwhile_is_not_damaged(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing of status and the reading of the manifest."""
+    listed = generations.names
+
+    def paused(published: PublishedPaths) -> list[str]:
+        found = listed(published)
+        with monkeypatch.context() as patch:
+            patch.setattr(generations, "names", listed)
+            prune(settings.published, 1, LATER)
+        return found
+
+    monkeypatch.setattr(generations, "names", paused)
+    assert generations.damaged_generations(settings.published) == {}
+    assert [manifest.generation for manifest in generations.manifests(settings.published)] == names[-1:]
+
+
+def test_no_free_descriptor_is_no_missing_hold(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll_back(settings.published, None)
+    real = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "hold.json":
+            raise OSError(24, os.strerror(24), str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(TitansError, match="Too many open files"):
+        generations.hold(settings.published)
+    with pytest.raises(TitansError, match="Too many open files"):
+        prune(settings.published, 1, LATER)
+    assert generations.names(settings.published) == names
