@@ -93,7 +93,10 @@ def test_settings_are_refused(
     ("change", "words"),
     [
         ({"known_at": date(2019, 6, 3)}, r"KNOWN_AT=2019-06-03 is before the data: .*2020-12-31"),
-        ({"known_at": date(2024, 5, 31), "source": "yahoo"}, r"nothing to look back on: .*Build it first: make run SOURCE=yahoo"),
+        (
+            {"known_at": date(2024, 5, 31), "source": "yahoo"},
+            r"nothing to look back on: .*Build it first: make run SOURCE=yahoo",
+        ),
     ],
     ids=["known_at before the data", "known_at without a store"],
 )
