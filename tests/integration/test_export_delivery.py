@@ -126,8 +126,8 @@ def test_the_name_of_a_data_folder_changes_nothing(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert ask_warehouse(settings, REJECTED) == []
     assert ask_warehouse(settings, "select distinct rate from raw.fx_rates") == [(7.77,)]
-    told = [record.facts(LandFacts).outranked for record in run_records(corrected.store, "ingest_test")]
-    assert sorted(below.rows for below in told if below) == [1]
+    outranked = [record.facts(LandFacts).outranked for record in run_records(corrected.store, "ingest_test")]
+    assert sorted(below.rows for below in outranked if below) == [1]
 
 
 def test_each_symbol_lands_as_before_whatever_the_batches(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _MOMENT = "a time of day and not a day: export midnights in the time zone of the
 _MEMORY = "300MB"
 """Of the tables that hold an export while it is read. What does not fit goes to the disk."""
 MOST_PROBLEMS = 100_000
-"""Rows with a problem in one file. More are no use to anybody one by one."""
+"""Rows with a problem in one file, and rows of unknown symbols, that are rejected one by one. More refuse the file."""
 
 
 def open_reader(reference: Reference, spare_room: Path) -> duckdb.DuckDBPyConnection:

@@ -161,7 +161,7 @@ class FilesSource:
     def _deliver(self, dataset: Dataset, units: Sequence[str], window: Window) -> Extract:
         """Rows of ``units`` in the window, and those from after the export, which raw rejects for all to see.
 
-        Rows that are nobody's come with the first symbol of the seeds, so that raw rejects them once.
+        Rows of unknown symbols come with the first symbol of the seeds, so that raw rejects them once.
         """
         if dataset not in self._copy.contents.files:
             return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at, last_day=self._last_day)
