@@ -35,6 +35,11 @@ class StorePaths:
         return self.root / "landing"
 
     @property
+    def exports(self) -> Path:
+        """Checked copies of the exports that source ``files`` reads."""
+        return self.root / "exports"
+
+    @property
     def warehouse(self) -> Path:
         folder = self.root / "known_at" / f".{self.known_at}" if self.known_at else self.root
         return folder / "warehouse.duckdb"

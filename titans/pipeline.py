@@ -114,6 +114,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
             result.notes += [f"{dag_id} failed for {text}" for text in symbols_by_reason(finals.items())]
             if below := record.facts(LandFacts).outranked:
                 result.notes.append(f"{dag_id}: {below.text}")
+            result.notes += [f"{dag_id}: {note}" for note in record.facts(LandFacts).notes]
             text = _ingest_line(record)
             line.text = "as above" if text == said else text
             said = text

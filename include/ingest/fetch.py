@@ -85,7 +85,7 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
     with run.step(f"{request.step} attempt {attempt}") as step:
         land_leftovers(store, key)
         reference = load_reference(settings.seeds_dir)
-        source = open_source(settings, reference)
+        source = open_source(settings, reference, request.copy_name)
         landing = LandingIndex(store, passes_over_damaged=True)
         if source.is_incremental:
             _refuse_a_clock_set_back(landing, key.dataset)
@@ -108,9 +108,9 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
             taken_over=sorted(settled.taken_over),
             end=request.end,
             outranked=below,
+            notes=answer.extract.notes,
         )
-        if below:
-            step.message = below.text
+        step.message = " ".join([*([below.text] if below else []), *facts.notes])
         if failures:
             # A failed symbol is data for the step, not the step's failure: the run is red only if nothing landed.
             step.failures = _failure_rows(key, failures, is_last_attempt or not _may_succeed_soon(failures))
@@ -192,10 +192,13 @@ def _ask(
     good = [extract for extract in extracts if not extract.failures] or extracts
     return _Answer(
         Extract(
-            table=pa.concat_tables([SCHEMAS[dataset].empty_table(), *(extract.table for extract in extracts)]),
+            table=pa.concat_tables(
+                [SCHEMAS[dataset].empty_table(), *(extract.table for extract in extracts)], promote_options="default"
+            ),
             fetched_at=max((extract.fetched_at for extract in good), default=datetime.now(UTC)),
             failures=[failure for extract in extracts for failure in extract.failures],
             last_day=next((extract.last_day for extract in extracts), None),
+            notes=[note for extract in extracts for note in extract.notes],
         ),
         windows=[fetched for answer in answers for fetched in answer.windows],
         failed=[failed for answer in answers for failed in answer.failed],

@@ -127,7 +127,7 @@ def plan_prices(
             last = stored.get(security.symbol)
             start = params.start or (calendar.minus(min(last, last_day), settings.overlap_sessions) if last else None)
             windows[start, last_day].append(security.symbol)
-    return _batches(Dataset.PRICES, market, windows, params, settings.batch_size)
+    return _batches(Dataset.PRICES, market, windows, params, settings.batch_size, source.copy_name)
 
 
 def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -141,7 +141,7 @@ def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[Plan
     for pair in currency_pairs(reference):
         last = stored.get(pair.name)
         windows[params.start or (min(last, end) - FX_OVERLAP if last else None), end].append(pair.name)
-    return _batches(Dataset.FX_RATES, "fx", windows, params, settings.batch_size)
+    return _batches(Dataset.FX_RATES, "fx", windows, params, settings.batch_size, source.copy_name)
 
 
 def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
@@ -157,7 +157,12 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
         batch
         for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
         for batch in _batches(
-            dataset, "all", {(params.start, params.end or as_of): symbols}, params, settings.batch_size
+            dataset,
+            "all",
+            {(params.start, params.end or as_of): symbols},
+            params,
+            settings.batch_size,
+            source.copy_name,
         )
     ]
 
@@ -191,6 +196,7 @@ def _batches(
     windows: Windows,
     params: TriggerParams,
     batch_size: int,
+    copy_name: str | None,
 ) -> list[PlannedBatch]:
     slices = [
         (start, end, symbols[first : first + batch_size])
@@ -207,6 +213,7 @@ def _batches(
             start=start,
             end=end,
             is_window_given=is_given,
+            copy_name=copy_name,
         )
         for index, (start, end, symbols) in enumerate(slices, 1)
     ]

@@ -11,6 +11,9 @@ from include.runs.facts import FetchFacts, LandFacts, Outranked, PlanFacts, Plan
 from include.runs.records import FailureRow, Run, StepRecord
 from include.sources.base import Dataset
 
+_MOST_NOTES = 5
+"""Of what sources say of rows, that the run's summary repeats. The steps of the batches have it all."""
+
 
 def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
     """What a run landed; the last step of every ingest DAG.
@@ -53,9 +56,9 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
             taken_over=len({symbol for _, symbol in taken_over}),
             failed=sorted({symbol for _, symbol in failed}),
             outranked=_together([each.outranked for each in fetched if each.outranked]),
+            notes=_few([note for facts in fetched for note in facts.notes]),
         )
-        if facts.outranked:
-            step.message = facts.outranked.text
+        step.message = " ".join([*([facts.outranked.text] if facts.outranked else []), *facts.notes])
         broken = next((earlier.message for earlier in steps if earlier.outcome == "failed"), None)
         if not landed and (broken or failed):
             raise TitansError(
@@ -65,6 +68,11 @@ def summarise(store: StorePaths, run: Run, as_of: date) -> LandFacts:
             step.outcome = "skipped"
             step.message = f"Source {store.source} has nothing of this kind up to {as_of}."
     return facts
+
+
+def _few(notes: list[str]) -> list[str]:
+    more = len(notes) - _MOST_NOTES
+    return [*notes[:_MOST_NOTES], *([f"So it is with {more:,} more files: see ops.rejected_rows."] if more > 0 else [])]
 
 
 def _together(batches: list[Outranked]) -> Outranked | None:

@@ -18,7 +18,7 @@ from include.raw.units import Quarantine, Release
 from include.raw.versions import version_order
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference
-from include.sources.base import Dataset
+from include.sources.base import PROBLEM, SCHEMAS, Dataset
 
 
 @dataclass(frozen=True)
@@ -243,11 +243,17 @@ def _append_later_again(
 def _judge(connection: duckdb.DuckDBPyConnection, batch: LandedBatch) -> int:
     """Read a landing file into ``judged``, with the reasons against each row; returns how many rows it has."""
     path, manifest = batch
+    # A file lacks the columns that came after its version, and that of problems where there is none.
+    connection.register("all_columns", SCHEMAS[manifest.dataset].append(PROBLEM).empty_table())
     connection.register("landed_rows", checked_rows(path, manifest))
-    connection.execute("create or replace temp table incoming as from landed_rows")
+    connection.execute("create or replace temp table incoming as from all_columns union all by name from landed_rows")
     connection.unregister("landed_rows")
     judge = load_sql.RULES[manifest.dataset].judge
-    connection.execute(f"create or replace temp table judged as {judge}", {"bound": manifest.bound})
+    _execute(
+        connection,
+        f"create or replace temp table judged as {judge}",
+        _parameters(manifest, manifest.fetched_at) | {"bound": manifest.bound},
+    )
     return _count(connection, "incoming")
 
 

@@ -40,6 +40,7 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
         select i.*, {known_from} as known_from,
             list_filter([
             {reasons},
+            i.problem,
             case when count(*) over (partition by {key}) > 1 then 'duplicate key with different values' end
             ], lambda reason: reason is not null) as reasons
         from (select *, count(*) as copies from incoming group by all) as i
@@ -64,6 +65,7 @@ RULES: dict[Dataset, TableRules] = {
                 ("no date", "i.date is null"),
                 ("future date", "i.date > $bound"),
                 ("before the calendar of its exchange begins", "i.date < c.first_date"),
+                ("its session had not closed when it was fetched", "x.closes_at > $fetched_at"),
                 ("no session on that day", "i.date >= c.first_date and x.date is null"),
                 ("no close", "i.close is null or isnan(i.close)"),
                 ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
@@ -282,6 +284,7 @@ _PRICE_REASONS = (
     "before the calendar of its exchange begins",
     "no session on that day",
     "duplicate key with different values",
+    "its session had not closed when it was fetched",
 )
 """What can be wrong with a price row whose dividend or split still counts."""
 

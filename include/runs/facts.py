@@ -24,6 +24,7 @@ class PlannedBatch(BaseModel):
     Attributes:
         start: None asks for all history.
         is_window_given: the trigger named the window or the symbols, so only an answer to the same question will do.
+        copy_name: of source ``files``, the copy of the export that the run reads, whatever becomes of the export.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,7 @@ class PlannedBatch(BaseModel):
     start: date | None
     end: date
     is_window_given: bool = False
+    copy_name: str | None = Field(default=None, exclude_if=lambda name: name is None)
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know that pydantic decorates properties
     @property
@@ -88,6 +90,7 @@ class FetchFacts(StepFacts):
         taken_over: symbols that an earlier run of the DAG landed.
         end: last day that was asked for.
         outranked: how it ranks below what is stored, if it does.
+        notes: what the source says of rows that cannot be used.
     """
 
     dataset: str = ""
@@ -96,6 +99,7 @@ class FetchFacts(StepFacts):
     taken_over: list[str] = Field(default_factory=list)
     end: date | None = None
     outranked: Outranked | None = None
+    notes: list[str] = Field(default_factory=list)
 
 
 class LandFacts(StepFacts):
@@ -107,6 +111,7 @@ class LandFacts(StepFacts):
         taken_over: how many of them an earlier run landed.
         failed: symbols that never landed.
         outranked: how what landed ranks below what is stored, if any of it does.
+        notes: what the source says of rows that cannot be used.
     """
 
     as_of: date | None = None
@@ -115,6 +120,7 @@ class LandFacts(StepFacts):
     taken_over: int = 0
     failed: list[str] = Field(default_factory=list)
     outranked: Outranked | None = None
+    notes: list[str] = Field(default_factory=list)
 
 
 class LoadFacts(StepFacts):

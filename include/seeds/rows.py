@@ -46,7 +46,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_-]*$", max_length=32)]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9^][A-Za-z0-9.^=_&-]*(/[A-Za-z0-9]+)?$", max_length=32)]
 
 
 MajorCurrency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

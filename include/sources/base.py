@@ -75,6 +75,9 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
     ),
 }
 
+PROBLEM = pa.field("problem", pa.string())
+"""What a source itself found wrong with a row, so that raw rejects it: a column that a table has where there is any."""
+
 KEY_COLUMNS: dict[Dataset, tuple[str, ...]] = {
     Dataset.PRICES: ("symbol", "date"),
     Dataset.FX_RATES: ("base_currency", "quote_currency", "date"),
@@ -123,11 +126,12 @@ class Extract:
     """One answer of a source.
 
     Attributes:
-        table: rows in the dataset's schema; only symbols that succeeded.
+        table: rows in the dataset's schema, and ``PROBLEM`` where any has one; only symbols that succeeded.
         fetched_at: when the vendor answered (UTC); orders the versions of a row, before the time of landing.
         failures: symbols that did not succeed; they never cost the others.
         addresses: where each symbol was asked for: host and path, or a file. No query string: it may hold a secret.
         last_day: no row may be of a later day. None: the day of ``fetched_at``.
+        notes: sentences for the person who delivered, about rows that cannot be used.
     """
 
     table: pa.Table
@@ -135,6 +139,7 @@ class Extract:
     failures: list[SymbolFailure] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     last_day: date | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,10 @@ class Source(Protocol):
     """A live vendor, asked symbol by symbol for what is new. Other sources deliver everything at once, each time."""
     omitted: frozenset[str]
     """Symbols that the source deliberately does not offer; asking for them is not a failure."""
+
+    @property
+    def copy_name(self) -> str | None:
+        """The copy of an export that a run keeps to, whatever becomes of the export meanwhile. None: there is none."""
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
         """First and last day with a price of any of ``symbols`` (default: of anything), or None for a live vendor."""

@@ -114,7 +114,7 @@ def _at(now: datetime, budget: Path) -> Iterator[None]:
     )
     guard = HostGuard(budget, limits, sleep=lambda _: None)
 
-    def open_source(settings: Settings, reference: seed_rows.Reference) -> Source:
+    def open_source(settings: Settings, reference: seed_rows.Reference, copy_name: str | None = None) -> Source:
         client = YahooClient(settings.yahoo.base_url, settings.yahoo.folder / "cache", guard)
         return YahooSource(reference, client, clock=lambda: now)
 

@@ -93,7 +93,10 @@ def test_settings_are_refused(
     ("change", "words"),
     [
         ({"known_at": date(2019, 6, 3)}, r"KNOWN_AT=2019-06-03 is before the data: .*2020-12-31"),
-        ({"known_at": date(2024, 5, 31), "source": "yahoo"}, r"nothing to look back on: .*without KNOWN_AT"),
+        (
+            {"known_at": date(2024, 5, 31), "source": "yahoo"},
+            r"nothing to look back on: .*Build it first: make run SOURCE=yahoo",
+        ),
     ],
     ids=["known_at before the data", "known_at without a store"],
 )
@@ -110,7 +113,7 @@ def test_point_in_time_builds_are_refused(
     ("replaced", "words"),
     [
         ({"prices_csv": "symbol,date,open,high,low,volume,currency\n0700.HK,2025-03-07,1,1,1,1,HKD\n"}, ["prices.csv", "no column close"]),
-        ({"prices_csv": "symbol,date,close,currency\n0700.HK,2025-03-06,540,HKD\n0700.HK,2025-03-07,n/a,HKD\n"}, ["prices.csv, line 3", "close", "'n/a'", "number"]),
+        ({"prices_csv": "symbol,date,close,currency\n0700.HK,2025-03-06,five,HKD\n0700.HK,2025-03-07,six,HKD\n"}, ["prices.csv, line 2", "close", "'five'", "number"]),
         ({"prices_csv": "symbol,date,close,currency\n0700.HK,07/03/2025,540,HKD\n"}, ["prices.csv, line 2", "date", "2025-03-07"]),
         ({"prices_csv": "symbol,date,close,currency\n"}, ["prices.csv", "no row"]),
         ({"fx_rates_csv": "base_currency,quote_currency,date\nUSD,HKD,2025-03-07\n"}, ["fx_rates.csv", "no column rate"]),

@@ -286,7 +286,7 @@ def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tm
 
 # A name as a stranger may write it: into a seed, a form, a command.
 ODD_NAMES = [
-    "'; drop table marts.dim_baskets; --", '"; drop schema marts; --', "../../x", "/etc/passwd", "a/b", "a\\b", "a b", " a", "a\nb", "a\rb", "a\0b",
+    "'; drop table marts.dim_baskets; --", '"; drop schema marts; --', "../../x", "/etc/passwd", "a/../b", "a//b", "a/b/c", "a/", "a\\b", "a b", " a", "a\nb", "a\rb", "a\0b",
     "\u202eLPAA", "\u200bAAPL", "ＡＡＰＬ", "a" * 33, "", ".", "..", "-rf", "{{ env_var('HOME') }}", "$(id)", "`id`", "%2e%2e%2f", "a;b", "a'b", 'a"b', "a,b", "=cmd()",
 ]  # fmt: skip
 
@@ -297,16 +297,23 @@ def test_no_odd_symbol_is_a_security(symbol: str) -> None:
         Security(symbol=symbol, name="Odd", kind="equity", exchange="XHKG", currency="HKD")
 
 
+@pytest.mark.parametrize("symbol", ["M&M.NS", "BRK/B", "^GSPC", "BF-B", "0700.HK"])
+def test_what_vendors_write_is_a_symbol(symbol: str) -> None:
+    assert Security(symbol=symbol, name="Usual", kind="equity", exchange="XHKG", currency="HKD").symbol == symbol
+
+
 @given(text=st.text(max_size=60))
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_a_symbol_that_is_taken_is_harmless_wherever_it_is_written(text: str) -> None:
-    """As a part of a file name, between quotes of SQL, in a line of CSV."""
+    """As a part of a path, between quotes of SQL, in a line of CSV. BRK/B has one slash."""
     try:
         symbol = Security(symbol=text, name="Odd", kind="equity", exchange="XHKG", currency="HKD").symbol
     except ValueError:
         return
-    assert Path(symbol).name == symbol
-    assert not set(symbol) & set("'\"\\/;,{}$`\n\r\0 ")
+    assert not Path(symbol).is_absolute()
+    assert not {".", ".."} & set(symbol.split("/"))
+    assert symbol.count("/") <= 1
+    assert not set(symbol) & set("'\"\\;,{}$`\n\r\0 ")
     assert symbol.isascii()
 
 

@@ -12,7 +12,7 @@ import pytest
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
-from include.sources.files import FilesSource
+from include.sources.files.source import FilesSource
 from tests.pipeline import write_csv
 
 WINDOW = Window(None, date(2025, 3, 7))
@@ -33,7 +33,9 @@ def folder(tmp_path: Path) -> Path:
 
 def open_folder(folder: Path, **overrides: object) -> FilesSource:
     settings = load_settings(source="files", files_dir=str(folder), **overrides)
-    return FilesSource(settings.files_dir, settings.exported_at, load_reference(settings.seeds_dir))
+    return FilesSource(
+        settings.files_dir, settings.exported_at, load_reference(settings.seeds_dir), folder.parent / "copies"
+    )
 
 
 def security(symbol: str, settings: Settings | None = None):  # type: ignore[no-untyped-def]  # a test's shorthand
@@ -63,11 +65,11 @@ def test_an_export_counts_from_its_time_or_from_when_it_lands(folder: Path) -> N
 
 
 def test_a_price_of_the_future_moves_no_bound(folder: Path) -> None:
-    """The last price date, where it is after today, bounds nothing: today does."""
+    """A price of after today is no last price date: the one before it bounds rows and names the splits."""
     with (folder / "prices.csv").open("a") as prices:
         prices.write("1810.HK,2999-01-03,40,HKD\n")
     extract = open_folder(folder).prices([security("0700.HK")], WINDOW)
-    assert extract.last_day == datetime.now(UTC).date()
+    assert extract.last_day == date(2025, 3, 7)
 
 
 def test_parquet_is_read_like_csv(folder: Path) -> None:

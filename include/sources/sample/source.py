@@ -34,6 +34,7 @@ class SampleSource:
     name = "sample"
     is_incremental = True
     omitted = frozenset({"^HSI"})
+    copy_name: str | None = None
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference

@@ -59,6 +59,7 @@ class YahooSource:
     name = "yahoo"
     is_incremental = True
     omitted: frozenset[str] = frozenset()
+    copy_name: str | None = None
 
     def __init__(self, reference: Reference, client: YahooClient, clock: Callable[[], datetime] = _now) -> None:
         self._reference = reference

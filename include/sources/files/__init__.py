@@ -1,0 +1,1 @@
+"""A folder of CSV or Parquet files that the user's own vendor exported: found, read once, checked, and delivered."""

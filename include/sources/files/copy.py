@@ -1,0 +1,277 @@
+"""The checked copy of an export: read once, sorted by symbol, so that each batch of a run takes only its own rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from include.errors import TitansError
+from include.files import sync_folder, write_whole
+from include.locks import exclusive
+from include.seeds.rows import Reference
+from include.sources.base import DATE_COLUMN, Dataset
+from include.sources.files.folder import ExportFile, find_files, known_units
+from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
+from include.sources.files.spelling import meant
+
+_CODE = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".sql"))
+"""What reads an export. Another version of it may read it otherwise."""
+_KEPT = 3
+"""Copies that stay: runs that are under way may read another export than the newest."""
+_PATIENCE_SECONDS = 900.0
+_ROWS_IN_GROUP = 20_480
+
+
+class Contents(BaseModel):
+    """What a copy holds.
+
+    Attributes:
+        files: the files of each dataset, by name.
+        hashes: SHA-256 of each file of the copy. A copy is read by every batch, so damage would land.
+        misspelt: of each dataset, how the export probably writes a symbol of the seeds, by that symbol.
+        adjusted: files whose closes may be adjusted for dividends.
+        unread: of files that are named after a symbol or pair and cannot be read, why, by that name.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    files: dict[Dataset, list[str]]
+    unread: dict[Dataset, dict[str, str]]
+    misspelt: dict[Dataset, dict[str, str]]
+    adjusted: list[str]
+    hashes: dict[str, str]
+
+
+class ExportCopy:
+    """A copy in ``folder``. Rows have the schema's columns, then ``unit`` (symbol or pair), ``file`` and ``line``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._whole: set[Path] = set()
+        self.name = folder.name
+
+    @cached_property
+    def contents(self) -> Contents:
+        return Contents.model_validate_json(_contents_path(self._folder).read_text(encoding="utf-8"))
+
+    def rows_of(self, dataset: Dataset, units: Collection[str]) -> pa.Table:
+        """The rows of these symbols or pairs, sorted by them and the day."""
+        wanted = [("unit", "in", sorted(units))]
+        return pq.read_table(self._checked(_rows_path(self._folder, dataset)), filters=wanted, partitioning=None)
+
+    def strangers(self, dataset: Dataset) -> pa.Table:
+        """The rows of symbols or pairs that no seed has, or that name none."""
+        return pq.read_table(self._checked(_strangers_path(self._folder, dataset)), partitioning=None)
+
+    def days(self, dataset: Dataset) -> pa.Table:
+        """Symbol and day of every row of a symbol of the seeds, as ``unit`` and ``day``."""
+        wanted = ["unit", DATE_COLUMN[dataset]]
+        table = pq.read_table(self._checked(_rows_path(self._folder, dataset)), columns=wanted, partitioning=None)
+        return table.rename_columns(["unit", "day"])
+
+    def _checked(self, path: Path) -> Path:
+        if path not in self._whole:
+            if not path.exists() or _hash(path) != self.contents.hashes.get(path.name):
+                raise TitansError(
+                    f"{path}, a copy of the export, was changed or is damaged: remove {self._folder} and run "
+                    "again. It is made anew from the export."
+                )
+            self._whole.add(path)
+        return path
+
+
+def open_copy(copies: Path, folder: Path, reference: Reference, name: str | None = None) -> ExportCopy:
+    """The copy of the export in ``folder``, made if there is none of it as it is now.
+
+    Args:
+        copies: where copies are kept.
+        name: the copy to open, if it is still there, whatever has become of the export since.
+
+    Raises:
+        TitansError: the export lacks a file, cannot be read, changed meanwhile, or the copy cannot be written.
+    """
+    if name and (copy := _existing(copies / name)):
+        return copy
+    files = find_files(folder, reference)
+    target = copies / _key(files, reference)
+    if copy := _existing(target):
+        return copy
+    refusal = "Another task is reading the export: {who}. Try again."
+    with exclusive(copies / ".lock", "reading of an export", refusal, _PATIENCE_SECONDS):
+        if copy := _existing(target):
+            return copy
+        written = copies / f".{target.name}"
+        shutil.rmtree(written, ignore_errors=True)
+        written.mkdir()
+        try:
+            _write(written, files, reference)
+            if _key(find_files(folder, reference), reference) != target.name:
+                raise TitansError(
+                    f"The export in FILES={folder} changed while it was read: run again when it is complete."
+                )
+            shutil.rmtree(target, ignore_errors=True)
+            written.rename(target)
+            sync_folder(copies)
+        finally:
+            shutil.rmtree(written, ignore_errors=True)
+        _remove_old(copies)
+    return ExportCopy(target)
+
+
+def _key(files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> str:
+    """Changes with every write to a file of the export, and with what else its reading depends on: seeds and code."""
+    states = []
+    for file in (file for of_dataset in files.values() for file in of_dataset):
+        try:
+            state = file.path.stat()
+        except OSError as error:
+            raise TitansError(f"{file.path} cannot be read ({error.strerror}): export it again.") from error
+        states.append([str(file.path), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino])
+    securities = [[row.symbol, row.currency] for row in reference.securities]
+    pairs = known_units(Dataset.FX_RATES, reference)
+    code = [_hash(path) for path in _CODE]
+    return hashlib.sha256(json.dumps([code, states, securities, pairs]).encode()).hexdigest()[:32]
+
+
+def _existing(folder: Path) -> ExportCopy | None:
+    copy = ExportCopy(folder)
+    try:
+        copy.contents  # noqa: B018  # reads them: what cannot be read is made anew
+        os.utime(folder)
+    except (OSError, ValueError):
+        return None
+    return copy
+
+
+def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> None:
+    try:
+        with closing(open_reader(reference, folder / "spare")) as connection:
+            adjusted: list[str] = []
+            unread = {dataset: _read(connection, dataset, files[dataset], reference, adjusted) for dataset in files}
+            misspelt: dict[Dataset, dict[str, str]] = {}
+            for dataset in files:
+                _refuse_a_file_of_strangers(connection, dataset, files[dataset], reference)
+                misspelt[dataset] = _ask_what_is_meant(connection, dataset, reference)
+                _write_rows(connection, dataset, folder, reference)
+    except duckdb.Error as error:
+        raise TitansError(
+            f"The copy of the export in {folder.parent} cannot be written ({str(error).splitlines()[0]}): free space "
+            "or give DATA=<another folder>."
+        ) from error
+    shutil.rmtree(folder / "spare", ignore_errors=True)
+    hashes = {path.name: _hash(path) for path in folder.glob("*.parquet")}
+    names = {dataset: [file.name for file in files[dataset]] for dataset in files}
+    write_whole(
+        _contents_path(folder),
+        Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes).model_dump_json(
+            indent=1
+        ),
+    )
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    dataset: Dataset,
+    files: list[ExportFile],
+    reference: Reference,
+    adjusted: list[str],
+) -> dict[str, str]:
+    """Read every file; of those that are named after a symbol and cannot be read, why, by symbol.
+
+    Args:
+        adjusted: takes the names of files whose closes may be adjusted for dividends.
+
+    Raises:
+        TitansError: a file of many symbols cannot be read, or none can.
+    """
+    unread: dict[str, str] = {}
+    for file in files:
+        try:
+            if read_file(connection, dataset, file, reference).may_be_adjusted:
+                adjusted.append(file.name)
+        except TitansError as error:
+            if file.unit not in known_units(dataset, reference) or len(files) == 1 + len(unread):
+                raise
+            unread[file.unit] = str(error)
+    return unread
+
+
+def _refuse_a_file_of_strangers(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[ExportFile], reference: Reference
+) -> None:
+    """Raw rejects rows of unknown symbols one by one. That is no use for millions of them."""
+    if dataset is Dataset.FX_RATES:
+        return
+    rows, strangers, first = connection.execute(
+        f"select count(*), count(*) filter (where is_stranger), min(unit) filter (where is_stranger) from "
+        f"(select unit, not list_contains(?, unit) as is_stranger from {dataset})",
+        [known_units(dataset, reference)],
+    ).fetchone() or (0, 0, None)
+    if strangers > MOST_PROBLEMS:
+        raise TitansError(
+            f"{files[0].path} has {strangers:,} rows of symbols that securities.csv does not have (first {first!r}), "
+            f"of {rows:,} in all: export the securities of securities.csv only, or add the others there. "
+            f"Up to {MOST_PROBLEMS:,} such rows are rejected one by one."
+        )
+
+
+def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, reference: Reference) -> dict[str, str]:
+    """Note in each row of an unknown symbol which one may be meant; returns how those are written, by symbol."""
+    if dataset is Dataset.FX_RATES:
+        return {}
+    known = known_units(dataset, reference)
+    strangers = connection.execute(
+        f"select distinct unit from {dataset} where not list_contains(?, unit) order by all", [known]
+    ).fetchall()
+    guesses = meant((unit for (unit,) in strangers), known)
+    given = pa.table({"unit": pa.array(guesses.keys(), pa.string()), "guess": pa.array(guesses.values(), pa.string())})
+    connection.register("guesses", given)
+    connection.execute(
+        f"update {dataset} set problem = concat_ws('; ', problem, 'did you mean ' || guess || '?') "
+        f"from guesses where guesses.unit = {dataset}.unit"
+    )
+    return {guess: unit for unit, guess in guesses.items()}
+
+
+def _write_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path, reference: Reference) -> None:
+    connection.register("known", pa.table({"unit": pa.array(known_units(dataset, reference), pa.string())}))
+    for path, which in ((_rows_path(folder, dataset), "semi"), (_strangers_path(folder, dataset), "anti")):
+        literal = str(path).replace("'", "''")
+        connection.execute(
+            f"copy (from {dataset} {which} join known using (unit) order by unit, {DATE_COLUMN[dataset]}, file, line) "
+            f"to '{literal}' (format parquet, compression zstd, row_group_size {_ROWS_IN_GROUP})"
+        )
+
+
+def _remove_old(copies: Path) -> None:
+    folders = [path for path in copies.iterdir() if path.is_dir()]
+    for path in sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows_path(folder: Path, dataset: Dataset) -> Path:
+    return folder / f"{dataset}.parquet"
+
+
+def _strangers_path(folder: Path, dataset: Dataset) -> Path:
+    return folder / f"{dataset}-strangers.parquet"
+
+
+def _contents_path(folder: Path) -> Path:
+    return folder / "contents.json"

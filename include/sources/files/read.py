@@ -1,0 +1,229 @@
+"""One file of an export as checked rows: what cannot be read is a problem of its row, not of the file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from include.errors import TitansError
+from include.seeds.rows import Reference
+from include.sources.base import PROBLEM, SCHEMAS, Dataset
+from include.sources.files.folder import ExportFile, known_units
+from include.sources.files.layouts import DERIVED, Layout, layout_of
+from include.sources.files.sheet import Sheet, open_sheet, reading
+
+_KINDS = {"string": "varchar", "date32[day]": "date", "double": "double", "int64": "bigint"}
+_WANTED = {
+    "date": "a date such as 2025-03-07",
+    "double": "a number such as 1101.5",
+    "bigint": "a whole number such as 1101",
+}
+_MOMENT = "a time of day and not a day: export midnights in the time zone of the exchange, or days such as 2025-03-07"
+_MEMORY = "300MB"
+"""Of the tables that hold an export while it is read. What does not fit goes to the disk."""
+MOST_PROBLEMS = 100_000
+"""Rows with a problem in one file, and rows of unknown symbols, that are rejected one by one. More refuse the file."""
+
+
+def open_reader(reference: Reference, spare_room: Path) -> duckdb.DuckDBPyConnection:
+    """A connection with an empty table for each dataset: the schema's columns, then ``unit``, ``file`` and ``line``.
+
+    Args:
+        spare_room: where rows go that do not fit into memory.
+    """
+    connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": str(spare_room)})
+    connection.execute("set timezone = 'UTC'")
+    connection.execute(Path(__file__).with_name("values.sql").read_text(encoding="utf-8"))
+    currencies = {security.symbol: security.currency for security in reference.securities}
+    connection.register(
+        "securities",
+        pa.table({"symbol": list(currencies), "currency": list(currencies.values())}),
+    )
+    for dataset in Dataset:
+        columns = [field for field in SCHEMAS[dataset] if field.name != "basis_date"]
+        schema = pa.schema([*columns, PROBLEM, ("unit", pa.string()), ("file", pa.string()), ("line", pa.int64())])
+        connection.register("empty", schema.empty_table())
+        connection.execute(f"create table {dataset} as from empty")
+    return connection
+
+
+def read_file(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile, reference: Reference
+) -> Layout:
+    """Append the rows of ``file`` to the table of ``dataset``; returns the layout that it has.
+
+    Raises:
+        TitansError: the file cannot be read, lacks a column, or most of its rows cannot be read; names the file and the
+            column, or the line and the value.
+    """
+    sheet = open_sheet(file)
+    layout = layout_of(dataset, sheet, known_units(dataset, reference))
+    with reading(file):
+        rows = sheet.rows(layout.positions)
+    connection.execute("begin")
+    try:
+        with reading(file):
+            connection.register("sheet", _a_row_for_each(rows, layout) if layout.cells else rows)
+            connection.execute(f"insert into {dataset} by name {_typed(dataset, sheet, layout)}", {"file": file.name})
+        for broken in sheet.broken:
+            if broken.has_open_quotation:
+                raise TitansError(
+                    f"{file.path}, line {broken.line}: a quotation mark opens and is not closed, so the lines after it "
+                    "cannot be told apart. Correct the export."
+                )
+        _append_broken(connection, dataset, sheet, layout)
+        _refuse_unreadable(connection, dataset, file)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    finally:
+        connection.unregister("sheet")
+        rows.close()
+    return layout
+
+
+def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
+    """The query over ``sheet`` that gives the table's columns."""
+    given: dict[str, tuple[str, pa.DataType]] = {
+        column: (f"c{position}", sheet.types[position]) for column, position in layout.columns.items()
+    }
+    unit: str | None
+    if layout.cells:
+        names = sorted({cell.field for cell in layout.cells})
+        # Where there is no bar, pandas leaves prices empty and may write a volume or dividend of 0.
+        says = " or ".join(
+            f"not is_empty({name})" if name in ("close", "rate") else f"coalesce(number_of({name}), 0) <> 0"
+            for name in names
+        )
+        source, unit = f"from sheet where line >= {layout.first_line} and ({says})", "unit"
+        given |= {name: (name, pa.string()) for name in names}
+    else:
+        is_blank = " and ".join(f"c{position} is null" for position in layout.positions)
+        lines = f"select row_number() over () as line, * from sheet qualify line >= {layout.first_line}"
+        source = f"from ({lines}) where not ({is_blank})"
+        unit = _text(layout.unit) if layout.unit else None
+    if unit:
+        pair = {"base_currency": f"left({unit}, 3)", "quote_currency": f"substr({unit}, 4)"}
+        named = pair if dataset is Dataset.FX_RATES else {"symbol": unit}
+        given |= {column: (expression, pa.string()) for column, expression in named.items()}
+    raw, values, checked = [], [], []
+    for field in SCHEMAS[dataset]:
+        if field.name in DERIVED:
+            continue
+        kind = _KINDS[str(field.type)]
+        if field.name not in given:
+            values.append(f"null::{kind} as {field.name}")
+            continue
+        expression, written = given[field.name]
+        raw.append(f"{expression} as {field.name}")
+        values.append(f"{_value(kind, 'raw.' + field.name, written)} as {field.name}")
+        if kind != "varchar":
+            checked.append((field.name, kind, _name(sheet, layout, field.name)))
+    if dataset is Dataset.ESTIMATES:
+        period_type = "case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
+        values.append(f"{period_type} as period_type")
+    unit_column = "base_currency || quote_currency" if dataset is Dataset.FX_RATES else "symbol"
+    is_currency_given = "currency" in given or dataset is not Dataset.PRICES
+    # Without a column of currencies, prices are in the one in which the security trades.
+    currency = "" if is_currency_given else " replace (securities.currency as currency)"
+    join = "" if is_currency_given else " left join securities using (symbol)"
+    return f"""
+        with raw as (select {", ".join(raw)}, line from ({source})),
+        typed as (select {", ".join(values)}, raw.line, raw from raw)
+        select typed.* exclude (raw){currency}, {unit_column} as unit, $file as file,
+            {_problem(checked)} as problem
+        from typed{join}"""
+
+
+def _a_row_for_each(rows: pa.RecordBatchReader, layout: Layout) -> pa.RecordBatchReader:
+    """Of a table with a column a symbol, a row for each symbol of a line: ``line``, ``c0``, ``unit`` and the fields.
+
+    DuckDB keeps room for 2,048 values a column, so thousands of columns would take its memory.
+    """
+    positions: dict[str, dict[str, int]] = defaultdict(dict)
+    for cell in layout.cells:
+        positions[cell.unit][cell.field] = cell.position
+    names = sorted({cell.field for cell in layout.cells})
+    day = rows.schema.field("c0")
+    texts = [pa.field(name, pa.string()) for name in ("unit", *names)]
+    schema = pa.schema([pa.field("line", pa.int64()), day, *texts])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        before = 0
+        for batch in rows:
+            numbers = pa.array(range(before + 1, before + 1 + batch.num_rows), pa.int64())
+            before += batch.num_rows
+            empty = pa.nulls(batch.num_rows, pa.string())
+            for unit, of in positions.items():
+                values = [batch.column(f"c{of[name]}").cast(pa.string()) if name in of else empty for name in names]
+                units = pa.repeat(pa.scalar(unit), batch.num_rows)
+                yield pa.RecordBatch.from_arrays([numbers, batch.column("c0"), units, *values], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _problem(checked: list[tuple[str, str, str]]) -> str:
+    """The sentences about values that are there and are none of their kind, else NULL.
+
+    Args:
+        checked: of each column its name, its kind, and what the file calls it.
+    """
+    is_suspicious = " or ".join(f"(typed.{column} is null and raw.{column} is not null)" for column, _, _ in checked)
+    cells = ", ".join(
+        f"{{name: {_text(name)}, wanted: {_text(_WANTED[kind])}, is_day: {kind == 'date'}, "
+        f"is_read: typed.{column} is not null, given: raw.{column}::varchar}}"
+        for column, kind, name in checked
+    )
+    return f"case when {is_suspicious} then problem_of([{cells}], {_text(_MOMENT)}) end"
+
+
+def _value(kind: str, expression: str, written: pa.DataType) -> str:
+    if kind == "varchar":
+        return f"nullif(trim({expression}::varchar), '')"
+    if kind == "date":
+        if pa.types.is_date(written):
+            return f"{expression}::date"
+        return f"day_of_moment({expression})" if pa.types.is_timestamp(written) else f"day_of({expression}::varchar)"
+    return f"{'whole_of' if kind == 'bigint' else 'number_of'}({expression})"
+
+
+def _name(sheet: Sheet, layout: Layout, column: str) -> str:
+    """What the file calls the column."""
+    position = layout.columns.get(column)
+    return sheet.header[0][position] or column if position is not None else column
+
+
+def _append_broken(connection: duckdb.DuckDBPyConnection, dataset: Dataset, sheet: Sheet, layout: Layout) -> None:
+    """Lines of the wrong length. Their symbol may still be known, so that they count against it."""
+    position = layout.columns.get("symbol")
+    for broken in sheet.broken:
+        symbol = layout.unit
+        if position is not None and position < len(broken.values):
+            symbol = broken.values[position]
+        column = "unit" if dataset is Dataset.FX_RATES else "symbol"
+        connection.execute(
+            f"insert into {dataset} ({column}, problem, file, line) values (?, ?, ?, ?)",
+            [symbol, broken.problem, sheet.file.name, broken.line],
+        )
+    if sheet.broken and dataset is not Dataset.FX_RATES:
+        connection.execute(f"update {dataset} set unit = symbol where unit is null and symbol is not null")
+
+
+def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile) -> None:
+    rows, wrong, line, problem = connection.execute(
+        "select count(*), count(problem), min(line) filter (problem is not null), arg_min(problem, line) "
+        f"from {dataset} where file = ?",
+        [file.name],
+    ).fetchone() or (0, 0, None, None)
+    if wrong > min(rows / 2, MOST_PROBLEMS):
+        others = f" {wrong - 1:,} more of {rows:,} rows cannot be read either." if wrong > 1 else ""
+        raise TitansError(f"{file.path}, line {line}: {problem}.{others} Correct the export.")
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,217 @@
+"""One file as rows of text or values: CSV, packed or not, and Parquet. What the columns mean is not known here."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from include.errors import TitansError
+from include.sources.files.folder import ExportFile
+
+_HEAD_BYTES = 1 << 18
+_BLOCK_BYTES = 4 << 20
+_HEADER_ROWS = 3
+_INDEX_NAMES = ("date", "index", "__index_level_0__")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class BrokenLine:
+    """A line of a CSV file that has more or fewer values than the header has columns.
+
+    Attributes:
+        has_open_quotation: a quotation mark took lines after it along.
+    """
+
+    line: int
+    values: list[str]
+    expected: int
+    has_open_quotation: bool = False
+
+    @property
+    def problem(self) -> str:
+        return f"the line has {len(self.values)} values, and the header has {self.expected}"
+
+
+@dataclass
+class Sheet:
+    """An opened file.
+
+    Attributes:
+        header: its first rows as text, at most three; of Parquet the names of the columns, an index of pandas first.
+        types: of each column. CSV is text.
+        header_lines: on which lines they stand; 0 where the rows that are read do not hold them.
+        broken: filled while the rows are read.
+    """
+
+    file: ExportFile
+    header: list[list[str]]
+    types: list[pa.DataType]
+    header_lines: list[int]
+    delimiter: str = ","
+    parquet_names: list[str] = field(default_factory=list)
+    broken: list[BrokenLine] = field(default_factory=list)
+
+    def rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
+        """The columns at ``positions``, named ``c<position>``, in the order of the file.
+
+        A timestamp with a zone becomes the time that a clock in that zone shows.
+        """
+        return self._parquet_rows(positions) if self.file.is_parquet else self._csv_rows(positions)
+
+    def _csv_rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
+        names = [f"c{position}" for position in range(len(self.types))]
+
+        def set_aside(row: pa_csv.InvalidRow) -> str:
+            values = next(csv.reader(io.StringIO(row.text), delimiter=self.delimiter))
+            self.broken.append(BrokenLine(row.number, values, row.expected_columns, "\n" in row.text))
+            return "skip"
+
+        return pa_csv.open_csv(
+            _bytes_of(self.file.path),
+            pa_csv.ReadOptions(column_names=names, block_size=_BLOCK_BYTES, use_threads=False),
+            pa_csv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=set_aside,
+            ),
+            pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[f"c{position}" for position in positions],
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+
+    def _parquet_rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
+        file = pq.ParquetFile(self.file.path)
+        names = [self.parquet_names[position] for position in positions]
+        schema = pa.schema([(f"c{position}", self.types[position]) for position in positions])
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in file.iter_batches(columns=names):
+                columns = [_plain(batch.column(name)) for name in names]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def open_sheet(file: ExportFile) -> Sheet:
+    """Open a file and read its header.
+
+    Raises:
+        TitansError: it has no header, or is no file of its kind.
+    """
+    with reading(file):
+        return _open_parquet(file) if file.is_parquet else _open_csv(file)
+
+
+@contextmanager
+def reading(file: ExportFile) -> Iterator[None]:
+    """Turns what goes wrong in the block, while ``file`` is read, into a sentence. A full disk is not its fault."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException):
+        raise
+    except (OSError, EOFError, ValueError, pa.ArrowException, duckdb.Error) as error:
+        raise TitansError(_unreadable(file, str(error))) from error
+
+
+def _unreadable(file: ExportFile, detail: str) -> str:
+    first_line = (detail.splitlines() or ["it is empty"])[0]
+    if file.is_parquet:
+        return f"{file.path} cannot be read as PARQUET ({first_line}): export it again, as a whole Parquet file."
+    if "UTF8" in first_line or "UTF-8" in first_line:
+        first_line = f"line {_first_line_not_utf_8(file.path)} is not UTF-8"
+    return (
+        f"{file.path} cannot be read as CSV ({first_line}): export it again, as UTF-8 text with a header, commas "
+        "and a point for decimals."
+    )
+
+
+def _first_line_not_utf_8(path: Path) -> int:
+    with suppress(OSError, pa.ArrowException):
+        for number, line in enumerate(io.BufferedReader(_bytes_of(path)), 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _bytes_of(path: Path) -> pa.NativeFile:
+    compression = {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower())
+    return pa.input_stream(str(path), compression=compression)
+
+
+def _open_csv(file: ExportFile) -> Sheet:
+    with _bytes_of(file.path) as stream:
+        head = stream.read(_HEAD_BYTES)
+    if head.startswith(_UTF_16) or b"\0" in head:
+        raise ValueError("it is UTF-16, or no text at all")
+    if not head.strip():
+        raise TitansError(f"{file.path} has no row, not even a header: export it again.")
+    text = head.decode("utf-8-sig", errors="replace")
+    lines = text.splitlines() if len(head) < _HEAD_BYTES else text.splitlines()[:-1]
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([first], delimiter=sign))))
+    numbered = enumerate(csv.reader(lines, delimiter=delimiter), 1)
+    filled = ((number, [cell.strip() for cell in row]) for number, row in numbered if any(map(str.strip, row)))
+    rows = list(islice(filled, _HEADER_ROWS))
+    header = [row for _, row in rows]
+    return Sheet(file, header, [pa.string()] * len(header[0]), [number for number, _ in rows], delimiter)
+
+
+def _open_parquet(file: ExportFile) -> Sheet:
+    schema = pq.read_schema(file.path)
+    names = sorted(schema.names, key=lambda name: (len(_levels(name)), name.lower() not in _INDEX_NAMES))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise TitansError(f"{file.path} has the column {twice} {names.count(twice)} times: keep one.")
+    split = [_levels(name) for name in names]
+    levels = max((len(name) for name in split), default=1)
+    header = [[name[level] if level < len(name) else "" for name in split] for level in range(levels)]
+    types = [_plain_type(schema.field(name).type) for name in names]
+    return Sheet(file, header, types, [0] * levels, parquet_names=names)
+
+
+def _levels(name: str) -> list[str]:
+    """A column of two levels, as pandas writes it: ``('Close', 'AAPL')``."""
+    if name.startswith("("):
+        with suppress(ValueError, SyntaxError):
+            levels = ast.literal_eval(name)
+            if isinstance(levels, tuple):
+                return [str(level) for level in levels]
+    return [name]
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp(kind.unit)
+    if pa.types.is_float16(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind):
+        return pa.string()
+    return kind
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type) and column.type.tz:
+        column = pc.local_timestamp(column)
+    return column.cast(_plain_type(column.type))
