@@ -27,7 +27,7 @@ from include.sources.yahoo.client import YahooClient
 from include.sources.yahoo.host_guard import HostGuard
 from tests.catalogue.mishap import Mishap
 from tests.integration.yahoo_stand_in import YahooStandIn, generate
-from tests.pipeline import build_all, ingest_all
+from tests.pipeline import build_all, ingest_all, load_and_judge
 from tests.soak.world import write_truth
 
 Build = Callable[[Settings, date], object]
@@ -182,8 +182,8 @@ class Reference:
 
 
 def prepare(world: World, folder: Path, build: Build = build_all) -> Reference:
-    """Build the stores that everything is held against, each day's with ``build``."""
-    world.base(folder / "thursday", build)
+    """Build the stores that everything is held against, Friday's with ``build``; Thursday's whole if that is."""
+    world.base(folder / "thursday", build if build is build_all else load_and_judge)
     shutil.copytree(folder / "thursday", folder / "friday", symlinks=True)
     friday = world.deliver(folder / "friday", [], 0, build)
     if build is build_all:

@@ -25,7 +25,7 @@ from include.settings import Settings, load_settings
 from include.sources.base import CurrencyPair, Window
 from include.sources.sample import SampleSource
 from tests.integration.valuation_world import BASKETS, LAST, MOVED_ON, write_world
-from tests.pipeline import ask, copy_project, run_without_airflow
+from tests.pipeline import THOROUGH, ask, copy_project, run_without_airflow
 from titans.commands.status import status_lines
 
 TOLERANCE = 1e-9
@@ -233,6 +233,8 @@ def read_csvs(folder: Path) -> dict[str, pd.DataFrame]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The drawn world, built once; its folder of files is beside the data."""
+    if not THOROUGH:
+        pytest.skip("make verify builds the drawn world; the suite has the real prices and the sample")
     root = tmp_path_factory.mktemp("world")
     project = copy_project(root / "dbt_project")
     write_world(root / "files", project / "seeds", WORLD_SEED)
