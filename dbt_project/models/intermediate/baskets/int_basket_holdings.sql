@@ -7,6 +7,7 @@ with members as (
     select
         rebalances.basket_id,
         rebalances.rebalance_date,
+        rebalances.dollars_from,
         members.symbol
     from {{ ref("int_basket_rebalances") }} as rebalances
     inner join {{ ref("int_basket_progress") }} as progress
@@ -29,7 +30,6 @@ candidates as (
         shares.shares_outstanding * prices.close / fx.units_per_usd as market_value_usd
     from members
     inner join {{ ref("baskets") }} as baskets on members.basket_id = baskets.basket_id
-    inner join {{ ref("int_basket_base_dates") }} as base_dates on members.basket_id = base_dates.basket_id
     asof inner join {{ ref("int_security_values") }} as prices
         on members.symbol = prices.symbol and members.rebalance_date >= prices.date
     left join {{ ref("int_fx_daily") }} as fx
@@ -41,7 +41,7 @@ candidates as (
     where
         prices.sessions_missed <= {{ var("max_sessions_missed") }}
         and (baskets.weighting = 'equal' or (shares.as_of is not null and fx.units_per_usd is not null))
-        and (first_rates.currency is null or members.rebalance_date < base_dates.dollars_from)
+        and (first_rates.currency is null or members.rebalance_date < members.dollars_from)
 ),
 
 -- If no member can be bought, the basket keeps what it holds. A basket without members holds nothing.

@@ -83,6 +83,8 @@ rebalance_dates as (
 select
     rebalance_dates.basket_id,
     rebalance_dates.date as rebalance_date,
-    in_periods.next_session
+    in_periods.next_session,
+    base_dates.dollars_from
 from rebalance_dates
+inner join {{ ref("int_basket_base_dates") }} as base_dates on rebalance_dates.basket_id = base_dates.basket_id
 inner join in_periods on rebalance_dates.basket_id = in_periods.basket_id and rebalance_dates.date = in_periods.date
