@@ -115,8 +115,8 @@ def test_what_cannot_be_read_is_rejected_by_name(tmp_path: Path) -> None:
 
 
 def test_the_name_of_a_data_folder_changes_nothing(tmp_path: Path) -> None:
-    """Neither as columns nor as a pattern."""
-    folder = tmp_path / "currency=USD" / "rate=7.5" / "as_of=2025-03-01" / "a [b]* é"
+    """Its parts are no columns. What would be a pattern is refused as a data folder (``test_paths_and_encodings``)."""
+    folder = tmp_path / "currency=USD" / "rate=7.5" / "as_of=2025-03-01" / "a b é"
     rows = ("0700.HK,2025-03-05,543,HKD", "0700.HK,2025-03-06,544,HKD")
     settings = deliver(folder, *rows, exported_at="2025-03-08")
     corrected = deliver(folder, rows[0], rows[1].replace("544", "545"), exported_at="2025-03-07")

@@ -37,6 +37,8 @@ def publish_for(data: Path, seconds: float, pause: float) -> int:
             number += 1
             connection.execute(f"""
                 create or replace table marts.fct_headlines as select date '2025-03-07' as as_of, {number} as number;
+                create or replace table marts.fct_security_daily as select date '2025-03-07' as date, {number} as number;
+                create or replace table marts.fct_index_daily as select date '2025-03-07' as date, {number} as number;
                 create or replace table marts.dim_baskets as select {number} as number;
                 create or replace table marts.fct_basket_daily as select range as row_number, {number} as number from range({ROWS});
                 create or replace table ops.freshness as select date '2025-03-07' as exchange_complete_until, {number} as number;

@@ -121,10 +121,14 @@ class FilesSource:
 
     @cached_property
     def _last_closed(self) -> pa.Table:
-        """Of each symbol the day of the last session that had closed when the export was made."""
+        """Of each symbol the day of the last session that had closed when the export was made.
+
+        A calendar that begins later has none: raw says of each row what is wrong with it.
+        """
         calendars = load_calendars(self._reference)
         closed = {exchange: calendar.last_closed(self.fetched_at) for exchange, calendar in calendars.items()}
-        days = [session.date if (session := closed[row.exchange]) else None for row in self._reference.securities]
+        made_on = self.fetched_at.date()
+        days = [session.date if (session := closed[row.exchange]) else made_on for row in self._reference.securities]
         return pa.table(
             {"unit": [row.symbol for row in self._reference.securities], "last_closed": pa.array(days, pa.date32())}
         )
