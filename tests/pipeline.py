@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import duckdb
+import pytest
 
 from include import build
 from include.ingest.fetch import PartialFailureError, fetch_batch
@@ -36,6 +37,8 @@ CORE_MARTS = (
 """Marts that hold what was delivered. All others are computed from what these are."""
 THOROUGH = "THOROUGH" in os.environ
 """Set by ``make verify``: more drawn examples, and whole builds where the suite stops at gate 1."""
+own_build = pytest.mark.skipif(not THOROUGH, reason="it takes a whole build of its own: make verify plays it")
+"""For a test that no shared store serves. The suite builds the sample, the real prices and one story of a red gate."""
 _numbers = count(1)
 
 

@@ -82,8 +82,13 @@ class Mishap(Generic[Vendor]):
         return [f"{self.name} on {symbol}: nobody is told {wanted} as '{self.outcome}', only {told}"]
 
 
-EVIDENCE = ("fetches", "rejected_rows", "quarantined_units", "restatements")
-"""The models of ``ops`` that a mishap is looked for in."""
+EVIDENCE = {
+    Outcome.NOT_FETCHED: "fetches",
+    Outcome.REJECTED: "rejected_rows",
+    Outcome.QUARANTINED: "quarantined_units",
+    Outcome.RESTATED: "restatements",
+}
+"""The model of ``ops`` that a mishap is looked for in."""
 VALUES = {
     "fct_security_daily": ("symbol, date", "close", "not is_traded or is_suspect or is_corrected"),
     "fct_index_daily": ("symbol, date", "level", "false"),

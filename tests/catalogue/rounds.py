@@ -116,11 +116,12 @@ def build_what_is_judged(settings: Settings, as_of: date, hits: Sequence[Hit] = 
     names = {hit.mishap.check for hit in hits}
     checks = [check for check in marts_gate.checks(settings.dbt_project_dir) if check.name in names]
     tables = [check.table.split(".")[1] for check in checks]
-    transform_only(settings, *(f"+{model}" for model in (*VALUES, *EVIDENCE, *tables)))
+    evidence = {EVIDENCE[hit.mishap.outcome] for hit in hits if hit.mishap.outcome in EVIDENCE}
+    transform_only(settings, *(f"+{model}" for model in (*VALUES, *sorted(evidence), *tables)))
     results = [*record.checks, *run_checks("check_marts", settings.store.warehouse, checks)]
     with open_warehouse(settings.store) as connection:
         connection.execute(
-            "create or replace table ops.validation_results (name varchar, status varchar, examples varchar)"
+            "create schema if not exists ops; create or replace table ops.validation_results (name varchar, status varchar, examples varchar)"
         )
         connection.executemany(
             "insert into ops.validation_results values (?, ?, ?)",

@@ -24,7 +24,7 @@ from include.settings import Settings, load_settings
 from include.transform import invoke_dbt
 from tests import random_market
 from tests.basket_engine import Basket, Market, Member, Outcome, Simulation
-from tests.pipeline import THOROUGH, ingest_all, new_run
+from tests.pipeline import ingest_all, new_run, own_build
 
 TOLERANCE = 1e-9
 CENT = 0.01
@@ -102,7 +102,7 @@ def assert_as_simulated(marts: duckdb.DuckDBPyConnection, market: Market, basket
     return outcome
 
 
-@pytest.mark.skipif(not THOROUGH, reason="make verify draws markets; the suite has the real one")
+@own_build
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_markets(seed: int, tmp_path: Path, project_copy: Path) -> None:
     market, baskets = random_market.draw_market(seed, project_copy), random_market.draw_baskets(seed)

@@ -31,6 +31,7 @@ from tests.pipeline import (
     ingest_all,
     judge,
     new_run,
+    own_build,
     run_without_airflow,
 )
 from titans.commands.release import release_units
@@ -114,6 +115,7 @@ def test_nothing_to_build_from(tmp_path: Path) -> None:
         build_all(load_settings(data_dir=str(tmp_path)))
 
 
+@own_build
 def test_what_a_first_export_lacks_is_left_out_and_the_rest_is_published(
     store: Settings, market_data: Path, tmp_path: Path
 ) -> None:

@@ -106,6 +106,8 @@ def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at:
 @pytest.fixture(scope="module")
 def real(built_real_store: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A copy of the store on real prices, with what was known at the end of May 2024 built out of it."""
+    if not THOROUGH:
+        pytest.skip("it takes a whole build of its own: make verify plays it")
     data = tmp_path_factory.mktemp("real") / "data"
     shutil.copytree(built_real_store.data_dir, data, symlinks=True)
     settings = built_real_store.model_copy(update={"data_dir": data, "known_at": date(2024, 5, 31)})

@@ -12,8 +12,9 @@ from include.runs.records import RunRecord
 from include.seeds.calendars import SessionCalendar, load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
-from tests.pipeline import ask, copy_project, forget_default_securities, run_without_airflow, write_csv
+from tests.pipeline import ask, copy_project, forget_default_securities, own_build, run_without_airflow, write_csv
 
+pytestmark = own_build
 FIRST, RATES_BEGIN, LAST = date(2025, 5, 1), date(2025, 6, 16), date(2025, 8, 1)
 SECURITIES = {
     "SAP.DE": ("XFRA", "EUR", 100.0),

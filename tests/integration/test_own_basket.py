@@ -14,8 +14,9 @@ from include.publishing.rollback import release_hold, roll_back
 from include.runs.facts import PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
-from tests.pipeline import ask, build_all, copy_project
+from tests.pipeline import ask, build_all, copy_project, own_build
 
+pytestmark = own_build
 BASKET_MARTS = [
     "dim_baskets", "dim_basket_members", "fct_basket_daily", "fct_basket_member_daily", "fct_basket_comparison_daily",
     "fct_basket_market_value_daily", "fct_basket_valuation_daily",

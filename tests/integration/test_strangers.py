@@ -32,7 +32,7 @@ from include.sealed import seal
 from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.conftest import CopyStore
-from tests.pipeline import AS_OF, THOROUGH, ask, ask_warehouse, build_all, ingest_all, new_run
+from tests.pipeline import AS_OF, THOROUGH, ask, ask_warehouse, build_all, ingest_all, new_run, own_build
 from titans.commands.backup import back_up
 from titans.commands.query import open_published, show
 from titans.commands.release import release_units
@@ -447,6 +447,7 @@ def test_a_damaged_backup_is_refused_whole(built_sample_store: Settings, copy_st
     assert not settings.data_dir.exists()
 
 
+@own_build
 def test_a_restore_into_an_empty_folder_of_an_odd_name_brings_every_snapshot_back(
     built_sample_store: Settings, copy_store: CopyStore, tmp_path: Path
 ) -> None:

@@ -234,7 +234,7 @@ def read_csvs(folder: Path) -> dict[str, pd.DataFrame]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The drawn world, built once; its folder of files is beside the data."""
     if not THOROUGH:
-        pytest.skip("make verify builds the drawn world; the suite has the real prices and the sample")
+        pytest.skip("it takes a whole build of its own: make verify plays it")
     root = tmp_path_factory.mktemp("world")
     project = copy_project(root / "dbt_project")
     write_world(root / "files", project / "seeds", WORLD_SEED)
