@@ -90,13 +90,13 @@ run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|
 	@$(PY) -m titans run
 
 test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(TESTS)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minute: for the edit loop
-	@$(PY) -m pytest --numprocesses $(JOBS) --dist worksteal $(QUICK)
+	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(QUICK)
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
-verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs or kills, and thorough versions of some tests of the suite
+verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs, builds of their own or kills, and thorough versions of tests of the suite
 	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 lint: $(VENV)/dev.stamp lint-python

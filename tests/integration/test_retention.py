@@ -19,7 +19,7 @@ from include.settings import Settings
 from include.sources.base import Dataset
 from tests import small_world
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
-from tests.pipeline import ask_warehouse, build_compared, different_marts, new_run
+from tests.pipeline import THOROUGH, ask_warehouse, build_compared, different_marts, new_run
 from tests.small_world import Fetch
 from titans.commands.tidy import remove_old_history
 
@@ -113,7 +113,8 @@ def test_raw_tables_saved_by_the_layout_before_are_taken_over(store: Settings, c
     assert counts(copy) == after
     loaded = "select bool_and(landed_at = (select loaded_at from raw.load_ledger as l where l.batch_id = p.batch_id)) from raw.prices as p"
     assert ask_warehouse(copy, loaded) == [(True,)]
-    assert different_marts(copy, store.data_dir.parent / "marts.duckdb") == []
+    if THOROUGH:
+        assert different_marts(copy, store.data_dir.parent / "marts.duckdb") == []
 
 
 def test_what_was_superseded_goes_and_what_held_stays(copy: Settings) -> None:
@@ -226,6 +227,7 @@ def test_by_default_history_stays_for_good(copy: Settings) -> None:
 def test_broken_off_before_the_raw_tables_are_saved_it_loses_nothing(
     store: Settings, copy: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = counts(copy)
 
     def break_off(*_: object) -> None:
         raise KeyboardInterrupt
@@ -236,9 +238,11 @@ def test_broken_off_before_the_raw_tables_are_saved_it_loses_nothing(
             remove_old_history(copy)
     forget_warehouse(copy)
     load_and_judge(copy)
+    assert counts(copy) == before
     remove_old_history(copy)
     assert files_of(copy)[Dataset.PRICES] == [date(2025, 1, 8), date(2025, 1, 31)]
-    assert different_marts(copy, store.data_dir.parent / "marts.duckdb") == []
+    if THOROUGH:
+        assert different_marts(copy, store.data_dir.parent / "marts.duckdb") == []
 
 
 def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:

@@ -68,7 +68,7 @@ def forget_landing_time(path: Path) -> None:
     os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
 
-@pytest.mark.parametrize("attempt", range(8))
+@pytest.mark.parametrize("attempt", range(8 if THOROUGH else 4))
 def test_of_one_export_time_the_delivery_that_landed_later_counts(settings: Settings, attempt: int) -> None:
     """Also in a warehouse that is rebuilt. The name of the run, whose hash names the file, makes no difference."""
     land_close(settings, 500.0, f"first of {attempt}")
@@ -131,7 +131,7 @@ def test_a_landing_is_later_than_all_before_it_whatever_the_clock_says(settings:
     assert LandingIndex(settings.store).next_landing(Dataset.PRICES) > ahead
 
 
-@pytest.mark.parametrize("attempt", range(4))
+@pytest.mark.parametrize("attempt", range(4 if THOROUGH else 2))
 def test_files_of_earlier_versions_landed_when_they_were_written(settings: Settings, attempt: int) -> None:
     """That is noted once: copying the folder, which gives all files other times, changes no order."""
     paths = [land_close(settings, close, f"{close} of {attempt}") for close in (500.0, 510.0)]
