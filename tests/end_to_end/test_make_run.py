@@ -94,7 +94,10 @@ def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Pat
     ("environment", "words"),
     [
         ({"TITANS_KNOWN_AT": "2019-06-03"}, ["KNOWN_AT=2019-06-03", "before the data", "2020-12-31"]),
-        ({"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"}, ["nothing to look back on", "without KNOWN_AT"]),
+        (
+            {"TITANS_KNOWN_AT": "2024-05-31", "TITANS_SOURCE": "yahoo"},
+            ["nothing to look back on", "Build it first: make run SOURCE=yahoo"],
+        ),
     ],
 )
 def test_a_build_that_stops_ends_in_one_sentence(

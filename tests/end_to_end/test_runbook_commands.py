@@ -199,7 +199,13 @@ def _ask_for_nothing_that_is_there(world: World) -> None:
 
 
 def _garble(world: World) -> None:
-    world.deliver(1, lambda line: line.replace(f",{LAST_DAY},", f",{LAST_DAY},n/a"))
+    """A file of bad rows is refused; a bad row alone would be set aside."""
+
+    def change(line: str) -> str:
+        symbol, day, *rest = line.split(",")
+        return line if symbol == "symbol" else ",".join([symbol, f"{day}abc", *rest])
+
+    world.deliver(1, change)
 
 
 def _export_again(world: World) -> None:
