@@ -25,7 +25,7 @@ from include.runs.facts import LandFacts, PlanFacts
 from include.runs.records import RunRecord
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
-from tests.pipeline import THOROUGH, ask_warehouse, judge, new_run, write_csv
+from tests.pipeline import THOROUGH, ask_warehouse, load_and_judge, new_run, write_csv
 
 MONDAY = date(2025, 3, 3)
 EXPORTED = datetime(2025, 3, 8, 23, 59, 59, tzinfo=UTC)
@@ -50,11 +50,8 @@ def land_close(settings: Settings, close: float, run_id: str, fetched_at: dateti
 
 
 def load(settings: Settings) -> None:
-    """Landing to raw. Which version counts is decided here; a thorough test lets gate 1 judge it too."""
-    if THOROUGH:
-        judge(settings)
-    else:
-        build.load(settings, new_run(settings))
+    """Landing to raw: which version counts is decided there."""
+    build.load(settings, new_run(settings))
 
 
 def forget_landing_time(path: Path) -> None:
@@ -103,7 +100,7 @@ def test_without_a_time_the_delivery_that_lands_later_counts(tmp_path: Path) -> 
     deliver(tmp_path, FIRST, exported_at="2025-03-08")
     settings, record = deliver(tmp_path, SECOND)
     assert record.facts(LandFacts).outranked is None
-    judge(settings)
+    load_and_judge(settings)
     assert ask_warehouse(settings, f"{LATEST} order by date") == [(501.0,), (505.0,)]
     known = ask_warehouse(settings, "select known_from::date from raw.prices where close = 501")
     assert known == [(datetime.now(UTC).date(),)]
@@ -149,12 +146,12 @@ def test_files_of_earlier_versions_landed_when_they_were_written(settings: Setti
 def test_a_later_delivery_is_appended_again_only_as_it_landed(settings: Settings) -> None:
     """A delivery from in between has it read once more: an edited file became the latest version."""
     later = land_close(settings, 510.0, "later", EXPORTED + timedelta(days=2))
-    judge(settings)
+    load_and_judge(settings)
     rows = pq.read_table(later)
     pq.write_table(rows.set_column(rows.schema.get_field_index("close"), "close", pa.array([666.0])), later)
     land_close(settings, 500.0, "between", EXPORTED + timedelta(days=1))
     with pytest.raises(TitansError, match=rf"{later.name} does not hold what landed in it"):
-        judge(settings)
+        load_and_judge(settings)
     assert ask_warehouse(settings, LATEST) == [(510.0,)]
 
 
