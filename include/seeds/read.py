@@ -24,6 +24,7 @@ from include.seeds.checks import (
 from include.seeds.rows import (
     Basket,
     BasketMember,
+    BasketPair,
     CalendarOverride,
     Exchange,
     IndexHeadline,
@@ -88,6 +89,7 @@ def load_reference(folder: Path) -> Reference:
         securities=_read(folder, "securities", Security),
         baskets=_read(folder, "baskets", Basket),
         basket_members=_read(folder, "basket_members", BasketMember),
+        basket_pairs=_read(folder, "basket_pairs", BasketPair),
         market_events=_read(folder, "market_events", MarketEvent),
         index_headlines=_read(folder, "index_headlines", IndexHeadline),
         press_claims=_read(folder, "press_claims", PressClaim),

@@ -102,6 +102,13 @@ class Basket(Row):
     comparator_basket_id: Identifier | None = None
 
 
+class BasketPair(Row):
+    """A pair to compare beside those of baskets and their comparators: the first in terms of the second."""
+
+    basket_id: Identifier
+    comparator_basket_id: Identifier
+
+
 class BasketMember(Row):
     basket_id: Identifier
     symbol: Symbol
@@ -125,7 +132,7 @@ class PressClaim(Row):
     claim_id: Identifier
     claim_date: Day
     subject: Text
-    """A basket, a symbol, or a pair of baskets: ``one vs other``."""
+    """A basket, a symbol, or a pair of baskets that is compared: ``one vs other``."""
     measure: Text
     comparison: Literal["about", "more_than", "less_than", "at_least", "at_most", "in_year"]
     claimed_value: FiniteFloat
@@ -160,12 +167,19 @@ class Reference:
     securities: tuple[Security, ...]
     baskets: tuple[Basket, ...]
     basket_members: tuple[BasketMember, ...]
+    basket_pairs: tuple[BasketPair, ...]
     market_events: tuple[MarketEvent, ...]
     index_headlines: tuple[IndexHeadline, ...]
     press_claims: tuple[PressClaim, ...]
     vendor_corrections: tuple[VendorCorrection, ...]
     calendar_overrides: tuple[CalendarOverride, ...]
     minor_units: tuple[MinorUnit, ...]
+
+    @property
+    def compared(self) -> frozenset[tuple[str, str]]:
+        """Each basket with the one that it is compared with: its comparator, or another one of basket_pairs."""
+        comparators = {(row.basket_id, row.comparator_basket_id) for row in self.baskets if row.comparator_basket_id}
+        return frozenset(comparators | {(row.basket_id, row.comparator_basket_id) for row in self.basket_pairs})
 
     @property
     def equities(self) -> tuple[Security, ...]:

@@ -5,16 +5,15 @@ with by_basis as (
     {{ member_relatives() }}
 ),
 
--- Relatives to the last rebalance, added up in one order, so that every build ends in the same digits.
--- A member without a value leaves none for the basket: a partial sum would be a wrong level.
+-- Relatives to the last rebalance. A member without a value leaves none for the basket: a partial sum would be a wrong level.
 relatives as (
     select
         basket_id,
         date,
         rebalance_number,
         currency_basis,
-        case when count(value) = count(*) then sum(value order by symbol) end as relative,
-        sum(dividend_value order by symbol) as dividend_relative,
+        case when count(value) = count(*) then sum(value) end as relative,
+        sum(dividend_value) as dividend_relative,
         count(*) as members,
         count(*) filter (where is_priced) as members_priced
     from by_basis
