@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -55,7 +56,7 @@ def test_a_smaller_world_is_a_part_of_a_larger_one(folder: Path, dataset: str, k
     """To the last digit: of its symbols and days the larger one has exactly its rows."""
     ((rows, missing, twice),) = ask(
         folder,
-        f"""select count(*), 
+        f"""select count(*),
                 count(*) filter (where to_json(small) not in (select to_json(large) from first/{dataset} as large)),
             count(*) - count(distinct ({key})) from small/{dataset} as small""",
     )
@@ -215,4 +216,6 @@ def test_the_command_writes_a_world_and_says_how_to_run_it(tmp_path: Path) -> No
     written, again = (CliRunner().invoke(app, words) for _ in range(2))
     assert (written.exit_code, again.exit_code) == (0, 1), written.output
     assert f"FILES={tmp_path / 'world' / 'first'} EXPORTED_AT=2025-03-06" in written.output
-    assert {path.name for path in (tmp_path / "world").iterdir()} == {"project", "first", "day_after", "day_after_that"}
+    exports = {"first", "day_after", "day_after_that"}
+    assert {path.name for path in (tmp_path / "world").iterdir()} == {"project", "rows.json", *exports}
+    assert set(json.loads((tmp_path / "world" / "rows.json").read_text())) == exports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,10 @@ def write_world(
             raise TitansError(f"{folder} is there already: name a new folder.")
         project = write_project(world, folder / "project")
         first = write_export(world, project, folder / "first", FIRST_EXPORT)
-        write_export(world, project, folder / "day_after", DAY_AFTER, since=FIRST_EXPORT)
-        write_export(world, project, folder / "day_after_that", DAY_AFTER_THAT)
+        news = write_export(world, project, folder / "day_after", DAY_AFTER, since=FIRST_EXPORT)
+        whole = write_export(world, project, folder / "day_after_that", DAY_AFTER_THAT)
+        rows = {"first": first, "day_after": news, "day_after_that": whole}
+        (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
     except (TitansError, OSError) as error:
         errors.print(f"Error: {refusal(error) if isinstance(error, OSError) else error}", style="red", markup=False)
         raise typer.Exit(1) from error

@@ -59,7 +59,7 @@ _INDEX_KEYS = 1 << 32
 
 
 def walk(stream: Stream, keys: Bits | Whole, first: int) -> Floats:
-    """A walk around zero from place ``first`` to the horizon, drawn from there backwards: an earlier start adds days."""
+    """A walk around zero from place ``first`` to the horizon, drawn backwards: an earlier start adds days."""
     places = np.arange(first, len(WEEKDAYS))
     noise = normal(bits(stream, keys[None, :], places[:, None]))
     noise[-1] *= _STEADY
