@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -30,19 +31,24 @@ def dbt_build(settings: Settings) -> dict[str, Any]:
     return invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test"])
 
 
-def invoke_dbt(settings: Settings, command: list[str]) -> dict[str, Any]:
+def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any], None] | None = None) -> dict[str, Any]:
     """Run one dbt command on the warehouse of ``settings`` and close its DuckDB connections, which dbt keeps open.
+
+    Args:
+        listener: gets every event of dbt, such as ``NodeStart``.
 
     Raises:
         TitansError: as ``dbt_build``.
     """
     work = settings.store.warehouse.parent / "dbt"
     # These two commands write what parsing gives, so they parse.
-    manifest = None if command[0] in ("parse", "docs") else _manifest(settings)
-    return _summary(_invoke(settings, command, manifest), work / "logs" / "dbt.log")
+    manifest = None if command[0] in ("parse", "docs") else parsed_project(settings)
+    return _summary(_invoke(settings, command, manifest, listener), work / "logs" / "dbt.log")
 
 
-def _invoke(settings: Settings, command: list[str], manifest: Manifest | None) -> Any:
+def _invoke(
+    settings: Settings, command: list[str], manifest: Manifest | None, listener: Callable[[Any], None] | None = None
+) -> Any:
     """The result of one dbt command, on the manifest given or on one that dbt parses."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -67,7 +73,7 @@ def _invoke(settings: Settings, command: list[str], manifest: Manifest | None) -
         json.dumps({"source": settings.source, "known_at": str(settings.known_at or "")}),
     ]
     try:
-        result = dbtRunner(manifest).invoke(arguments)
+        result = dbtRunner(manifest, callbacks=[listener] if listener else []).invoke(arguments)
     finally:
         DuckDBConnectionManager.close_all_connections()
     if result.exception is not None:
@@ -78,7 +84,7 @@ def _invoke(settings: Settings, command: list[str], manifest: Manifest | None) -
     return result.result
 
 
-def _manifest(settings: Settings) -> Manifest:
+def parsed_project(settings: Settings) -> Manifest:
     """The parsed dbt project: from the store's cache, or parsed and put there.
 
     Parsing takes about as much CPU as building a small warehouse, and dbt's own cache is lost when a variable or the

@@ -170,7 +170,7 @@ def test_a_project_that_does_not_parse_is_named(settings: Settings) -> None:
 
 def _parse(settings: Settings, folder: Path) -> int:
     with patch.object(transform, "manifest_cache", lambda _: folder):
-        return len(transform._manifest(settings).nodes)
+        return len(transform.parsed_project(settings).nodes)
 
 
 def test_two_processes_parse_at_once(settings: Settings, tmp_path: Path) -> None:

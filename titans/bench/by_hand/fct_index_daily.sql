@@ -1,0 +1,86 @@
+-- From the sessions of fct_security_daily.sql. The last day with a level as high is looked for month by month, then
+-- within the month that has it.
+create table by_hand.marts.fct_index_daily as
+with levels as (
+    select
+        symbol,
+        exchange,
+        date,
+        date_trunc('month', date)::date as month,
+        currency,
+        close as level,
+        is_traded,
+        source,
+        max(close) over so_far as record_high
+    from by_hand.steps.sessions
+    where kind = 'index'
+    window so_far as (
+        partition by symbol
+        order by date
+        rows between unbounded preceding and current row
+    )
+),
+
+months as (
+    select symbol, month, max(level) as highest from levels where is_traded group by symbol, month
+),
+
+months_as_high as (
+    select today.symbol, today.date, today.level, max(months.month) as month
+    from levels as today
+    inner join months on today.symbol = months.symbol and today.month > months.month and today.level <= months.highest
+    group by today.symbol, today.date, today.level
+),
+
+days_as_high as (
+    select today.symbol, today.date, max(before.date) as highest_since
+    from (
+        select symbol, date, level, month from levels
+        union all
+        select symbol, date, level, month from months_as_high
+    ) as today
+    inner join levels as before
+        on
+            today.symbol = before.symbol
+            and today.month = before.month
+            and today.date > before.date
+            and today.level <= before.level
+            and before.is_traded
+    group by today.symbol, today.date
+)
+
+select
+    levels.symbol,
+    securities.name,
+    levels.date,
+    levels.level,
+    levels.currency,
+    levels.is_traded,
+    levels.source,
+    levels.level / lag(levels.level, days.back_1d) over series - 1 as return_1d,
+    levels.level / lag(levels.level, days.back_wtd) over series - 1 as return_wtd,
+    levels.level / lag(levels.level, days.back_mtd) over series - 1 as return_mtd,
+    levels.level / lag(levels.level, days.back_qtd) over series - 1 as return_qtd,
+    levels.level / lag(levels.level, days.back_ytd) over series - 1 as return_ytd,
+    levels.level / lag(levels.level, days.back_1m) over series - 1 as return_1m,
+    levels.level / lag(levels.level, days.back_3m) over series - 1 as return_3m,
+    levels.level / lag(levels.level, days.back_6m) over series - 1 as return_6m,
+    levels.level / lag(levels.level, days.back_1y) over series - 1 as return_1y,
+    levels.level / lag(levels.level, days.back_3y) over series - 1 as return_3y,
+    levels.level / lag(levels.level, days.back_5y) over series - 1 as return_5y,
+    levels.record_high,
+    min(levels.date) over (partition by levels.symbol, levels.record_high) as record_high_date,
+    levels.level / levels.record_high - 1 as drawdown,
+    case
+        when levels.level >= levels.record_high then 'at_high'
+        when round(levels.level / levels.record_high - 1, 12) > -0.09 then 'pullback'
+        when round(levels.level / levels.record_high - 1, 12) > -0.10 then 'near_correction'
+        when round(levels.level / levels.record_high - 1, 12) > -0.20 then 'correction'
+        else 'bear'
+    end as drawdown_state,
+    days_as_high.highest_since
+from levels
+inner join seeds.securities as securities on levels.symbol = securities.symbol
+inner join by_hand.steps.exchange_days as days on levels.exchange = days.exchange and levels.date = days.date
+left join days_as_high on levels.symbol = days_as_high.symbol and levels.date = days_as_high.date
+window series as (partition by levels.symbol order by levels.date);

@@ -1,0 +1,111 @@
+"""The models of the five largest price marts beside SQL by hand that makes the same columns.
+
+Both start from staging. A model counts for the first mart that needs it, and the SQL by hand of a mart reads what that
+of the marts before it left, so nothing is counted twice on either side.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.publishing.changes import changed_tables
+from include.raw.lock import writer_lock
+from include.raw.store import open_warehouse
+from include.settings import Settings
+from include.transform import invoke_dbt, parsed_project
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+MARTS = (
+    "fct_security_daily",
+    "fct_index_daily",
+    "fct_basket_daily",
+    "fct_basket_member_daily",
+    "fct_basket_market_value_daily",
+)
+_BY_HAND = Path(__file__).with_name("by_hand")
+
+
+def counted_models(manifest: Manifest) -> dict[str, list[str]]:
+    """Of each mart the models that count for it, itself last: all between staging and it that no mart before needs."""
+    parents = {
+        node.name: [parent.rpartition(".")[2] for parent in node.depends_on.nodes]
+        for node in manifest.nodes.values()
+        if node.resource_type == "model" and not node.original_file_path.startswith("models/staging/")
+    }
+    counted: dict[str, list[str]] = {}
+    seen: set[str] = set()
+
+    def visit(name: str) -> list[str]:
+        if name in seen or name not in parents:
+            return []
+        seen.add(name)
+        return [*(model for parent in parents[name] for model in visit(parent)), name]
+
+    for mart in MARTS:
+        counted[mart] = visit(mart)
+    return counted
+
+
+def run_models(settings: Settings) -> dict[str, Any]:
+    """Build the counted models again, one at a time, so that each has the processors and its CPU for itself.
+
+    Returns:
+        Of each mart its models and the seconds of CPU that they took, dbt's own work on them included.
+    """
+    counted = counted_models(parsed_project(settings))
+    clock = _Clock()
+    names = [name for models in counted.values() for name in models]
+    with writer_lock(settings.store.warehouse, "the bench"):
+        invoke_dbt(settings, ["run", "--threads", "1", "--select", *names], listener=clock.listen)
+    return {
+        mart: {"models": models, "cpu": sum(clock.seconds[name] for name in models)} for mart, models in counted.items()
+    }
+
+
+def run_by_hand(settings: Settings) -> dict[str, Any]:
+    """Make the same marts by hand, in a database of their own, on a connection as the build has it.
+
+    Returns:
+        Of each mart the seconds of CPU and whether it equals the model's to 1e-9, and the limits of the connection.
+    """
+    path = settings.store.root / "by_hand.duckdb"
+    path.unlink(missing_ok=True)
+    seconds = {}
+    with writer_lock(settings.store.warehouse, "the bench"), open_warehouse(settings.store) as connection:
+        literal = str(path).replace("'", "''")
+        connection.execute(f"attach '{literal}' as by_hand")
+        connection.execute("create schema by_hand.steps; create schema by_hand.marts")
+        for mart in MARTS:
+            sql = (_BY_HAND / f"{mart}.sql").read_text(encoding="utf-8")
+            started = time.process_time()
+            connection.execute(sql)
+            seconds[mart] = time.process_time() - started
+        connection.execute("detach by_hand")
+        different = changed_tables(connection, path)
+        threads, memory = connection.execute(
+            "select current_setting('threads'), current_setting('memory_limit')"
+        ).fetchone() or ("", "")
+    path.unlink()
+    return {
+        "limits": f"{threads} threads, {memory}",
+        "marts": {mart: {"cpu": seconds[mart], "is_equal": mart not in different} for mart in MARTS},
+    }
+
+
+class _Clock:
+    """CPU of this process from the start of each dbt node to its end."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._started: dict[str, float] = {}
+
+    def listen(self, event: Any) -> None:
+        if event.info.name == "NodeStart":
+            self._started[event.data.node_info.node_name] = time.process_time()
+        elif event.info.name == "NodeFinished":
+            name = event.data.node_info.node_name
+            self.seconds[name] = time.process_time() - self._started[name]
