@@ -51,8 +51,8 @@ def files_in(folder: Path, ending: str) -> list[Path]:
     """
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(ending))
-    except FileNotFoundError:
-        if folder.is_symlink():
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(folder):  # a file, or a link that leads nowhere
             raise
         return []
 

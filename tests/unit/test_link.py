@@ -233,17 +233,6 @@ def test_what_a_person_has_linked_by_hand_is_what_people_read(
     assert settings.published.link.read_text() == names[0]
 
 
-@pytest.mark.parametrize("link", ["titans.duckdb", "current", "generations"])
-def test_links_in_a_circle_are_nothing_published(settings: Settings, names: list[str], link: str) -> None:
-    path = settings.published.folder / link
-    if link == "generations":
-        path.rename(settings.data_dir / "moved")
-    else:
-        path.unlink()
-    path.symlink_to(link)
-    assert status_lines(settings, NOW)[0][0] == "Published"
-
-
 def test_of_a_generation_that_was_moved_to_another_disk_the_link_goes(
     settings: Settings, names: list[str], tmp_path: Path
 ) -> None:

@@ -343,6 +343,29 @@ def test_a_run_keeps_the_source_that_its_first_task_found(
     assert (cleared.source, cleared.files_dir) == ("files", tmp_path / "exports"), "also when its tasks are cleared"
 
 
+def test_a_run_that_dies_before_it_asks_for_the_source_is_recorded_with_the_served_one(data: Path) -> None:
+    """In a store of the sample its record would stay red for good: nothing runs there."""
+    publish("yahoo")
+    settings = settings_of_ended_run("ingest_fx", "one")
+    Run(settings.store, "ingest_fx", "one").finish(None, "land")
+    assert [path.name for path in data.iterdir() if (path / "runs").exists()] == ["yahoo"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"source": "files", "files_dir": "/tmp", "exported_at": null}\xff'])
+def test_a_damaged_pin_does_not_reach_the_record(data: Path, tmp_path: Path, content: bytes) -> None:
+    publish("files", tmp_path)
+    run = Run(settings_of_run("ingest_fx", "one").store, "ingest_fx", "one")
+    run.pin_path.write_bytes(content)
+    assert run.finish(None).files_dir is None
+
+
+def test_a_flipped_bit_in_a_pin_does_not_reach_the_record(data: Path) -> None:
+    publish("files", Path("/exports"))
+    run = Run(settings_of_run("ingest_fx", "one").store, "ingest_fx", "one")
+    run.pin_path.write_bytes(run.pin_path.read_bytes().replace(b"/exports", b"/exporus"))
+    assert run.finish(None).files_dir is None
+
+
 def test_a_run_of_the_sample_on_a_real_folder_is_recorded_as_refused(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
