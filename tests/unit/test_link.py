@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from include.errors import Runbook, TitansError
 from include.paths import PublishedPaths
 from include.production import Production, write_production
 from include.publishing import generations, rollback
+from include.publishing.changes import read_last
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
 from include.settings import Settings
@@ -283,6 +285,25 @@ def test_a_generation_that_is_removed_meanwhile_is_not_damaged(
     monkeypatch.setattr(generations, "names", paused)
     assert generations.damaged_generations(settings.published) == {}
     assert [manifest.generation for manifest in generations.manifests(settings.published)] == names[-1:]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (duckdb.IOException("IO Error: Cannot open file: Too many open files"), TitansError),
+        (duckdb.OutOfMemoryException("failed to allocate"), duckdb.OutOfMemoryException),
+    ],
+)
+def test_a_generation_that_cannot_be_read_now_is_not_passed_over(
+    settings: Settings, names: list[str], error: Exception, expected: type[Exception]
+) -> None:
+    """The gate went on with an older one, or none: rows that were lost since passed."""
+
+    def read(_: Path) -> None:
+        raise error
+
+    with pytest.raises(expected):
+        read_last(settings.published, "sample", read)
 
 
 def test_no_free_descriptor_is_no_missing_hold(
