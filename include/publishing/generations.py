@@ -93,8 +93,9 @@ def linked_generation(published: PublishedPaths) -> str | None:
     _refuse_no_link(published.current)
     if (early := early_layout.linked(published)) is not None:
         return early
-    if not published.link.is_symlink() or published.link.readlink() == Path(_THROUGH_CURRENT):
-        folder, _, name = str(published.current.readlink()).partition("/") if published.current.is_symlink() else ("",) * 3
+    is_usual = not published.link.is_symlink() or published.link.readlink() == Path(_THROUGH_CURRENT)
+    if is_usual and published.current.is_symlink():
+        folder, _, name = str(published.current.readlink()).partition("/")
         if folder == "generations" and is_generation_name(name):
             return name if published.file(name).exists() else None
     read = published.link if published.link.is_symlink() else published.current / "titans.duckdb"

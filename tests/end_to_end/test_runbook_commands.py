@@ -285,6 +285,8 @@ STATES = {
     "warehouse-damaged": State(Runbook.WAREHOUSE_DAMAGED, 3, _damage_the_warehouse, _move_it_away),
     "warehouse-locked": State(Runbook.WAREHOUSE_LOCKED, 1, _lock_the_warehouse),
 }
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _models_alone() -> Iterator[None]:
     """A build makes seeds and models: the dbt tests of the project, the longer half, say nothing about a page."""

@@ -70,7 +70,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, in_i
     folder.symlink_to("/not/mounted") if "link" in in_its_place else folder.write_text("")
     with pytest.raises(OSError, match="estimates"):
         LandingIndex(settings.store).batches()
-    with pytest.raises(TitansError, match="cannot be written.*estimates"):
+    with pytest.raises(TitansError, match=r"cannot be written.*estimates"):
         back_up(settings)
 
 

@@ -215,16 +215,14 @@ def test_a_lost_link_is_set_again(settings: Settings, names: list[str], lost: st
     assert linked(settings) == (names[-1] if lost == "titans.duckdb" else None)
     assert status_lines(settings, NOW)[0][0] == "Published"
     if lost == "current":
-        with pytest.raises(TitansError, match="leads to no generation.*make publish"):
+        with pytest.raises(TitansError, match=r"leads to no generation.*make publish"):
             roll_back(settings.published, None)
     assert release_hold(settings.published) == names[-1]
     assert settings.published.link.read_text() == names[-1]
 
 
 @pytest.mark.parametrize("link", ["titans.duckdb", "current"])
-def test_what_a_person_has_linked_by_hand_is_what_people_read(
-    settings: Settings, names: list[str], link: str
-) -> None:
+def test_what_a_person_has_linked_by_hand_is_what_people_read(settings: Settings, names: list[str], link: str) -> None:
     """It was taken for nothing: a build under a hold could remove it."""
     path = settings.published.folder / link
     path.unlink()

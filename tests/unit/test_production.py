@@ -183,9 +183,10 @@ def test_a_rollback_that_was_broken_off_is_gone_on_with(data: Path, monkeypatch:
     before = publish("yahoo")
     switched = publish("sample", is_switch=True, minutes=1)
     published = load_settings().published
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(rollback, "move_link", lambda *_: _raise(KeyboardInterrupt()))
-        roll_back(published, None)
+        with pytest.raises(KeyboardInterrupt):
+            roll_back(published, None)
     assert linked() == switched
     assert roll_back(published, None) == (switched, before)
     assert (linked(), load_settings().source) == (before, "yahoo")
@@ -212,9 +213,7 @@ def test_a_folder_within_the_data_folder_is_found_wherever_that_is_moved(data: P
     assert production.switch.before.files_dir == tmp_path / "moved" / "exports" / "march"
 
 
-def test_a_folder_of_the_data_folder_that_is_mounted_elsewhere_too_is_noted_from_it(
-    data: Path, tmp_path: Path
-) -> None:
+def test_a_folder_of_the_data_folder_that_is_mounted_elsewhere_too_is_noted_from_it(data: Path, tmp_path: Path) -> None:
     """As docker-compose.yml mounts data/exports; a link stands in for the mount."""
     (data / "exports").mkdir(parents=True)
     (tmp_path / "files").symlink_to(data / "exports")

@@ -19,7 +19,15 @@ from include.publishing import generations
 from include.publishing.manifest import problem_of_file
 from include.runs.again import again, next_run
 from include.runs.facts import LoadFacts, PublishFacts
-from include.runs.records import Run, RunRecord, damaged_files, run_records, runbook_of, symbols_by_reason, unfinished_runs
+from include.runs.records import (
+    Run,
+    RunRecord,
+    damaged_files,
+    run_records,
+    runbook_of,
+    symbols_by_reason,
+    unfinished_runs,
+)
 from include.runs.releases import quarantined_units
 from include.seeds.read import load_reference
 from include.seeds.schedules import Schedule, ingest_schedules
