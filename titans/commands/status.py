@@ -141,7 +141,7 @@ def _last_run(store: StorePaths) -> datetime:
     return max((record.ended_at for record in run_records(store)), default=datetime.min.replace(tzinfo=UTC))
 
 
-_TO_MEND = {"Late", "Overdue", "Quarantine", "Unfinished"}
+_TO_MEND = {"Clock", "Late", "Overdue", "Quarantine", "Unfinished"}
 _MAX_UNITS = 5
 _GRACE = timedelta(hours=2)
 _CLOCK_GRACE = timedelta(minutes=10)
@@ -297,7 +297,7 @@ def _ahead(store: StorePaths, now: datetime) -> list[tuple[str, str]]:
     path = store.runs / f"{Run(store, found[0].dag_id, found[0].run_id).name}.json"
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     text = f"{path}{more} ended in the future ({_moment(found[0].ended_at)}), and hides later runs: the clock was ahead"
-    return [("Clock", f"{text}. Move it away, then run again")]
+    return [("Clock", f"{text}. Move it away, then run again{_see(Runbook.LATE_DATA)}")]
 
 
 def _next_runs(schedules: list[Schedule], now: datetime) -> str:
