@@ -325,6 +325,19 @@ class TestPrices:
 
         assert (extract.table.num_rows, extract.failures, yahoo.requests_of("AAPL")) == (0, [], 0)
 
+    def test_a_day_that_the_calendar_does_not_reach_fails_its_symbols(
+        self, open_source: OpenSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends = {"XNYS": THURSDAY}
+        monkeypatch.setattr("include.seeds.calendars.known_until", lambda name: ends.get(name, date.max))
+
+        extract = open_source().prices([TENCENT, APPLE], WEEK)
+
+        assert set(extract.table["symbol"].to_pylist()) == {"0700.HK"}
+        ((symbol, reason),) = [(failure.symbol, failure.reason) for failure in extract.failures]
+        assert (symbol, "until 2025-03-06 only: update that package" in reason) == ("AAPL", True)
+        assert open_source().prices([APPLE], Window(MONDAY, THURSDAY)).failures == []
+
     def test_an_unknown_symbol_fails_alone_and_for_good(self, open_source: OpenSource) -> None:
         extract = open_source().prices([NVIDIA, APPLE], WEEK)
 

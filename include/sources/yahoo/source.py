@@ -167,6 +167,8 @@ class YahooSource:
 
     def _bars(self, security: Security, window: Window, now: datetime) -> list[Row]:
         calendar = self._calendars[security.exchange]
+        if min(window.end, now.date()) > calendar.known_until:
+            raise SymbolError(calendar.end_of_knowledge, is_retryable=False)
         closed = calendar.last_closed(now)
         first = window.start or FIRST_DAY
         last = min(window.end, closed.date) if closed else FIRST_DAY
