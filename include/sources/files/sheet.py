@@ -171,7 +171,7 @@ def _head(path: Path) -> bytes:
     head = b""
     with _bytes_of(path) as stream:
         while block := stream.read(_HEAD_BYTES):
-            head += block
+            head += bytes(block)
             end = max(head.rfind(b"\n"), head.rfind(b"\r"))
             if len([line for line in head[: end + 1].splitlines() if line.strip()]) > _HEADER_ROWS:
                 return head[: end + 1]
