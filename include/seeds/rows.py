@@ -20,7 +20,13 @@ from pydantic import (
 
 
 def _strict_date(value: object) -> object:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    """Python also reads 20250307 and 2025-W10-5, which dbt does not."""
+    if not isinstance(value, str):
+        return value
+    day = date.fromisoformat(value)
+    if day.isoformat() != value:
+        raise ValueError("write it as 2025-03-07")
+    return day
 
 
 def _known_zone(name: str) -> str:
@@ -32,10 +38,14 @@ def _known_zone(name: str) -> str:
 
 
 def _cron_line(text: str) -> str:
-    from croniter import croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
+    from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
 
-    if not croniter.is_valid(text):
+    if len(text.split()) != 5 or not croniter.is_valid(text):
         raise ValueError("no cron line: write five fields, as in 30 17 * * 1-5")
+    try:
+        croniter(text).get_next()
+    except CroniterBadDateError as error:
+        raise ValueError("no day fits this cron line: write one as in 30 17 * * 1-5") from error
     return text
 
 

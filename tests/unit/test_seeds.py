@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,31 @@ def test_a_market_is_due_whenever_one_of_its_exchanges_is(seeds: Path) -> None:
         file.write("XSWX,eu,Zurich,XSWX,Europe/Zurich,0 18 * * 1-5,\n")
     due = [each.cron for each in ingest_schedules(load_reference(seeds)) if each.dag_id == "ingest_prices_eu"]
     assert due == ["30 18 * * 1-5", "0 18 * * 1-5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("exchanges", "30 17 * * 1-5", "30 17 31 2 *", "no day fits this cron line"),
+        ("exchanges", "30 17 * * 1-5", "30 17 * * 1-5 0", "write five fields"),
+        ("exchanges", "30 17 * * 1-5", "@daily", "write five fields"),
+        ("market_events", "2025-01-24", "20250124", "date='20250124': .* write it as 2025-03-07"),
+        ("market_events", "2025-01-24", "2025-W04-5", "date='2025-W04-5': .* write it as 2025-03-07"),
+        ("securities", "reporting_currency", "currency", "has the column currency 2 times: keep one"),
+        ("securities", "AAPL,", 'AAPL,"' + "x" * 140_000, "a quotation mark may open and not close"),
+    ],
+)
+def test_what_a_later_step_could_not_read_is_refused(seeds: Path, name: str, old: str, new: str, words: str) -> None:
+    path = seeds / f"{name}.csv"
+    content = path.read_text(encoding="utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new), encoding="utf-8")
+    before = csv.field_size_limit(131_072)
+    try:
+        with pytest.raises(TitansError, match=words):
+            load_reference(seeds)
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_a_basket_may_not_bear_the_symbol_of_a_security(seeds: Path) -> None:
