@@ -36,5 +36,5 @@ def test_every_part_of_a_tiny_world_is_measured(tmp_path: Path) -> None:
     counted = [model for mart in models.values() for model in mart["models"]]
     assert len(counted) == len(set(counted))
     assert set(MARTS) <= set(counted)
-    assert parts["day after, what is new: load"]["cost"]["facts"]["note"].endswith(" 0 unchanged")
+    assert parts["day after, delta: load"]["cost"]["facts"]["note"].endswith(" 0 unchanged")
     assert list(tmp_path.iterdir()) == []

@@ -14,8 +14,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from titans.__main__ import app
 from titans.bench import parts

@@ -65,10 +65,10 @@ class Part:
         return self.cost.failed if self.cost else "not run: a part before it did not end"
 
 
-TRANSFORM, PUBLISH, COPY = "transform", "publish", "one copy of what was published"
+TRANSFORM, PUBLISH, COPY = "transform", "publish", "copy of what was published"
 GATE_1, GATE_2 = "gate 1", "gate 2"
-MODELS, BY_HAND = "models of five marts, one by one", "the same marts by hand"
-WHAT_IS_NEW, ALL_OF_IT = "day after, what is new", "day after that, whole"
+MODELS, BY_HAND = "five marts: models", "five marts: by hand"
+DELTA, WHOLE_EXPORT = "day after, delta", "day after that, whole"
 DELIVERED = ("ingest", "load", GATE_1)
 """The parts that a delivery of each day goes through; a title of later days has the day before it."""
 
@@ -104,8 +104,8 @@ STEPS = (
     Step(COPY, "copy", FIRST, (PUBLISH,)),
     Step(MODELS, "models", FIRST, (TRANSFORM,)),
     Step(BY_HAND, "by_hand", FIRST, (MODELS,)),
-    *_of_day(WHAT_IS_NEW, NEWS),
-    *_of_day(ALL_OF_IT, WHOLE),
+    *_of_day(DELTA, NEWS),
+    *_of_day(WHOLE_EXPORT, WHOLE),
 )
 
 

@@ -20,16 +20,16 @@ from rich.table import Table
 from include.errors import TitansError
 from titans.bench.measure import Cost, Limits, half_of_memory, run_apart
 from titans.bench.parts import (
-    ALL_OF_IT,
     BY_HAND,
     COPY,
     DELIVERED,
+    DELTA,
     GATE_1,
     GATE_2,
     MODELS,
     PUBLISH,
     TRANSFORM,
-    WHAT_IS_NEW,
+    WHOLE_EXPORT,
     Part,
     of_day,
     own_environment,
@@ -166,8 +166,8 @@ def _run_world(world: World, folder: Path, limits: Limits) -> list[Part]:
 
 def _title(world: World, limits: Limits) -> str:
     return (
-        f"{world.symbols:,} symbols x {world.years} years, {world.baskets} baskets of {world.members}, on "
-        f"{os.cpu_count()} processors; a part may take {limits.memory / _GIB:.1f} GiB and {limits.seconds / 60:g} minutes"
+        f"{world.symbols:,} symbols x {world.years} years, {world.baskets} baskets of {world.members}; "
+        f"{os.cpu_count()} processors; a part may take {limits.memory / _GIB:.1f} GiB, {limits.seconds / 60:g} minutes"
     )
 
 
@@ -213,14 +213,14 @@ def _mart_table(parts: list[Part]) -> Table | None:
     return table
 
 
-def _beside_table(parts: list[Part]) -> Table:
-    """The CPU of some parts beside that of others, for what docs/SCALE.md promises of them."""
+def _beside_table(parts: list[Part]) -> Table | None:
+    """The CPU of some parts beside that of others, where all of them ended: what docs/SCALE.md has budgets for."""
     pairs = [
         ("both gates, of the transform", [GATE_1, GATE_2], [TRANSFORM]),
         ("publish, of one copy", [PUBLISH], [COPY]),
         *(
             (f"{day}, of its first run", [of_day(day, part) for part in DELIVERED], list(DELIVERED))
-            for day in (WHAT_IS_NEW, ALL_OF_IT)
+            for day in (DELTA, WHOLE_EXPORT)
         ),
     ]
     table = Table("CPU of some parts beside others", box=None, header_style="bold")
@@ -231,9 +231,7 @@ def _beside_table(parts: list[Part]) -> Table:
         if all(cost is not None for side in costs for cost in side):
             one, other = (sum(cost.cpu for cost in side if cost) for side in costs)
             table.add_row(title, *_seconds(one, other), f"{one / other:.0%}")
-        else:
-            table.add_row(title, "", "", "")
-    return table
+    return table if table.row_count else None
 
 
 def _seconds(*values: float) -> list[str]:
