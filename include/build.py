@@ -22,7 +22,7 @@ from include.publishing.publish import publish, write_known_at
 from include.raw.load import load_landing, rejected_reasons
 from include.raw.lock import writer_lock
 from include.raw.point_in_time import copy_store
-from include.raw.store import open_warehouse
+from include.raw.store import open_warehouse, with_patience
 from include.runs.facts import CheckMartsFacts, CheckRawFacts, LoadFacts, PublishFacts, Restated, TransformFacts
 from include.runs.records import Run, run_records
 from include.runs.releases import quarantines, releases
@@ -88,7 +88,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
                 pending = raw_gate.prepare(connection, reference, settings.dbt_project_dir)
             if pending:
                 checks = raw_gate.checks(settings.dbt_project_dir)
-                step.checks = run_checks("check_raw", store.warehouse, checks)
+                step.checks = with_patience(store, lambda: run_checks("check_raw", store.warehouse, checks))
             refuse([check for check in step.checks if check.status == "error"])
             with open_warehouse(store) as connection:
                 quarantined = raw_gate.record_verdicts(connection, pending, step.checks)
@@ -108,7 +108,7 @@ def transform(settings: Settings, run: Run) -> TransformFacts:
             # dbt leaves tables behind whose models are gone, and they would be published for good.
             for schema in SCHEMAS:
                 connection.execute(f"drop schema if exists {schema} cascade")
-        step.facts = facts = TransformFacts.model_validate(dbt_build(settings))
+        step.facts = facts = TransformFacts.model_validate(with_patience(store, lambda: dbt_build(settings)))
         with open_warehouse(store) as connection:
             connection.execute("insert into meta.builds values (?, now()::timestamp, null)", [run.name])
         return facts
@@ -128,7 +128,8 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
             if not store.known_at:
                 generations.bring_over(published, run.name)
                 read_last(published, store.source, partial(marts_gate.prepare, connection))
-        step.checks = run_checks("check_marts", store.warehouse, marts_gate.checks(settings.dbt_project_dir))
+        checks = marts_gate.checks(settings.dbt_project_dir)
+        step.checks = with_patience(store, lambda: run_checks("check_marts", store.warehouse, checks))
         marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(store) as connection:
             connection.execute("update meta.builds set passed_at = now()::timestamp where build_id = ?", [run.name])

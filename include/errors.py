@@ -10,7 +10,7 @@ NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 _REFUSALS = {
     *NO_DESCRIPTOR,
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR),
-    *(errno.EISDIR, errno.EIO, errno.ESTALE),
+    *(errno.EISDIR, errno.EIO, errno.ESTALE, errno.ELOOP),
 }
 
 

@@ -43,6 +43,20 @@ def write_whole(path: Path, text: str, mode: int = READABLE) -> None:
             file.write(text)
 
 
+def files_in(folder: Path, ending: str) -> list[Path]:
+    """The entries of a folder whose name has this ending, by name; none where there is no folder.
+
+    Raises:
+        OSError: it cannot be listed. ``Path.glob`` would find nothing in it.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(ending))
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.lexists(folder):  # a file, or a link that leads nowhere
+            raise
+        return []
+
+
 def sync_folder(folder: Path) -> None:
     """Bring a folder's entries, such as a rename, to the disk."""
     _sync(folder)

@@ -56,7 +56,9 @@ def read_sealed(kind: type[_Model], path: Path, *, needs_hash: bool = False) -> 
     """
     try:
         return unseal(kind, path.read_bytes(), needs_hash=needs_hash)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise DamagedError("it is a link that leads nowhere") from error
         raise
     except OSError as error:
         if error.errno in NO_DESCRIPTOR:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from include.errors import TitansError
+from include.files import files_in
 from include.landing.batches import BatchManifest, DamagedLandingError, FetchWindow, read_manifest
 from include.landing.early_files import EarlyFile, early_files
 from include.paths import StorePaths
@@ -42,6 +43,7 @@ class LandingIndex:
 
         Raises:
             TitansError: a file is of another source, or is damaged where that is not passed over.
+            OSError: a folder cannot be listed.
         """
         found = [batch for dataset in datasets or Dataset for batch in self._batches_of(dataset)]
         return sorted(found, key=lambda batch: batch.manifest.version)
@@ -76,9 +78,8 @@ class LandingIndex:
 
     def _batches_of(self, dataset: Dataset) -> list[LandedBatch]:
         if dataset not in self._read:
-            paths = (self._store.landing / dataset).glob("*.parquet")
             found = []
-            for path in paths:
+            for path in files_in(self._store.landing / dataset, ".parquet"):
                 with self._passing_over():
                     found.append(LandedBatch(path, self._manifest(path, dataset)))
             early = [(path, manifest.manifest_hash) for path, manifest in found if manifest.manifest_hash]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from include.files import files_in
 from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest, write_batch
 from include.locks import HeldError, exclusive
 from include.paths import StorePaths
@@ -68,7 +69,7 @@ def land_leftovers(store: StorePaths, key: BatchKey) -> None:
 
 
 def _land(store: StorePaths, folder: Path) -> None:
-    manifests = [(path, read_manifest(path)) for path in sorted(folder.glob("*.parquet"))]
+    manifests = [(path, read_manifest(path)) for path in files_in(folder, ".parquet")]
     parts = [(manifest, checked_rows(path, manifest)) for path, manifest in manifests]
     first = parts[0][0]
     index = int(folder.name.split("-")[-2])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
+from include.errors import Runbook, TitansError, refused_in
 from include.paths import PublishedPaths
 from include.publishing.generations import whole_of_source
 from include.publishing.manifest import Manifest
@@ -45,10 +45,23 @@ def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Re
     """The newest generation of ``source`` that is whole, and what ``read`` made of its file; None where there is none.
 
     A damaged one is passed over: it must not block the one that takes its place.
+
+    Raises:
+        TitansError, duckdb.OutOfMemoryException, duckdb.InterruptException: it cannot be read now, whatever is in it.
     """
     for manifest in whole_of_source(published, source):
-        with suppress(duckdb.Error):
-            return manifest, read(published.file(manifest.generation))
+        file = published.file(manifest.generation)
+        try:
+            return manifest, read(file)
+        except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+            raise
+        except duckdb.Error as error:
+            if reason := refused_in(str(error)):
+                raise TitansError(
+                    f"{file}, the last generation, cannot be read now ({reason}), and the new one must be compared with "
+                    "it. What was published is untouched. Mend that, then run again.",
+                    Runbook.PUBLISH_FAILED,
+                ) from error
     return None
 
 

@@ -51,12 +51,18 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def remove_names(published: PublishedPaths, now: datetime) -> None:
-    """Remove the old names of a folder that was brought over more than ten minutes ago: who had one has opened it."""
-    if is_early(published) or now.timestamp() - published.link.lstat().st_mtime <= _KEPT.total_seconds():
+    """Remove the old names of a folder that was brought over more than ten minutes ago: who had one has opened it.
+
+    A file that has no second name stays: somebody has put it there since.
+    """
+    if is_early(published) or not published.link.is_symlink():
+        return
+    if now.timestamp() - published.link.lstat().st_mtime <= _KEPT.total_seconds():
         return
     for path in published.folder.iterdir():
-        if path.name.startswith(".titans-") or _FILE.fullmatch(path.with_suffix(".duckdb").name):
-            with suppress(IsADirectoryError):
+        match = _FILE.fullmatch(path.with_suffix(".duckdb").name)
+        if path.name.startswith(".titans-") or (match and (published.generations / match["generation"]).exists()):
+            with suppress(OSError):  # a folder, or another user's
                 path.unlink(missing_ok=True)
 
 

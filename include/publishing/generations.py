@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +82,9 @@ def new_folder(published: PublishedPaths, manifest: Manifest) -> Iterator[Path]:
 
 
 def linked_generation(published: PublishedPaths) -> str | None:
-    """The generation that the link names, or None where nothing is published.
+    """The generation that people read through the link, however a person has set it, or None where nothing is published.
+
+    Where the link is lost, ``current`` says it.
 
     Raises:
         TitansError: in the place of a link is something else.
@@ -90,10 +93,20 @@ def linked_generation(published: PublishedPaths) -> str | None:
     _refuse_no_link(published.current)
     if (early := early_layout.linked(published)) is not None:
         return early
-    if not published.current.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
-        return None
-    folder, _, name = str(published.current.readlink()).partition("/")
-    return name if folder == "generations" and is_generation_name(name) and published.file(name).exists() else None
+    is_usual = not published.link.is_symlink() or published.link.readlink() == Path(_THROUGH_CURRENT)
+    if is_usual and published.current.is_symlink():
+        folder, _, name = str(published.current.readlink()).partition("/")
+        if folder == "generations" and is_generation_name(name):
+            return name if published.file(name).exists() else None
+    read = published.link if published.link.is_symlink() else published.current / "titans.duckdb"
+    return next((name for name in reversed(names(published)) if _is_same(published.file(name), read)), None)
+
+
+def _is_same(one: Path, two: Path) -> bool:
+    try:
+        return one.samefile(two)
+    except OSError:
+        return False
 
 
 def _refuse_no_link(path: Path) -> None:
@@ -203,7 +216,7 @@ def move_link(published: PublishedPaths, generation: str) -> None:
     if not published.file(generation).exists():
         raise TitansError(f"{published.file(generation)} was removed meanwhile, and the link stays: run again.")
     if before not in (None, generation):
-        (published.generations / str(before)).touch()  # it is kept for ten minutes from here
+        os.utime(published.generations / str(before))  # it is kept for ten minutes from here
     _point(published.current, f"generations/{generation}")
     if not published.link.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
         _point(published.link, _THROUGH_CURRENT)

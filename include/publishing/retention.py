@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from include.paths import PublishedPaths
 from include.publishing import early_layout
@@ -41,11 +42,19 @@ def prune(published: PublishedPaths, keep: int, now: datetime | None = None) -> 
     for manifest in removed:
         # Under another name first: no generation is ever half there.
         gone = published.generations / f".removed-{manifest.generation}"
-        shutil.rmtree((published.generations / manifest.generation).rename(gone))
+        _remove((published.generations / manifest.generation).rename(gone))
     for leftover in published.generations.glob(".*"):  # of a killed build, or of a removal
         if now.timestamp() - leftover.lstat().st_mtime > _LEFT_OVER.total_seconds():
-            shutil.rmtree(leftover, ignore_errors=True)
+            _remove(leftover)
     return sorted(manifest.generation for manifest in removed)
+
+
+def _remove(path: Path) -> None:
+    """Of a generation that a person has moved elsewhere, the link alone. What another user owns stays."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_old(published: PublishedPaths, manifest: Manifest, now: datetime) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from include.commands import make_command
 from include.errors import TitansError
 from include.paths import PublishedPaths
-from include.production import Switch, read_production
+from include.production import Production, read_production
 from include.publishing.generations import (
     damaged_generations,
+    hold,
     hold_on,
     link_lock,
     linked_generation,
@@ -16,7 +18,7 @@ from include.publishing.generations import (
     whole_of_source,
 )
 from include.publishing.manifest import Manifest, refuse_damaged_file
-from include.publishing.switch import undo
+from include.publishing.switch import serve_again
 
 
 def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
@@ -24,7 +26,7 @@ def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
 
     Args:
         to: generation; default, the one before the linked one of the same source. After a switch of sources, the one
-            that was linked before it.
+            that was linked before it; after a rollback that was broken off, the one that it led to.
 
     Returns:
         The generation before and after.
@@ -37,19 +39,19 @@ def roll_back(published: PublishedPaths, to: str | None) -> tuple[str, str]:
     with link_lock(published, "make rollback"):
         current = linked_generation(published)
         if current is None:
-            raise TitansError(f"Nothing is published in {published.folder}, so nothing can be rolled back.")
-        production = read_production(published.production)
-        switch = production.switch if production else None
-        target = _target(published, current, to, switch)
+            raise TitansError(
+                f"{published.link} leads to no generation, so there is none to go back from: "
+                f"{make_command(published.folder.parent, 'publish')} leads it to the newest."
+            )
+        target = _target(published, current, to, read_production(published.production))
         refuse_damaged_file(published, target)
-        if switch is not None and switch.before.source == target.source:
-            undo(published, switch)
         hold_on(published, target.generation)
+        serve_again(published, target.source)
         move_link(published, target.generation)
     return current, target.generation
 
 
-def _target(published: PublishedPaths, current: str, to: str | None, switch: Switch | None) -> Manifest:
+def _target(published: PublishedPaths, current: str, to: str | None, production: Production | None) -> Manifest:
     """The generation to go to.
 
     Raises:
@@ -58,15 +60,15 @@ def _target(published: PublishedPaths, current: str, to: str | None, switch: Swi
     known = manifests(published)
     listed = f"nothing was moved. Known are {', '.join(manifest.generation for manifest in known) or 'none'}."
     if to is not None:
-        named = next((manifest for manifest in known if manifest.generation == to), None)
-        if named is None:
-            raise TitansError(damaged_generations(published).get(to, f"There is no generation {to}") + f": {listed}")
+        if named := _find(known, to):
+            return named
+        raise TitansError(damaged_generations(published).get(to, f"There is no generation {to}") + f": {listed}")
+    held = hold(published)
+    if held and held.generation != current and (named := _find(known, held.generation)):
         return named
-    if switch is not None and switch.generation == current:
-        of_source = [manifest for manifest in known if manifest.source == switch.before.source]
-        linked_before = [manifest for manifest in of_source if manifest.generation == switch.linked]
-        if of_source:
-            return (linked_before or of_source)[-1]
+    before_switch = _before_switch(known, production)
+    if before_switch and production and production.switch and production.switch.generation == current:
+        return before_switch
     source = next((manifest.source for manifest in known if manifest.generation == current), None)
     if source is None:
         raise TitansError(
@@ -74,9 +76,24 @@ def _target(published: PublishedPaths, current: str, to: str | None, switch: Swi
             "Name one of them: make rollback TO=<generation>."
         )
     earlier = [manifest for manifest in known if manifest.generation < current and manifest.source == source]
-    if not earlier:
-        raise TitansError(f"There is no generation of source {source} before {current}: {listed}")
-    return earlier[-1]
+    if earlier:
+        return earlier[-1]
+    if before_switch and production and production.source == source:  # what the switch led to has gone since
+        return before_switch
+    raise TitansError(f"There is no generation of source {source} before {current}: {listed}")
+
+
+def _find(known: list[Manifest], generation: str | None) -> Manifest | None:
+    return next((manifest for manifest in known if manifest.generation == generation), None)
+
+
+def _before_switch(known: list[Manifest], production: Production | None) -> Manifest | None:
+    """The generation that was linked before the last switch, or the newest of its source where that one has gone."""
+    if production is None or production.switch is None:
+        return None
+    switch = production.switch
+    of_source = [manifest for manifest in known if manifest.source == switch.before.source]
+    return _find(of_source, switch.linked) or next(reversed(of_source), None)
 
 
 def release_hold(published: PublishedPaths) -> str:
@@ -94,8 +111,10 @@ def release_hold(published: PublishedPaths) -> str:
         if not known:
             raise TitansError(f"No generation in {published.generations} can be used: make status says why.")
         current = linked_generation(published)
-        source = next((manifest.source for manifest in known if manifest.generation == current), known[-1].source)
         production = read_production(published.production)
+        # Where the manifest of the linked one is damaged, its source is not known.
+        usual = production.source if production else known[-1].source
+        source = next((manifest.source for manifest in known if manifest.generation == current), usual)
         if production and source == "sample" and any(manifest.source == production.source for manifest in known):
             source = production.source
         newest = next(whole_of_source(published, source), None)

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from include.commands import make_command
 from include.errors import Runbook, TitansError
-from include.files import write_whole
 from include.paths import PublishedPaths
-from include.production import SOURCE_NAMES, Production, Served, SourceName, Switch, read_production
+from include.production import SOURCE_NAMES, Production, SourceName, Switch, read_production, write_production
 from include.publishing.generations import linked_generation, linked_manifest, manifests
-from include.sealed import seal
 
 
 def refuse_simulated(published: PublishedPaths, source: SourceName, is_switch: bool) -> None:
@@ -40,11 +38,11 @@ def _production(published: PublishedPaths) -> Production | None:
     if (production := read_production(published.production)) is not None:
         return production
     linked = linked_manifest(published)
-    if linked is None and linked_generation(published) is not None:
-        # Its manifest cannot be read, which is no sign of the sample.
+    if linked is None and (published.link.is_symlink() or published.current.is_symlink()):
+        # A link is lost or the manifest cannot be read, which is no sign of the sample.
         linked = next((each for each in reversed(manifests(published)) if not each.is_simulated), None)
         if linked is None and (real := _real_store(published)) is not None:
-            return Production(source=real, since=datetime.fromtimestamp(published.link.lstat().st_mtime, UTC))
+            return Production(source=real, since=datetime.fromtimestamp(published.folder.stat().st_mtime, UTC))
     if linked is None or linked.is_simulated:
         return None
     return Production(source=linked.source, since=linked.published_at)
@@ -61,7 +59,8 @@ def remember(
 ) -> None:
     """Note what the folder serves, before the link moves to ``generation`` of ``source``. The caller holds the lock.
 
-    The first real source becomes the production source. Another one takes its place by a switch alone.
+    The first real source becomes the production source. Another one takes its place by a switch alone, but for a real
+    one after the sample: what a bare ``make run`` builds never replaces real data by simulated ones.
 
     Args:
         may_switch: whether a switch was asked for, and no rollback holds the link.
@@ -72,15 +71,23 @@ def remember(
     if before is None or before.source == source:
         new = (before or Production(source=source, since=datetime.now(UTC))).model_copy(update={"files_dir": files_dir})
     elif may_switch and linked is not None:
-        served = Served(source=before.source, files_dir=before.files_dir, since=before.since)
-        switch = Switch(before=served, linked=linked, generation=generation)
+        switch = Switch(before=before, linked=linked, generation=generation)
         new = Production(source=source, files_dir=files_dir, since=datetime.now(UTC), switch=switch)
+    elif before.source == "sample":
+        new = Production(source=source, files_dir=files_dir, since=datetime.now(UTC))
     else:
         new = before
     if new != read_production(published.production):
-        write_whole(published.production, seal(new))
+        write_production(published.production, new)
 
 
-def undo(published: PublishedPaths, switch: Switch) -> None:
-    """Let the folder serve again what it served before a switch. The caller holds the lock."""
-    write_whole(published.production, seal(Production(**switch.before.model_dump())))
+def serve_again(published: PublishedPaths, source: SourceName) -> None:
+    """Let the folder serve the source that a rollback leads to: what it served before a switch, or a real source after
+    the sample. The caller holds the lock."""
+    production = served = read_production(published.production)
+    while served is not None and served.source != source:
+        served = served.switch.before if served.switch else None
+    if served is None and production is not None and production.source == "sample":
+        served = Production(source=source, since=datetime.now(UTC))
+    if served is not None and served != production:
+        write_production(published.production, served)

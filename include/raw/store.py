@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 from jinja2 import Template
@@ -18,6 +19,8 @@ from include.raw.versions import version_order
 SCHEMA_VERSION = 3
 PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.2
+_BEGINNINGS = 5
+_Result = TypeVar("_Result")
 
 _DDL = Template(Path(__file__).with_name("tables.sql").read_text(encoding="utf-8")).render(version_order=version_order)
 
@@ -171,7 +174,23 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         time.sleep(_POLL_SECONDS)
 
 
-def _is_held(error: duckdb.Error) -> bool:
+def with_patience(store: StorePaths, work: Callable[[], _Result]) -> _Result:
+    """What ``work`` returns, in which a library opens the warehouse. It begins again where a client had the file open.
+
+    Raises:
+        TitansError: a client has it open for longer than a minute.
+    """
+    for _ in range(_BEGINNINGS):
+        try:
+            return work()
+        except Exception as error:  # each library has its own
+            if not _is_held(error):
+                raise
+        _connect(store.warehouse).close()
+    return work()
+
+
+def _is_held(error: Exception) -> bool:
     return "Could not set lock on file" in str(error)
 
 

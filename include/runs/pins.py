@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
-
-from pydantic import BaseModel
 
 from include.errors import TitansError
 from include.files import write_whole
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES, SourceName, read_production
 from include.publishing.switch import refuse_simulated
-from include.runs.records import Run
+from include.runs.records import Pin, Run
 from include.sealed import DamagedError, read_sealed, seal
 from include.settings import Settings, load_settings, load_shared_settings
-
-
-class Pin(BaseModel):
-    """What a run reads."""
-
-    source: SourceName
-    files_dir: Path | None
-    exported_at: datetime | None
 
 
 def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
@@ -40,13 +28,18 @@ def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
     if (pin := _pin(shared, dag_id, run_id)) is not None:
         return shared.model_copy(update=pin.model_dump())
     try:
-        settings = load_settings(**overrides)
-        if settings.known_at is None:  # a point-in-time build publishes nothing
-            refuse_simulated(settings.published, settings.source, settings.switch)
+        settings = _allowed_settings(**overrides)
     except TitansError:
         with Run(_served_store(shared), dag_id, run_id).step("source"):
             raise
     pin_run(settings, Run(settings.store, dag_id, run_id))
+    return settings
+
+
+def _allowed_settings(**overrides: object) -> Settings:
+    settings = load_settings(**overrides)
+    if settings.known_at is None:  # a point-in-time build publishes nothing
+        refuse_simulated(settings.published, settings.source, settings.switch)
     return settings
 
 
@@ -73,7 +66,12 @@ def settings_of_ended_run(dag_id: str, run_id: str) -> Settings:
     if (pin := _pin(shared, dag_id, run_id)) is not None:
         return shared.model_copy(update=pin.model_dump())
     begun = [name for name in SOURCE_NAMES if Run(shared.store_of(name), dag_id, run_id).is_under_way]
-    return shared.model_copy(update={"source": begun[0]}) if begun else shared
+    if begun:
+        return shared.model_copy(update={"source": begun[0]})
+    try:  # its first task died before it asked: the record goes where the run would have
+        return _allowed_settings()
+    except TitansError:
+        return shared.model_copy(update={"source": _served_store(shared).source})
 
 
 def _pin(settings: Settings, dag_id: str, run_id: str) -> Pin | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -15,9 +14,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
-from include.files import write_whole
+from include.files import files_in, write_whole
 from include.gates.result import CheckResult
 from include.paths import StorePaths
+from include.production import SourceName
 from include.raw.units import Release
 from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
@@ -36,6 +36,14 @@ class FailureRow(BaseModel):
     attempt: int
     is_retryable: bool = True
     is_final: bool
+
+
+class Pin(BaseModel):
+    """What a run reads."""
+
+    source: SourceName
+    files_dir: Path | None
+    exported_at: datetime | None
 
 
 class StepRecord(BaseModel):
@@ -130,14 +138,15 @@ class Run:
         return self._parts / "source.pin"
 
     def _pinned(self) -> dict[str, Any]:
-        """Files folder and time of the export, where the run has any."""
+        """Files folder and time of the export, where the run has any and its pin can be read."""
+        pinned: Pin | RunRecord | None
         try:
-            pin = json.loads(self.pin_path.read_bytes())
-        except (OSError, ValueError):
-            record = self.record()
-            return {"files_dir": record.files_dir, "exported_at": record.exported_at} if record else {}
-        is_files = pin.get("source") == "files"
-        return {name: pin.get(name) if is_files else None for name in ("files_dir", "exported_at")}
+            pinned = read_sealed(Pin, self.pin_path)
+        except (FileNotFoundError, NotADirectoryError, DamagedError):
+            pinned = self.record()
+        if pinned is None or pinned.source != "files":
+            return {}
+        return {"files_dir": pinned.files_dir, "exported_at": pinned.exported_at}
 
     def steps(self) -> list[StepRecord]:
         """Steps recorded so far, in the order of their start.
@@ -147,7 +156,7 @@ class Run:
         records: dict[str, StepRecord] = {}
         if (record := self.record()) is not None:
             records = {step.step: step for step in record.steps}
-        for path in self._parts.glob("*.json"):
+        for path in files_in(self._parts, ".json"):
             with contextlib.suppress(FileNotFoundError):
                 try:
                     step = read_sealed(StepRecord, path)
@@ -217,7 +226,7 @@ def last_step_of(dag_id: str) -> str:
 
 def _damaged(path: Path, error: DamagedError) -> StepRecord:
     """The step whose record cannot be read: what it did is not known, so it does not count as done."""
-    moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    moment = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
     return StepRecord(
         step=path.stem,
         outcome="failed",
@@ -246,7 +255,9 @@ def run_records(store: StorePaths, dag_id: str | None = None) -> list[RunRecord]
     Point-in-time builds are left out: they tell nothing of the warehouse or of what is published.
     """
     records = []
-    for path in store.runs.glob(f"{dag_id or ''}*.json"):
+    for path in files_in(store.runs, ".json"):
+        if not path.name.startswith(dag_id or ""):
+            continue
         with contextlib.suppress(FileNotFoundError, DamagedError):
             records.append(read_sealed(RunRecord, path))
     return sorted((record for record in records if record.known_at is None), key=lambda record: record.ended_at)
@@ -271,7 +282,7 @@ def symbols_by_reason(failures: Iterable[tuple[str, str]]) -> list[str]:
 
 def unfinished_runs(store: StorePaths) -> list[str]:
     """Names of runs that recorded a step and never ended: running now, or killed."""
-    return sorted(path.name.removesuffix(".parts") for path in store.runs.glob("*.parts"))
+    return [path.name.removesuffix(".parts") for path in files_in(store.runs, ".parts")]
 
 
 def forget_killed_runs(store: StorePaths) -> None:
@@ -291,5 +302,5 @@ def damaged_files(store: StorePaths) -> list[Path]:
             return True
         return False
 
-    records = [path for path in store.runs.glob("*.json") if is_damaged(path, RunRecord)]
-    return sorted(records) + sorted(path for path in store.releases.glob("*.json") if is_damaged(path, Release))
+    records = [path for path in files_in(store.runs, ".json") if is_damaged(path, RunRecord)]
+    return records + [path for path in files_in(store.releases, ".json") if is_damaged(path, Release)]

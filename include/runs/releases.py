@@ -6,7 +6,7 @@ import contextlib
 import re
 from datetime import UTC, datetime
 
-from include.files import write_whole
+from include.files import files_in, write_whole
 from include.paths import StorePaths
 from include.raw.units import Quarantine, QuarantinedUnit, Release
 from include.runs.facts import CheckRawFacts
@@ -45,7 +45,7 @@ def _first_quarantined(store: StorePaths) -> list[tuple[QuarantinedUnit, RunReco
 def releases(store: StorePaths) -> list[Release]:
     """Releases on record. A damaged one is passed over, and its unit stays in quarantine; ``make status`` names it."""
     found = []
-    for path in sorted(store.releases.glob("*.json")):
+    for path in files_in(store.releases, ".json"):
         with contextlib.suppress(FileNotFoundError, DamagedError):
             found.append(read_sealed(Release, path))
     return found

@@ -212,6 +212,20 @@ def _export_again(world: World) -> None:
     write_truth(world.folder / "export 1", 1)
 
 
+def _export_one_symbol_too_early(world: World) -> None:
+    """Its last sessions are in neither export."""
+
+    def until(last: str, *symbols: str) -> Callable[[str], str]:
+        def change(line: str) -> str:
+            symbol, day, *_ = line.split(",")
+            return "" if symbol != "symbol" and day > last and symbol in (symbols or [symbol]) else line
+
+        return change
+
+    world.deliver(0, until("2025-03-05"))
+    world.deliver(1, until("2025-03-05", "AAPL"))
+
+
 def _jump(*symbols: str) -> Callable[[World], None]:
     """Last closes twice too high."""
 
@@ -260,6 +274,7 @@ STATES = {
     "gate-2-failed at first": State(Runbook.GATE_2_FAILED, 3, _fail_the_gate, is_new=True),
     "held-link": State(Runbook.HELD_LINK, 1, _roll_back),
     "killed-run": State(Runbook.KILLED_RUN, 2, _kill),
+    "late-data": State(Runbook.LATE_DATA, 1, _export_one_symbol_too_early, _export_again, is_new=True),
     "other-source": State(Runbook.OTHER_SOURCE, 1, _ask_for_the_sample),
     "publish-failed": State(Runbook.PUBLISH_FAILED, 5, _fill_the_disk),
     "rows-lost": State(Runbook.ROWS_LOST, 3, _close_a_session),
@@ -269,9 +284,6 @@ STATES = {
     "transform-failed": State(Runbook.TRANSFORM_FAILED, 2, _break_a_model),
     "warehouse-damaged": State(Runbook.WAREHOUSE_DAMAGED, 3, _damage_the_warehouse, _move_it_away),
     "warehouse-locked": State(Runbook.WAREHOUSE_LOCKED, 1, _lock_the_warehouse),
-}
-NOT_FOLLOWED = {
-    Runbook.LATE_DATA: "only time, or a later export, ends it",
 }
 
 
@@ -370,10 +382,8 @@ def test_the_page_leads_out_of_its_state(make_world: Callable[[bool], World], na
     assert not (world.data / "sample").exists()
     assert not is_red(world.settings, datetime.now(UTC)), status_lines(world.settings, datetime.now(UTC))
     labels = {label for label, _ in status_lines(world.settings, datetime.now(UTC))}
-    assert not labels & {"Again", "Held", "Quarantine", "Red gate", "Ingest", "Unfinished"}
+    assert not labels & {"Again", "Held", "Late", "Quarantine", "Red gate", "Ingest", "Unfinished"}
 
 
-def test_every_page_is_followed_or_says_why_not() -> None:
-    followed = {state.page for state in STATES.values()}
-    assert followed | set(NOT_FOLLOWED) == set(Runbook)
-    assert not followed & set(NOT_FOLLOWED)
+def test_every_page_is_followed() -> None:
+    assert {state.page for state in STATES.values()} == set(Runbook)

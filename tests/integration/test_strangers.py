@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -252,20 +253,36 @@ def test_make_takes_a_statement_word_for_word(readable: Settings, tmp_path: Path
     ids=lambda words: words[-1],
 )  # fmt: skip
 def test_no_word_of_a_command_is_run(readable: Settings, tmp_path: Path, words: list[str]) -> None:
-    texts = [
-        f"$(shell touch {tmp_path}/a)",
-        f"`touch {tmp_path}/b`",
-        f'"; touch {tmp_path}/c; "',
-        f"'; touch {tmp_path}/d; '",
-        "a\nb",
-    ]
-    # In the suite the words that do not end one another's quotes go together.
-    for text in texts if THOROUGH else [f"{texts[0]} {texts[1]} {texts[2]}", f"{texts[3]}{texts[4]}"]:
+    texts = hostile_texts(tmp_path)
+    # In the suite the words that do not end one another's quotes go together, and the test below has the others.
+    for text in texts if THOROUGH else [" ".join(texts[:3])]:
         result = make(*words[:-1], f"{words[-1]}{text}", f"DATA={readable.data_dir}")
         assert result.returncode != 0
         assert result.stderr.startswith("Error: "), result.stderr
         assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_setting_of_a_command_is_run(tmp_path: Path) -> None:
+    """All that the Makefile knows at once, given to a command that reads the settings."""
+    makefile = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+    names = re.search(r"^WORDS := (.+)$", makefile, re.MULTILINE)[1].split()  # type: ignore[index]  # the line is there
+    result = make("status", *(f"{name}={''.join(hostile_texts(tmp_path)[3:])}" for name in names))
+    assert (result.returncode, result.stderr[:7]) == (2, "Error: "), result.stderr
+    assert len(names) > 15
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def hostile_texts(folder: Path) -> list[str]:
+    """Each would make a file in ``folder``, or end a line, if make or a shell read it."""
+    return [
+        f"$(shell touch {folder}/a)",
+        f"`touch {folder}/b`",
+        f'"; touch {folder}/c; "',
+        f"'; touch {folder}/d; '",
+        "a\nb",
+    ]
 
 
 def test_nobody_but_the_owner_can_write_what_is_published(readable: Settings, tmp_path: Path) -> None:

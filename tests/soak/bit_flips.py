@@ -123,7 +123,7 @@ def look(settings: Settings) -> tuple[dict[str, object], list[str]]:
             facts[name] = None
             sentences.append(str(error))
     sentences += [step.message for step in Run(store, "build_marts", "second").steps()]
-    return facts, sentences + [text for _, text in status_lines(settings, NOW)]
+    return facts, sentences + [text for _, text in status_lines(settings, datetime.now(UTC))]
 
 
 def _served(link: Path) -> list[object]:

@@ -89,6 +89,16 @@ def test_old_names_stay_for_ten_minutes(published: PublishedPaths, names: list[s
     ]
 
 
+def test_a_file_that_was_put_there_since_stays(published: PublishedPaths, names: list[str]) -> None:
+    """Brought back from a backup, for somebody to look at: its generation is not there any more."""
+    bring_over(published)
+    old = early_layout.file(published, names[0])
+    shutil.rmtree(published.generations / names[0])
+    prune(published, 3, datetime.now(UTC) + timedelta(minutes=11))
+    assert old.exists()
+    assert not early_layout.file(published, names[1]).exists()
+
+
 def test_a_rollback_brings_over_first_and_a_hold_stays(published: PublishedPaths, names: list[str]) -> None:
     published.hold.write_text(generations.Hold(generation=names[0], since=NOW).model_dump_json(indent=1))
     bring_over(published)

@@ -10,7 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.files import READ_ONLY, replacing, write_whole
+from include.errors import TitansError
+from include.files import READ_ONLY, files_in, replacing, write_whole
+from include.landing.index import LandingIndex
+from include.settings import load_settings
+from titans.commands.backup import back_up
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -54,6 +58,20 @@ def test_a_reader_sees_the_old_content_until_the_new_one_is_whole(tmp_path: Path
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("in_its_place", ["a link to a disk that is not mounted", "a file"])
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, in_its_place: str) -> None:
+    """It was: a build went without these deliveries, and a backup without these files."""
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    folder = settings.store.landing / "estimates"
+    assert files_in(folder, ".parquet") == []
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to("/not/mounted") if "link" in in_its_place else folder.write_text("")
+    with pytest.raises(OSError, match="estimates"):
+        LandingIndex(settings.store).batches()
+    with pytest.raises(TitansError, match=r"cannot be written.*estimates"):
+        back_up(settings)
 
 
 def _write_half(temporary: Path) -> None:

@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from include.errors import Runbook, TitansError
 from include.paths import PublishedPaths
+from include.production import Production, write_production
 from include.publishing import generations, rollback
+from include.publishing.changes import read_last
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
 from include.settings import Settings
@@ -205,6 +208,65 @@ def test_what_stands_in_the_place_of_a_link_is_a_sentence(
     assert path.exists()
 
 
+@pytest.mark.parametrize("lost", ["titans.duckdb", "current"])
+def test_a_lost_link_is_set_again(settings: Settings, names: list[str], lost: str) -> None:
+    """Status, rollback and builds ended in "No such file or directory"."""
+    (settings.published.folder / lost).unlink()
+    assert linked(settings) == (names[-1] if lost == "titans.duckdb" else None)
+    assert status_lines(settings, NOW)[0][0] == "Published"
+    if lost == "current":
+        with pytest.raises(TitansError, match=r"leads to no generation.*make publish"):
+            roll_back(settings.published, None)
+    assert release_hold(settings.published) == names[-1]
+    assert settings.published.link.read_text() == names[-1]
+
+
+@pytest.mark.parametrize("link", ["titans.duckdb", "current"])
+def test_what_a_person_has_linked_by_hand_is_what_people_read(settings: Settings, names: list[str], link: str) -> None:
+    """It was taken for nothing: a build under a hold could remove it."""
+    path = settings.published.folder / link
+    path.unlink()
+    by_hand = settings.published.file(names[0])
+    path.symlink_to(by_hand if link == "titans.duckdb" else by_hand.parent)
+    assert linked(settings) == names[0]
+    assert prune(settings.published, 1, LATER) == names[1:3]
+    assert settings.published.link.read_text() == names[0]
+
+
+def test_of_a_generation_that_was_moved_to_another_disk_the_link_goes(
+    settings: Settings, names: list[str], tmp_path: Path
+) -> None:
+    """The build that removed it ended red, with the link moved."""
+    folder = settings.published.generations / names[0]
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert prune(settings.published, 1, LATER) == names[:3]
+    assert (tmp_path / "elsewhere" / "titans.duckdb").read_text() == names[0]
+    assert sorted(path.name for path in settings.published.generations.iterdir()) == [names[-1]]
+
+
+def test_what_cannot_be_removed_fails_no_publication(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A generation that belongs to another user."""
+    monkeypatch.setattr(os, "unlink", lambda *_, **__: _refuse())
+    assert prune(settings.published, 1, LATER) == names[:3]
+    assert generations.names(settings.published) == names[-1:]
+
+
+def _refuse() -> None:
+    raise PermissionError(13, os.strerror(13))
+
+
+def test_the_end_of_a_rollback_from_a_damaged_generation_stays_with_the_folders_source(settings: Settings) -> None:
+    """The newest generation of any source was taken."""
+    write_production(settings.published.production, Production(source="yahoo", since=NOW))
+    real = [add_generation(settings.published, NOW - timedelta(hours=hours), "yahoo") for hours in (4, 3)]
+    add_generation(settings.published, NOW - timedelta(hours=2), "files", is_linked=False)
+    settings.published.manifest(real[1]).write_bytes(b"\xff")
+    assert release_hold(settings.published) == real[0]
+
+
 def test_a_generation_that_is_removed_meanwhile_is_not_damaged(
     settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +283,25 @@ def test_a_generation_that_is_removed_meanwhile_is_not_damaged(
     monkeypatch.setattr(generations, "names", paused)
     assert generations.damaged_generations(settings.published) == {}
     assert [manifest.generation for manifest in generations.manifests(settings.published)] == names[-1:]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (duckdb.IOException("IO Error: Cannot open file: Too many open files"), TitansError),
+        (duckdb.OutOfMemoryException("failed to allocate"), duckdb.OutOfMemoryException),
+    ],
+)
+def test_a_generation_that_cannot_be_read_now_is_not_passed_over(
+    settings: Settings, names: list[str], error: Exception, expected: type[Exception]
+) -> None:
+    """The gate went on with an older one, or none: rows that were lost since passed."""
+
+    def read(_: Path) -> None:
+        raise error
+
+    with pytest.raises(expected):
+        read_last(settings.published, "sample", read)
 
 
 def test_no_free_descriptor_is_no_missing_hold(

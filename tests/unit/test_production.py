@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from typer.testing import CliRunner
 
 from include.errors import Runbook, TitansError
 from include.files import write_whole
-from include.production import Production, SourceName, read_production
-from include.publishing import generations, switch
+from include.production import Production, SourceName, read_production, write_production
+from include.publishing import generations, rollback, switch
 from include.publishing.generations import Hold
 from include.publishing.rollback import release_hold, roll_back
 from include.runs.pins import settings_of_ended_run, settings_of_run
@@ -136,6 +137,99 @@ def test_a_switch_back_to_a_generation_that_was_there_before(data: Path) -> None
     assert load_settings().source == "yahoo"
 
 
+def test_switches_are_undone_one_by_one(data: Path, tmp_path: Path) -> None:
+    real = publish("files", tmp_path / "exports")
+    simulated = publish("sample", is_switch=True, minutes=1)
+    publish("yahoo", is_switch=True, minutes=2)
+    assert served() == ("yahoo", None)
+    assert roll_back(load_settings().published, None)[1] == simulated
+    assert served() == ("sample", None)
+    assert roll_back(load_settings().published, None)[1] == real
+    assert served() == ("files", tmp_path / "exports")
+
+
+def test_a_switch_is_undone_when_what_it_led_to_has_gone(data: Path) -> None:
+    """After a few builds the first generation since the switch is no longer kept."""
+    before = publish("yahoo")
+    switched = publish("sample", is_switch=True, minutes=1)
+    later = publish("sample", minutes=2)
+    shutil.rmtree(load_settings().published.generations / switched)
+    assert roll_back(load_settings().published, None) == (later, before)
+    assert load_settings().source == "yahoo"
+
+
+def test_a_real_source_that_publishes_after_a_switch_to_the_sample_is_served_again(data: Path) -> None:
+    """A bare make run would have put the sample over the real data that people read."""
+    publish("yahoo")
+    publish("sample", is_switch=True, minutes=1)
+    publish("yahoo", minutes=2)
+    assert load_settings().source == "yahoo"
+    with pytest.raises(TitansError, match="serves real data"):
+        publish("sample", minutes=3)
+
+
+def test_a_rollback_to_real_data_after_a_switch_serves_them_again(data: Path) -> None:
+    other = publish("files")
+    publish("yahoo", minutes=1)
+    published = load_settings().published
+    published.production.unlink()
+    write_production(published.production, Production(source="sample", since=NOW))
+    roll_back(published, other)
+    assert load_settings().source == "files"
+
+
+def test_a_rollback_that_was_broken_off_is_gone_on_with(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before the link moves, it left the sample linked, and the next rollback was refused."""
+    before = publish("yahoo")
+    switched = publish("sample", is_switch=True, minutes=1)
+    published = load_settings().published
+    with monkeypatch.context() as patch:
+        patch.setattr(rollback, "move_link", lambda *_: _raise(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            roll_back(published, None)
+    assert linked() == switched
+    assert roll_back(published, None) == (switched, before)
+    assert (linked(), load_settings().source) == (before, "yahoo")
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def test_a_lost_link_does_not_make_room_for_the_sample(data: Path) -> None:
+    publish("yahoo", known=False)
+    load_shared_settings().published.current.unlink()
+    with pytest.raises(TitansError, match="serves real data"):
+        publish("sample", minutes=1)
+
+
+def test_a_folder_within_the_data_folder_is_found_wherever_that_is_moved(data: Path, tmp_path: Path) -> None:
+    publish("files", data / "exports" / "march")
+    publish("sample", is_switch=True, minutes=1)
+    data.rename(tmp_path / "moved")
+    production = read_production(tmp_path / "moved" / "published" / "production.json")
+    assert production is not None
+    assert production.switch is not None
+    assert production.switch.before.files_dir == tmp_path / "moved" / "exports" / "march"
+
+
+def test_a_folder_of_the_data_folder_that_is_mounted_elsewhere_too_is_noted_from_it(data: Path, tmp_path: Path) -> None:
+    """As docker-compose.yml mounts data/exports; a link stands in for the mount."""
+    (data / "exports").mkdir(parents=True)
+    (tmp_path / "files").symlink_to(data / "exports")
+    publish("files", tmp_path / "files")
+    assert served() == ("files", data / "exports")
+
+
+def test_a_folder_that_is_not_on_this_machine_is_named_with_what_to_set(data: Path) -> None:
+    publish("files", Path("/opt/titans/files"))
+    result = CliRunner().invoke(app, ["run"], env={"COLUMNS": "1000"})
+    assert result.exit_code == 1
+    assert "remembers /opt/titans/files" in result.output
+    assert "make run FILES=DIR" in result.output
+    assert not (data / "airflow").exists()
+
+
 def test_rollback_to_a_named_generation_of_the_source_before_a_switch_undoes_it(data: Path) -> None:
     first = publish("yahoo")
     publish("yahoo", minutes=1)
@@ -246,6 +340,29 @@ def test_a_run_keeps_the_source_that_its_first_task_found(
     assert (record.source, record.files_dir) == ("files", tmp_path / "exports")
     cleared = settings_of_run("ingest_fx", "one")
     assert (cleared.source, cleared.files_dir) == ("files", tmp_path / "exports"), "also when its tasks are cleared"
+
+
+def test_a_run_that_dies_before_it_asks_for_the_source_is_recorded_with_the_served_one(data: Path) -> None:
+    """In a store of the sample its record would stay red for good: nothing runs there."""
+    publish("yahoo")
+    settings = settings_of_ended_run("ingest_fx", "one")
+    Run(settings.store, "ingest_fx", "one").finish(None, "land")
+    assert [path.name for path in data.iterdir() if (path / "runs").exists()] == ["yahoo"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"source": "files", "files_dir": "/tmp", "exported_at": null}\xff'])
+def test_a_damaged_pin_does_not_reach_the_record(data: Path, tmp_path: Path, content: bytes) -> None:
+    publish("files", tmp_path)
+    run = Run(settings_of_run("ingest_fx", "one").store, "ingest_fx", "one")
+    run.pin_path.write_bytes(content)
+    assert run.finish(None).files_dir is None
+
+
+def test_a_flipped_bit_in_a_pin_does_not_reach_the_record(data: Path) -> None:
+    publish("files", Path("/exports"))
+    run = Run(settings_of_run("ingest_fx", "one").store, "ingest_fx", "one")
+    run.pin_path.write_bytes(run.pin_path.read_bytes().replace(b"/exports", b"/exporus"))
+    assert run.finish(None).files_dir is None
 
 
 def test_a_run_of_the_sample_on_a_real_folder_is_recorded_as_refused(

@@ -65,6 +65,17 @@ def test_a_damaged_record_does_not_hide_the_others(settings: Settings) -> None:
     assert [record.run_id for record in run_records(settings.store)] == ["one"]
 
 
+def test_a_step_whose_record_leads_nowhere_is_damaged(settings: Settings) -> None:
+    run = Run(settings.store, "build_marts", "one")
+    with run.step("load"):
+        pass
+    (path,) = settings.store.runs.glob("*/load.json")
+    for target in ("load.json", "nowhere"):
+        path.unlink()
+        path.symlink_to(target)
+        assert [(step.step, step.outcome) for step in run.steps()] == [("load", "failed")]
+
+
 @pytest.mark.parametrize("run_id", ["../../etc/passwd", "a/b", "manual__2025-03-07T08:00:00+00:00", "x" * 150])
 def test_no_run_id_leaves_the_folder(settings: Settings, run_id: str) -> None:
     run = Run(settings.store, "build_marts", run_id)

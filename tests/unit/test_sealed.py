@@ -68,6 +68,14 @@ def test_a_file_that_a_program_has_written_anew_is_refused(path: Path) -> None:
         read_sealed(Hold, path)
 
 
+def test_a_link_that_leads_nowhere_is_damaged(path: Path) -> None:
+    """It counted as absent: no hold."""
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(DamagedError, match="leads nowhere"):
+        read_sealed(Hold, path)
+
+
 def test_absent_is_not_damaged_and_no_descriptor_is_neither(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError):
         read_sealed(Hold, path.with_name("none.json"))

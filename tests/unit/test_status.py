@@ -106,6 +106,20 @@ def test_held_link_and_killed_run_name_their_pages(settings: Settings) -> None:
     assert shown["Unfinished"].endswith(Runbook.KILLED_RUN.path)
 
 
+def test_a_run_that_ended_in_the_future_hides_no_failure(settings: Settings) -> None:
+    """The clock was ahead: status said success until that day."""
+    ahead = record(settings, ended_at=NOW + timedelta(days=3000))
+    record(settings, error=TitansError("no space left"))
+    shown = lines(settings)
+    assert shown["Build"] == "sample success in the future, by this clock"
+    path = settings.store.runs / f"{Run(settings.store, 'build_marts', ahead.run_id).name}.json"
+    assert shown["Clock"].startswith(f"{path} ended in the future")
+    assert is_red(settings, NOW)
+    path.unlink()
+    assert "Clock" not in lines(settings)
+    assert "no space left" in lines(settings)["Build"]
+
+
 @pytest.mark.parametrize(("source", "expected"), [("yahoo", True), ("sample", False), ("files", False)])
 def test_only_a_live_source_can_be_late_by_the_clock(settings: Settings, source: str, expected: bool) -> None:
     """The last run was on Wednesday; the fixing of Thursday 17:30 in Berlin has passed."""

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from include.errors import Runbook, TitansError
 from include.landing.retention import record_kept_from
 from include.raw import lock, point_in_time, store
 from include.raw.lock import writer_lock
-from include.raw.store import open_warehouse
+from include.raw.store import open_warehouse, with_patience
 from include.settings import Settings, load_settings
 
 CLIENT = "import duckdb, sys; connection = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
@@ -60,6 +61,30 @@ def test_a_build_waits_for_the_client_to_close_it(settings: Settings) -> None:
         with open_warehouse(settings.store) as connection:
             assert client.wait(10) is not None
             assert connection.execute("select source from meta.store").fetchone() == ("sample",)
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_client_that_came_before_dbt_or_a_gate_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, is_closed: bool
+) -> None:
+    """Either opens the file itself. The build ended with an error of theirs, on the page of another failure."""
+
+    def work() -> str:
+        try:
+            duckdb.connect(str(settings.store.warehouse)).close()
+        except duckdb.Error as error:
+            raise RuntimeError(f"(_duckdb.IOException) {error}") from error  # as SQLAlchemy words it
+        return "done"
+
+    with open_in_a_client(settings.store.warehouse) as client:
+        if is_closed:
+            threading.Timer(1.0, client.kill).start()
+            assert with_patience(settings.store, work) == "done"
+            return
+        monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.0)
+        with pytest.raises(TitansError, match=rf"is open in another process.*PID {client.pid}") as caught:
+            with_patience(settings.store, work)
+        assert caught.value.runbook is Runbook.WAREHOUSE_LOCKED
 
 
 @pytest.mark.parametrize("content", ["a folder", b"no database"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.errors import TitansError
-from include.files import replacing
+from include.files import files_in, replacing
 from include.production import SOURCE_NAMES
 from include.settings import Settings, load_shared_settings
 from include.sources.base import Dataset
@@ -33,7 +33,7 @@ def back_up(settings: Settings) -> Path:
         with replacing(path) as temporary, tarfile.open(temporary, "w:gz") as archive:
             for file in _snapshots(settings):
                 archive.add(file, arcname=str(Path("data") / file.relative_to(settings.data_dir)))
-            for file in sorted(settings.seeds_dir.glob("*.csv")):
+            for file in files_in(settings.seeds_dir, ".csv"):
                 archive.add(file, arcname=f"seeds/{file.name}")
     except OSError as error:
         raise TitansError(f"The backup {path} cannot be written ({error}): free space and try again.") from error
@@ -42,4 +42,4 @@ def back_up(settings: Settings) -> Path:
 
 def _snapshots(settings: Settings) -> list[Path]:
     folders = [settings.store_of(source).landing / dataset for source in SOURCE_NAMES for dataset in KEPT]
-    return sorted(file for folder in folders for file in folder.glob("*.parquet"))
+    return [file for folder in folders for file in files_in(folder, ".parquet")]

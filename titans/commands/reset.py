@@ -11,6 +11,7 @@ import typer
 
 from include.errors import TitansError
 from include.production import SOURCE_NAMES
+from include.raw.lock import writer_lock
 from include.settings import Settings, load_shared_settings
 from titans.airflow_env import airflow_lock, lock_of
 from titans.commands.backup import back_up
@@ -39,7 +40,7 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
     """List the data folder; with ``confirm`` = yes, back up and remove it.
 
     Raises:
-        TitansError: not confirmed, and the listing is in the message; or Airflow is at work on the folder.
+        TitansError: not confirmed, and the listing is in the message; or Airflow or a build is at work on the folder.
     """
     if not settings.data_dir.exists():
         return [f"{settings.data_dir} does not exist: nothing to remove."]
@@ -55,8 +56,13 @@ def remove_data(settings: Settings, confirm: str) -> list[str]:
             "To do it: make reset CONFIRM=yes"
         )
     home = settings.airflow_home
-    # A run under way would go on in files that are gone.
-    with airflow_lock(home, "make reset") if lock_of(home).exists() else contextlib.nullcontext():
+    # A run under way would go on in files that are gone. A server has its Airflow elsewhere, and its builds hold the store.
+    with contextlib.ExitStack() as held:
+        if lock_of(home).exists():
+            held.enter_context(airflow_lock(home, "make reset"))
+        for store in (settings.store_of(name) for name in SOURCE_NAMES):
+            if store.root in own:
+                held.enter_context(writer_lock(store.warehouse, "make reset", patience_seconds=0.0))
         saved = back_up(settings)
         for path in own:
             shutil.rmtree(path)

@@ -53,7 +53,8 @@ def bring_back(settings: Settings, archive_path: str) -> list[str]:
                 if top == "seeds" and len(rest) == 1 and rest[0].endswith(".csv"):
                     target, data = settings.seeds_dir / rest[0], _content(archive, member)
                     if not target.exists():
-                        target.write_bytes(data)
+                        with replacing(target) as temporary:
+                            temporary.write_bytes(data)
                         restored += 1
                     elif target.read_bytes() != data:
                         different.append(rest[0])

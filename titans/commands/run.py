@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from include.commands import make_command
 from include.errors import TitansError
 from include.settings import Settings, load_settings
 from titans.output import console
@@ -15,6 +16,7 @@ def run() -> None:
     """Ingest, build, check and publish."""
     settings = load_settings()
     _refuse_unused_export(settings)
+    _refuse_lost_export(settings)
     result = run_pipeline(settings)
     assert result.build is not None, "a failed build raises"
     print_summary(console, settings, result.build, result.notes)
@@ -34,3 +36,20 @@ def _refuse_unused_export(settings: Settings) -> None:
                 f"{name}={value} is for source files, and without SOURCE this data folder runs {settings.source}: "
                 f"nothing was run. Give SOURCE=files {name}={value}, or leave {name} away."
             )
+
+
+def _refuse_lost_export(settings: Settings) -> None:
+    """The data folder remembers an export that is not here: it was read on another machine or in a container.
+
+    Raises:
+        TitansError: names the folder, and what to give instead.
+    """
+    folder = settings.files_dir
+    if settings.source != "files" or settings.known_at or folder is None or os.environ.get("TITANS_FILES_DIR"):
+        return
+    if not folder.is_dir():
+        raise TitansError(
+            f"{settings.published.production} remembers {folder} as the folder of exports, and there is none here: it "
+            "was read on another machine or in a container, or has moved. Nothing was run. Name the folder: "
+            f"{make_command(settings.data_dir, 'run', FILES='DIR')}"
+        )

@@ -19,7 +19,15 @@ from include.publishing import generations
 from include.publishing.manifest import problem_of_file
 from include.runs.again import again, next_run
 from include.runs.facts import LoadFacts, PublishFacts
-from include.runs.records import RunRecord, damaged_files, run_records, runbook_of, symbols_by_reason, unfinished_runs
+from include.runs.records import (
+    Run,
+    RunRecord,
+    damaged_files,
+    run_records,
+    runbook_of,
+    symbols_by_reason,
+    unfinished_runs,
+)
 from include.runs.releases import quarantined_units
 from include.seeds.read import load_reference
 from include.seeds.schedules import Schedule, ingest_schedules
@@ -38,8 +46,8 @@ def status() -> None:
 
 
 def is_red(settings: Settings, now: datetime, damaged: list[str] | None = None) -> bool:
-    """Whether the last build of any store or the last run of any ingest DAG failed, a live source has gone silent, or
-    a generation or the folder's record of its production source is damaged.
+    """Whether the last build of any store or the last run of any ingest DAG failed or ended in the future, a live source
+    has gone silent, or a generation or the folder's record of its production source is damaged.
 
     Quarantine, late symbols of a closed source and a held link are not red: what is published is right.
     """
@@ -51,6 +59,7 @@ def is_red(settings: Settings, now: datetime, damaged: list[str] | None = None) 
     return any(
         any(record.outcome == "failed" for record in _last_of_each_dag(run_records(store)))
         or _overdue(store, schedules, now)
+        or _ahead(store, now)
         for store in stores(settings)
     )
 
@@ -92,6 +101,7 @@ def _store_lines(
         lines = [("Build", f"{store.source} has not been built yet: {next_run(settings, store)}")]
     lines += _ingests(store, now)
     lines += _overdue(store, schedules, now)
+    lines += _ahead(store, now)
     quarantined = quarantined_units(store)
     for unit in quarantined[:_MAX_UNITS]:
         lines.append(
@@ -131,9 +141,10 @@ def _last_run(store: StorePaths) -> datetime:
     return max((record.ended_at for record in run_records(store)), default=datetime.min.replace(tzinfo=UTC))
 
 
-_TO_MEND = {"Late", "Overdue", "Quarantine", "Unfinished"}
+_TO_MEND = {"Clock", "Late", "Overdue", "Quarantine", "Unfinished"}
 _MAX_UNITS = 5
 _GRACE = timedelta(hours=2)
+_CLOCK_GRACE = timedelta(minutes=10)
 
 
 def _source(published: PublishedPaths) -> list[tuple[str, str]]:
@@ -278,6 +289,17 @@ def _overdue(store: StorePaths, schedules: list[Schedule], now: datetime) -> lis
     return lines
 
 
+def _ahead(store: StorePaths, now: datetime) -> list[tuple[str, str]]:
+    """Runs that ended in the future, when the clock was ahead: they hide every later one."""
+    found = [record for record in run_records(store) if record.ended_at > now + _CLOCK_GRACE]
+    if not found:
+        return []
+    path = store.runs / f"{Run(store, found[0].dag_id, found[0].run_id).name}.json"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    text = f"{path}{more} ended in the future ({_moment(found[0].ended_at)}), and hides later runs: the clock was ahead"
+    return [("Clock", f"{text}. Move it away, then run again{_see(Runbook.LATE_DATA)}")]
+
+
 def _next_runs(schedules: list[Schedule], now: datetime) -> str:
     slots = sorted((schedule.next_after(now), schedule.dag_id) for schedule in schedules)
     if not slots:
@@ -306,6 +328,8 @@ def _moment(value: datetime) -> str:
 
 def _ago(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
+    if age < -_CLOCK_GRACE:
+        return "in the future, by this clock"
     if minutes < 1:
         return "just now"
     if minutes < 120:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from include.errors import TitansError
+from include.files import files_in
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES
 from include.raw.retention import retire_history
@@ -87,7 +88,7 @@ def _run_records(store: StorePaths) -> Iterator[Path]:
     """Those that may go: all but the last of each DAG, and those that a rebuilt warehouse reads its quarantine from."""
     kept = {f"{Run(store, 'build_marts', run_id).name}.json" for run_id in quarantining_runs(store)}
     by_dag: dict[str, list[Path]] = {}
-    for path in store.runs.glob("*.json"):
+    for path in files_in(store.runs, ".json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
     for paths in by_dag.values():
         oldest = sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
