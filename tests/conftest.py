@@ -57,11 +57,11 @@ def _count_builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Note the test of each full build in a file that all workers share."""
     counted, invoke = built_below(tmp_path_factory) / BUILDS, transform._invoke
 
-    def count(settings: Settings, command: list[str], manifest: Any) -> Any:
+    def count(settings: Settings, command: list[str], manifest: Any, *listener: Any) -> Any:
         if command[0] == "build" and "--select" not in command and settings.dbt_project_dir.name == "dbt_project":
             with counted.open("a") as file:
                 file.write(os.environ["PYTEST_CURRENT_TEST"].split(" ")[0] + "\n")
-        return invoke(settings, command, manifest)
+        return invoke(settings, command, manifest, *listener)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transform, "_invoke", count)
@@ -142,7 +142,7 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, as dbt writes it; from the parse that all builds share."""
     folder = tmp_path_factory.mktemp("parsed")
-    transform._manifest(load_settings(data_dir=str(folder))).writable_manifest().write(str(folder / "manifest.json"))
+    transform.parsed_project(load_settings(data_dir=str(folder))).writable_manifest().write(str(folder / "manifest.json"))
     parsed: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return parsed
 

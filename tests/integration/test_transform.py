@@ -76,10 +76,10 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The commands that dbt runs without a manifest, one entry each."""
     invoke, seen = transform._invoke, []
 
-    def listen(settings: Settings, command: list[str], manifest: Any) -> Any:
+    def listen(settings: Settings, command: list[str], manifest: Any, *listener: Any) -> Any:
         if manifest is None:
             seen.append(command[0])
-        return invoke(settings, command, manifest)
+        return invoke(settings, command, manifest, *listener)
 
     monkeypatch.setattr(transform, "_invoke", listen)
     return seen
@@ -188,6 +188,6 @@ def test_no_node_depends_on_the_variables_of_a_build(tmp_path: Path) -> None:
     def what_steers(manifest: Any) -> dict[str, Any]:
         return {name: (node.depends_on_nodes, node.config.to_dict()) for name, node in manifest.nodes.items()}
 
-    cached = what_steers(transform._manifest(settings))
+    cached = what_steers(transform.parsed_project(settings))
     assert len(cached) > 100
     assert what_steers(transform._invoke(other, ["parse"], None)) == cached

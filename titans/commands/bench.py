@@ -40,9 +40,9 @@ from titans.output import console, errors
 
 _LINE = re.compile(r"^\S (?P<part>\w[\w ]*?) +(?P<seconds>\d+\.\d) s ")
 _GIB = 2.0**30
-_ROWS_A_YEAR = 250
-_BYTES_A_ROW = 2_000
-"""Of a price row, on disk, with all that is made of it: measured, and a fifth more."""
+_DAYS_A_YEAR = 250
+_BYTES_A_ROW, _BYTES_A_MEMBER_DAY = 1_000, 600
+"""On disk, with all that is made of it: half of what was measured, so that nothing is refused that might fit."""
 
 
 class Case(StrEnum):
@@ -122,11 +122,13 @@ def _refuse_too_large(world: World, folder: Path) -> None:
     Raises:
         TitansError: names what it takes about, and what is free.
     """
-    rows = (world.symbols + world.indices) * world.years * _ROWS_A_YEAR
-    wanted, free = rows * _BYTES_A_ROW / _GIB, shutil.disk_usage(folder).free / _GIB
+    days = world.years * _DAYS_A_YEAR
+    rows, member_days = (world.symbols + world.indices) * days, world.baskets * world.members * days
+    wanted = (rows * _BYTES_A_ROW + member_days * _BYTES_A_MEMBER_DAY) / _GIB
+    free = shutil.disk_usage(folder).free / _GIB
     if wanted > free:
         raise TitansError(
-            f"A world of some {rows:,} price rows takes about {wanted:.0f} GiB on disk, and {folder.parent} has "
+            f"A world of some {rows:,} price rows takes {wanted:.0f} GiB on disk or more, and {folder.parent} has "
             f"{free:.0f} GiB free: free space, give TMPDIR=<another folder>, or a smaller world."
         )
 
