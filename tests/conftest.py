@@ -142,7 +142,9 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, as dbt writes it; from the parse that all builds share."""
     folder = tmp_path_factory.mktemp("parsed")
-    transform.parsed_project(load_settings(data_dir=str(folder))).writable_manifest().write(str(folder / "manifest.json"))
+    transform.parsed_project(load_settings(data_dir=str(folder))).writable_manifest().write(
+        str(folder / "manifest.json")
+    )
     parsed: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return parsed
 

@@ -52,7 +52,8 @@ def test_a_bench_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.S
     """No folder, and no process of the part that it was at."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     bench = subprocess.Popen(COMMAND, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.DEVNULL)
-    until, parts = time.monotonic() + 60, []
+    until = time.monotonic() + 60
+    parts: list[psutil.Process] = []
     while not parts and time.monotonic() < until:
         time.sleep(0.1)
         parts = psutil.Process(bench.pid).children()

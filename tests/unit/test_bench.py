@@ -190,7 +190,10 @@ def test_the_result_can_be_had_as_json(bench: Callable[..., Result]) -> None:
         (["--memory", "4G"], "MEMORY=4G is no whole number from 1 on"),
         (["--minutes", "-1"], "MINUTES=-1 is no whole number from 1 on"),
         (["--only", "moon"], "ONLY=moon is nothing to measure: give sample or world"),
-        (["--symbols", "50000", "--years", "25"], "A world of some 318,750,000 price rows takes 297 GiB on disk or more"),
+        (
+            ["--symbols", "50000", "--years", "25"],
+            "A world of some 318,750,000 price rows takes 297 GiB on disk or more",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_a_sentence(
