@@ -175,7 +175,7 @@ def _title(world: World, limits: Limits) -> str:
 
 def _parts_table(parts: list[Part]) -> Table:
     table = Table("part", box=None, header_style="bold")
-    for heading in ("wall", "CPU", "peak memory", "on disk after", "rows a second"):
+    for heading in ("wall", "CPU", "peak memory", "on disk", "rows a second"):
         table.add_column(heading, justify="right")
     table.add_column("")
     for part in parts:
