@@ -103,7 +103,7 @@ def _transform(settings: Settings, run_id: str) -> Facts:
             """select sum(estimated_size)::bigint from duckdb_tables()
             where database_name = 'warehouse' and schema_name = 'marts'"""
         ).fetchone() or (0,)
-    return {"note": f"{sum(facts.nodes.values())} dbt nodes, {rows:,} rows of marts"}
+    return {"note": f"{sum(facts.nodes.values())} dbt nodes, {rows:,} mart rows"}
 
 
 def _check_marts(settings: Settings, run_id: str) -> Facts:

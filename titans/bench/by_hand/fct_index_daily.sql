@@ -22,22 +22,45 @@ with levels as (
 ),
 
 months as (
-    select symbol, month, max(level) as highest from levels where is_traded group by symbol, month
+    select
+        symbol,
+        month,
+        max(level) as highest
+    from levels
+    where is_traded
+    group by symbol, month
 ),
 
 months_as_high as (
-    select today.symbol, today.date, today.level, max(months.month) as month
+    select
+        today.symbol,
+        today.date,
+        today.level,
+        max(months.month) as month
     from levels as today
     inner join months on today.symbol = months.symbol and today.month > months.month and today.level <= months.highest
     group by today.symbol, today.date, today.level
 ),
 
 days_as_high as (
-    select today.symbol, today.date, max(before.date) as highest_since
+    select
+        today.symbol,
+        today.date,
+        max(before.date) as highest_since
     from (
-        select symbol, date, level, month from levels
+        select
+            symbol,
+            date,
+            level,
+            month
+        from levels
         union all
-        select symbol, date, level, month from months_as_high
+        select
+            symbol,
+            date,
+            level,
+            month
+        from months_as_high
     ) as today
     inner join levels as before
         on
