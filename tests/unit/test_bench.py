@@ -145,7 +145,7 @@ def test_every_part_is_shown_with_its_cost(bench: Callable[..., Result], tmp_pat
 def test_a_part_that_fails_costs_those_that_need_it_only(bench: Callable[..., Result]) -> None:
     def fake(stage: str) -> Cost:
         if stage == "transform":
-            return Cost(wall=9.0, cpu=8.0, peak=2**34, failed="stopped: it took more than 12.0 GiB of memory")
+            return Cost(wall=9.0, cpu=8.0, peak=2**34, failed="stopped: it took more than 12.0 GiB [/of] memory")
         assert stage in ("world", "ingest", "load", "check_raw", "parse")
         return good(stage)
 
