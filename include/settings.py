@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -117,8 +118,8 @@ class Settings(BaseSettings):
     def _moment(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        if len(value) == len("2025-03-08"):
-            return end_of_day(date.fromisoformat(value))
+        with suppress(ValueError):
+            return end_of_day(date.fromisoformat(value))  # also as 20250308
         moment = datetime.fromisoformat(value)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -96,7 +96,8 @@ def plan_prices(
     """Batches for the securities of one market.
 
     A new symbol is asked for its whole history, any other from its last stored session minus the overlap; each up to
-    the last session that its own exchange has closed.
+    the last session that its own exchange has closed. Of a live vendor, days that a calendar does not reach are asked
+    for too, so that each symbol says why they are missing.
 
     Raises:
         TitansError: ``as_of`` is before the source's data, or ``params`` names a symbol that the seeds do not have.
@@ -117,7 +118,9 @@ def plan_prices(
         if held:
             end = min(end, held.last)
         session, closed = calendar.last_on_or_before(end), calendar.last_closed(now or datetime.now(UTC))
-        if session and closed:
+        if source.is_incremental and min(end, (now or datetime.now(UTC)).date()) > calendar.known_until:
+            last_day = end
+        elif session and closed:
             last_day = min(session.date, closed.date)
         elif held:  # a closed source with prices from before the calendar begins: raw says so of each
             last_day = end
@@ -168,9 +171,10 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
 
 
 def is_session(reference: Reference, market: str, day: date) -> bool:
-    """Whether any exchange of ``market`` has a session on ``day``."""
-    calendars = load_calendars(reference)
-    return any(bool(calendars[row.exchange].between(day, day)) for row in reference.exchanges if row.market == market)
+    """Whether any exchange of ``market`` has, or may have, a session on ``day``."""
+    exchanges = {row.exchange for row in reference.exchanges if row.market == market}
+    calendars = [calendar for exchange, calendar in load_calendars(reference).items() if exchange in exchanges]
+    return any(calendar.between(day, day) or day > calendar.known_until for calendar in calendars)
 
 
 def _stored(store: StorePaths, source: Source, dataset: Dataset) -> dict[str, date]:

@@ -53,8 +53,11 @@ THIS_VERSION = "($fetched_at::timestamp, $landed_at::timestamp)"
 _SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
 _SESSION_JOIN = f"""{_SECURITY_JOIN}
         left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date
-        left join (select exchange, min(date) as first_date from raw.exchange_sessions group by exchange) as c
+        left join (select exchange, min(date) as first_date, max(date) as last_date from raw.exchange_sessions group by exchange) as c
             on c.exchange = s.exchange"""
+
+# Calendars are stored to the end of a year.
+_AFTER_THE_CALENDAR = "year(i.date) > year(c.last_date)"
 
 RULES: dict[Dataset, TableRules] = {
     Dataset.PRICES: TableRules(
@@ -66,7 +69,8 @@ RULES: dict[Dataset, TableRules] = {
                 ("future date", "i.date > $bound"),
                 ("before the calendar of its exchange begins", "i.date < c.first_date"),
                 ("its session had not closed when it was fetched", "x.closes_at > $fetched_at"),
-                ("no session on that day", "i.date >= c.first_date and x.date is null"),
+                ("after the calendar of its exchange ends", f"{_AFTER_THE_CALENDAR} and i.date <= $bound"),
+                ("no session on that day", f"i.date >= c.first_date and x.date is null and not {_AFTER_THE_CALENDAR}"),
                 ("no close", "i.close is null or isnan(i.close)"),
                 ("close is not above zero", "i.close <= 0 or isinf(i.close)"),
                 ("open, high or low is not above zero", "least(i.open, i.high, i.low) <= 0"),
@@ -282,6 +286,7 @@ _PRICE_REASONS = (
     "close is outside of low and high",
     "negative volume",
     "before the calendar of its exchange begins",
+    "after the calendar of its exchange ends",
     "no session on that day",
     "duplicate key with different values",
     "its session had not closed when it was fetched",

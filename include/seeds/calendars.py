@@ -10,7 +10,7 @@ from functools import cached_property
 import exchange_calendars
 
 from include.errors import TitansError
-from include.seeds.library_calendars import FIRST_DAY, library_sessions
+from include.seeds.library_calendars import FIRST_DAY, known_until, library_sessions
 from include.seeds.rows import Reference
 
 __all__ = ["FIRST_DAY", "Session", "SessionCalendar", "load_calendars"]
@@ -28,15 +28,28 @@ class Session:
 
 @dataclass(frozen=True)
 class SessionCalendar:
-    """The sessions of one exchange, in order."""
+    """The sessions of one exchange, in order.
+
+    Attributes:
+        known_until: the last day of which the calendar says whether it is a session.
+    """
 
     exchange: str
     timezone: str
     sessions: tuple[Session, ...]
+    known_until: date = date.max
 
     @cached_property
     def dates(self) -> list[date]:
         return [session.date for session in self.sessions]
+
+    @property
+    def end_of_knowledge(self) -> str:
+        """The sentence about days that the calendar does not reach."""
+        return (
+            f"The installed exchange-calendars knows the sessions of {self.exchange} until {self.known_until} only: "
+            "update that package, or give later sessions in calendar_overrides.csv."
+        )
 
     def between(self, first: date, last: date) -> tuple[Session, ...]:
         """Sessions from ``first`` to ``last``, both included."""
@@ -99,5 +112,10 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
                 shift = override.date - model.date
                 sessions[override.date] = Session(override.date, model.opens_at + shift, model.closes_at + shift, False)
         ordered = tuple(sessions[day] for day in sorted(sessions))
-        calendars[exchange.exchange] = SessionCalendar(exchange.exchange, exchange.timezone, ordered)
+        last_added = max(
+            (row.date for row in reference.calendar_overrides if row.exchange == exchange.exchange), default=date.min
+        )
+        calendars[exchange.exchange] = SessionCalendar(
+            exchange.exchange, exchange.timezone, ordered, max(known_until(exchange.calendar), last_added)
+        )
     return calendars

@@ -24,6 +24,7 @@ def check_unique(reference: Reference) -> None:
     check("exchanges", reference.exchanges, lambda row: row.exchange)
     check("securities", reference.securities, lambda row: row.symbol)
     check("baskets", reference.baskets, lambda row: row.basket_id)
+    check("basket_pairs", reference.basket_pairs, lambda row: (row.basket_id, row.comparator_basket_id))
     check("market_events", reference.market_events, lambda row: row.event_id)
     check("index_headlines", reference.index_headlines, lambda row: (row.symbol, row.measure))
     check("press_claims", reference.press_claims, lambda row: row.claim_id)
@@ -64,6 +65,14 @@ def check_references(reference: Reference) -> None:
             raise TitansError(
                 f"Seed baskets.csv compares {basket.basket_id} with itself: name another basket or leave it empty."
             )
+    for pair in reference.basket_pairs:
+        for name in (pair.basket_id, pair.comparator_basket_id):
+            known(name, baskets, f"basket_pairs.csv ({pair.basket_id},{pair.comparator_basket_id})", "baskets")
+        if pair.comparator_basket_id == pair.basket_id:
+            raise TitansError(
+                f"Seed basket_pairs.csv compares {pair.basket_id} with itself: name another basket or remove the row."
+            )
+    for basket in reference.baskets:
         if basket.basket_id in securities:
             raise TitansError(
                 f"Basket {basket.basket_id} bears the symbol of a security: give it another basket_id in baskets.csv."
@@ -198,8 +207,13 @@ def check_press_claims(reference: Reference, measures_of: Mapping[str, Mapping[s
 
     def kind_of(claim: PressClaim) -> str:
         one, separator, other = claim.subject.partition(" vs ")
-        if separator and one in baskets and other in baskets and one != other:
+        if separator and (one, other) in reference.compared:
             return "pair"
+        if separator and one in baskets and other in baskets and one != other:
+            raise TitansError(
+                f"Seed press_claims.csv ({claim.claim_id}) speaks of {claim.subject}, and these two baskets are not "
+                f"compared: add the row {one},{other} to basket_pairs.csv."
+            )
         if separator or claim.subject not in kinds:
             raise TitansError(
                 f"Seed press_claims.csv ({claim.claim_id}) speaks of {claim.subject}, which is no basket of baskets.csv, no symbol of "

@@ -61,6 +61,12 @@ def library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetim
     )
 
 
+def known_until(calendar: str) -> date:
+    """The last day of which exchange-calendars knows whether it is a session. Some calendars are lists of past years."""
+    bound = _default_calendar_factories[exchange_calendars.resolve_alias(calendar)].bound_max()
+    return date.max if bound is None else bound.date()
+
+
 def _with_special_weeks(
     factory: type[ExchangeCalendar], first: pd.Timestamp, last: pd.Timestamp
 ) -> type[ExchangeCalendar]:

@@ -24,6 +24,7 @@ from include.seeds.checks import (
 from include.seeds.rows import (
     Basket,
     BasketMember,
+    BasketPair,
     CalendarOverride,
     Exchange,
     IndexHeadline,
@@ -49,6 +50,9 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
             )
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
+            names = reader.fieldnames or []
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise TitansError(f"Seed {path} has the column {twice} {names.count(twice)} times: keep one.")
             missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
             if missing:
                 raise TitansError(
@@ -68,6 +72,10 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
                     raise TitansError(
                         f"Seed {path}, line {reader.line_num}, {where}={problem['input']!r}: {problem['msg']}. Correct the row."
                     ) from error
+    except csv.Error as error:
+        raise TitansError(
+            f"Seed {path} cannot be read as CSV ({error}): a quotation mark may open and not close. Correct the file."
+        ) from error
     except OSError as error:
         raise TitansError(
             f"Seed {path} cannot be read ({error.strerror}): restore it, for example with git checkout."
@@ -88,6 +96,7 @@ def load_reference(folder: Path) -> Reference:
         securities=_read(folder, "securities", Security),
         baskets=_read(folder, "baskets", Basket),
         basket_members=_read(folder, "basket_members", BasketMember),
+        basket_pairs=_read(folder, "basket_pairs", BasketPair),
         market_events=_read(folder, "market_events", MarketEvent),
         index_headlines=_read(folder, "index_headlines", IndexHeadline),
         press_claims=_read(folder, "press_claims", PressClaim),

@@ -20,7 +20,13 @@ from pydantic import (
 
 
 def _strict_date(value: object) -> object:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+    """Python also reads 20250307 and 2025-W10-5, which dbt does not."""
+    if not isinstance(value, str):
+        return value
+    day = date.fromisoformat(value)
+    if day.isoformat() != value:
+        raise ValueError("write it as 2025-03-07")
+    return day
 
 
 def _known_zone(name: str) -> str:
@@ -32,10 +38,14 @@ def _known_zone(name: str) -> str:
 
 
 def _cron_line(text: str) -> str:
-    from croniter import croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
+    from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]  # its types are no dependency; what Airflow reads cron lines with
 
-    if not croniter.is_valid(text):
+    if len(text.split()) != 5 or not croniter.is_valid(text):
         raise ValueError("no cron line: write five fields, as in 30 17 * * 1-5")
+    try:
+        croniter(text).get_next()
+    except CroniterBadDateError as error:
+        raise ValueError("no day fits this cron line: write one as in 30 17 * * 1-5") from error
     return text
 
 
@@ -102,6 +112,13 @@ class Basket(Row):
     comparator_basket_id: Identifier | None = None
 
 
+class BasketPair(Row):
+    """A pair to compare beside those of baskets and their comparators: the first in terms of the second."""
+
+    basket_id: Identifier
+    comparator_basket_id: Identifier
+
+
 class BasketMember(Row):
     basket_id: Identifier
     symbol: Symbol
@@ -125,7 +142,7 @@ class PressClaim(Row):
     claim_id: Identifier
     claim_date: Day
     subject: Text
-    """A basket, a symbol, or a pair of baskets: ``one vs other``."""
+    """A basket, a symbol, or a pair of baskets that is compared: ``one vs other``."""
     measure: Text
     comparison: Literal["about", "more_than", "less_than", "at_least", "at_most", "in_year"]
     claimed_value: FiniteFloat
@@ -160,12 +177,19 @@ class Reference:
     securities: tuple[Security, ...]
     baskets: tuple[Basket, ...]
     basket_members: tuple[BasketMember, ...]
+    basket_pairs: tuple[BasketPair, ...]
     market_events: tuple[MarketEvent, ...]
     index_headlines: tuple[IndexHeadline, ...]
     press_claims: tuple[PressClaim, ...]
     vendor_corrections: tuple[VendorCorrection, ...]
     calendar_overrides: tuple[CalendarOverride, ...]
     minor_units: tuple[MinorUnit, ...]
+
+    @property
+    def compared(self) -> frozenset[tuple[str, str]]:
+        """Each basket with the one that it is compared with: its comparator, or another one of basket_pairs."""
+        comparators = {(row.basket_id, row.comparator_basket_id) for row in self.baskets if row.comparator_basket_id}
+        return frozenset(comparators | {(row.basket_id, row.comparator_basket_id) for row in self.basket_pairs})
 
     @property
     def equities(self) -> tuple[Security, ...]:

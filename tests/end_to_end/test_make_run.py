@@ -87,7 +87,8 @@ def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Pat
     wide = titans(data, "query", "select * from fct_security_daily where symbol = 'AAPL' and date = '2025-03-07'")
     assert "…" not in wide.stdout
     assert ["close", "239.07"] in [line.split() for line in wide.stdout.splitlines()]
-    assert titans(data, "query", "select * from fct_security_daily where symbol = 'NOPE'").stdout.strip() == "No rows."
+    empty = titans(data, "query", "select * from fct_security_daily where symbol = 'NOPE'").stdout
+    assert empty.splitlines() == ["No rows.", "There is no symbol NOPE in dim_securities."]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from include import build
-from include.ingest.plan import TriggerParams, plan_prices
+from include.ingest.plan import TriggerParams, is_session, plan_prices
 from include.landing.batches import BatchKey, FetchWindow, land
 from include.runs.facts import CheckRawFacts
+from include.seeds.library_calendars import library_sessions
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
@@ -57,8 +58,8 @@ def settings(tmp_path: Path, project_copy: Path) -> Settings:
     return load_settings(source="yahoo", data_dir=str(tmp_path / "data"), dbt_project_dir=str(project_copy))
 
 
-def judge(settings: Settings, days: dict[str, list[date]]) -> dict[str, list[str]]:
-    """Land a price of each symbol on each of its days; returns what gate 1 keeps out, and why."""
+def land_prices(settings: Settings, days: dict[str, list[date]]) -> None:
+    """Land a price of each symbol on each of its days."""
     rows: list[dict[str, Any]] = [
         {"symbol": symbol, "date": day, "close": 100 + 10 * list(days).index(symbol) + day.day % 7 / 10, "currency": SECURITIES[symbol][1],
          "volume": 100 + day.day, "basis_date": LAST}
@@ -71,6 +72,11 @@ def judge(settings: Settings, days: dict[str, list[date]]) -> dict[str, list[str
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES])
     fetched_at = datetime.combine(LAST, datetime.min.time(), UTC) + timedelta(hours=20)
     land(settings.store, BatchKey(Dataset.PRICES, "eu", 1, "run", 1), Extract(table, fetched_at), windows)
+
+
+def judge(settings: Settings, days: dict[str, list[date]]) -> dict[str, list[str]]:
+    """Land a price of each symbol on each of its days; returns what gate 1 keeps out, and why."""
+    land_prices(settings, days)
     run = new_run(settings)
     build.load(settings, run)
     facts = build.check_raw(settings, run)
@@ -88,6 +94,37 @@ def test_each_exchange_of_a_market_is_asked_up_to_its_own_last_session(settings:
 
     assert ends(evening) == {"SAP.DE": LAST, "NESN.SW": date(2025, 7, 31)}
     assert ends(noon) == {"SAP.DE": date(2025, 7, 30), "NESN.SW": date(2025, 7, 30)}
+
+
+def test_days_after_the_calendar_ends_are_asked_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were never asked for, and a timetable's run had nothing to do, without a word."""
+    ends = {"XFRA": date(2025, 7, 31)}
+    monkeypatch.setattr("include.seeds.calendars.known_until", lambda name: ends.get(name, date.max))
+    batches = plan_prices(settings, "eu", LAST, TriggerParams(), datetime(2025, 8, 1, 20, tzinfo=UTC))
+    assert {symbol: batch.end for batch in batches for symbol in batch.symbols} == {
+        "SAP.DE": LAST,
+        "NESN.SW": date(2025, 7, 31),
+    }
+    reference = load_reference(settings.seeds_dir)
+    saturday = date(2025, 8, 2)
+    assert is_session(reference, "eu", saturday)
+    assert not is_session(reference, "il", saturday)
+
+
+def test_a_price_from_after_the_calendar_ends_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_2024(calendar: str, last_year: int) -> tuple[Any, ...]:
+        return tuple(row for row in library_sessions(calendar, last_year) if row[0].year < 2025 or calendar != "XFRA")
+
+    monkeypatch.setattr("include.seeds.calendars.library_sessions", of_2024)
+    land_prices(settings, WEEKS | {"NESN.SW": [*WEEKS["NESN.SW"], LAST]})
+    build.load(settings, new_run(settings))
+    rejected = ask_warehouse(
+        settings, "select symbol, reasons, count(*) from raw.rejected_rows group by all order by symbol"
+    )
+    assert rejected == [
+        ("NESN.SW", ["no session on that day"], 1),
+        ("SAP.DE", ["after the calendar of its exchange ends"], 10),
+    ]
 
 
 def test_prices_from_before_the_calendar_begins_are_asked_for_and_said_to_be(

@@ -149,7 +149,9 @@ def assert_same(settings: Settings, vendor: Vendor, day: pd.Timestamp) -> None:
     assert set(actual) == set(expected), day
     for headline, (value, told) in expected.items():
         assert actual[headline][1] == told, (day, headline)
-        assert actual[headline][0] == (value if value is None else pytest.approx(value, rel=TOLERANCE, abs=1e-12)), (
+        assert actual[headline][0] == (
+            value if value is None else pytest.approx(value, rel=TOLERANCE, abs=TOLERANCE)
+        ), (
             day,
             headline,
         )

@@ -1,4 +1,4 @@
-"""One build of a world in which rates begin later than prices, exchanges trade in other weeks and nothing is told."""
+"""One build of a world in which rates begin later than prices or never, exchanges trade in other weeks and nothing is told."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ SECURITIES = {
     "TEVA.TA": ("XTAE", "ILA", 5000.0),
     "2222.SR": ("XSAU", "SAR", 25.0),
     "AAPL": ("XNYS", "USD", 200.0),
+    "7203.T": ("XTKS", "JPY", 2500.0),
 }
 RATES = {"EUR": 0.9, "CHF": 0.8, "ILS": 3.5, "SAR": 3.75}
 EXCHANGES = """exchange,market,name,calendar,timezone,ingest_cron,benchmark_symbol
@@ -29,6 +30,7 @@ XFRA,eu,Frankfurt,XFRA,Europe/Berlin,30 18 * * 1-5,
 XSWX,eu,Zurich,XSWX,Europe/Zurich,0 18 * * 1-5,
 XTAE,il,Tel Aviv,XTAE,Asia/Jerusalem,0 18 * * *,
 XSAU,sa,Saudi Exchange,XSAU,Asia/Riyadh,0 16 * * 0-4,
+XTKS,jp,Tokyo,XTKS,Asia/Tokyo,0 18 * * 1-5,
 XNYS,us,New York,XNYS,America/New_York,0 18 * * 1-5,
 """
 
@@ -81,14 +83,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunRecord
         "gone,Gone,equal,monthly,,",
         "joined,Joined,equal,monthly,,",
         "one,One,equal,daily,,",
+        "tokyo,Tokyo,equal,monthly,,",
     )
-    members = {"europe": ["SAP.DE", "NESN.SW"], "everywhere": list(SECURITIES), "gone": ["NONE"], "one": ["AAPL"]}
+    members = {
+        "europe": ["SAP.DE", "NESN.SW"],
+        "everywhere": [symbol for symbol in SECURITIES if symbol != "7203.T"],
+        "gone": ["NONE"],
+        "one": ["AAPL"],
+        "tokyo": ["7203.T"],
+    }
     write_csv(
         seeds / "basket_members.csv",
         "basket_id,symbol,valid_from,valid_to",
         *(f"{basket},{symbol},," for basket, symbols in members.items() for symbol in symbols),
         "joined,AAPL,,",
         "joined,SAP.DE,2025-05-20,",
+        "joined,7203.T,2025-05-20,",
     )
     calendars = load_calendars(load_reference(seeds), 2025)
     days = [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
@@ -97,7 +107,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, RunRecord
         "symbol,date,close,currency,volume,dividend,dividend_currency",
         *(
             f"{symbol},{session.date},{close(symbol, session.date)},{code},{100 + session.date.day},"
-            + ("1.0,USD" if (symbol, session.date) == ("SAP.DE", date(2025, 5, 20)) else ",")
+            + ("1.0,USD" if session.date == date(2025, 5, 20) and symbol in ("SAP.DE", "7203.T") else ",")
             for symbol, (exchange, code, _) in SECURITIES.items()
             for session in calendars[exchange].between(FIRST, LAST)
         ),
@@ -126,12 +136,14 @@ def test_it_is_published_with_one_warning_of_late_rates(world: tuple[Settings, R
     settings, record = world
     assert record.outcome == "success"
     warned = {check.name: check.examples for check in record.checks if check.status == "warning"}
-    assert set(warned) == {"dollars_begin_later", "every_basket_filled", "estimates_cover_baskets"}
+    expected = {"dollars_begin_later", "every_basket_filled", "estimates_cover_baskets", "members_bought"}
+    assert set(warned) == expected
     begins = {"rates_begin": str(RATES_BEGIN), "symbols": 1}
     assert warned["dollars_begin_later"] == [
         {"currency": "CHF", "data_begin": "2025-05-02", **begins},
         {"currency": "EUR", "data_begin": "2025-05-02", **begins},
         {"currency": "ILA", "data_begin": "2025-05-04", **begins},
+        {"currency": "JPY", "data_begin": "2025-05-01", "rates_begin": None, "symbols": 1},
         {"currency": "SAR", "data_begin": "2025-05-01", **begins},
     ]
     assert settings.published.link.exists()
@@ -149,7 +161,7 @@ def test_each_symbol_has_the_sessions_of_its_exchange(
 
 def test_dollars_are_null_before_the_first_rate_and_right_from_then_on(world: tuple[Settings, RunRecord]) -> None:
     for symbol, day, close_usd in ask(world[0], "select symbol, date, close_usd from marts.fct_security_daily"):
-        if SECURITIES[symbol][1] != "USD" and day < RATES_BEGIN:
+        if SECURITIES[symbol][1] == "JPY" or (SECURITIES[symbol][1] != "USD" and day < RATES_BEGIN):
             assert close_usd is None, (symbol, day)
         else:
             assert close_usd == pytest.approx(dollars(symbol, day), rel=1e-9), (symbol, day)
@@ -190,6 +202,19 @@ def test_a_member_without_a_rate_yet_waits_where_the_basket_has_dollars(world: t
     assert bought == [(date(2025, 7, 1),)]
     levels = ask(world[0], "select count(*), count(level) from marts.fct_basket_daily where basket_id = 'joined'")
     assert levels[0][0] == levels[0][1] > 0
+
+
+def test_a_basket_without_any_rate_has_local_levels_only(world: tuple[Settings, RunRecord]) -> None:
+    (local, dollar) = ask(
+        world[0],
+        "select count(*), count(level) from marts.fct_basket_daily "
+        "where basket_id = 'tokyo' and return_type = 'price' group by currency_basis order by currency_basis",
+    )
+    assert local[0] == local[1] == dollar[0] > 0
+    assert dollar[1] == 0
+    assert ask(
+        world[0], "select count(*) from marts.fct_basket_member_daily where symbol = '7203.T' and basket_id = 'joined'"
+    ) == [(0,)]
 
 
 def test_the_last_complete_session_needs_no_headline() -> None:

@@ -43,7 +43,7 @@ FAULTS = {
     "event_windows_start_at_zero": "delete from marts.fct_event_windows where session_offset = 3",
     "events_in_the_data": "delete from marts.fct_event_windows where event_id = 'nasdaq_record'",
     "every_basket_filled": "delete from marts.fct_basket_daily where basket_id = 'magnificent_seven'",
-    "excess_identity": "update marts.fct_basket_comparison_daily set excess_return_ytd = excess_return_ytd + 1e-6 where basket_id = 'magnificent_seven'",
+    "excess_identity": "update marts.fct_basket_comparison_daily set excess_return_ytd = excess_return_ytd + 1e-6 where basket_id = 'china_titans'",
     "fiscal_years_steady": "update intermediate.int_fiscal_year_ends set is_transition_year = true",
     "forward_pe_in_range": "update marts.fct_security_valuation_daily set forward_pe = -forward_pe where date = '2025-03-07'",
     "forward_pe_plausible": "update marts.fct_security_valuation_daily set forward_pe = 2.9 where date = '2025-03-07'",

@@ -75,13 +75,15 @@ def test_security_returns(built_real_store: Settings, closes: pd.DataFrame, symb
         "1m": days - pd.DateOffset(months=1),
         "1y": days - pd.DateOffset(years=1),
     }
-    np.testing.assert_allclose(frame["1d"].astype(float), series.pct_change(), rtol=TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(frame["1d"].astype(float), series.pct_change(), rtol=TOLERANCE, atol=TOLERANCE)
     np.testing.assert_allclose(
-        frame["drawdown"].astype(float), series / series.cummax() - 1, rtol=TOLERANCE, atol=1e-12
+        frame["drawdown"].astype(float), series / series.cummax() - 1, rtol=TOLERANCE, atol=TOLERANCE
     )
     for period, target in targets.items():
         expected = series.to_numpy() / series.asof(target).to_numpy() - 1
-        np.testing.assert_allclose(frame[period].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period)
+        np.testing.assert_allclose(
+            frame[period].astype(float), expected, rtol=TOLERANCE, atol=TOLERANCE, err_msg=period
+        )
 
 
 def test_total_return_of_tencent(built_real_store: Settings, closes: pd.DataFrame, market_data: Path) -> None:
@@ -160,14 +162,14 @@ def test_index_lines(built_real_store: Settings, market_data: Path, symbol: str)
     ).set_index("date")
     frame.index = pd.DatetimeIndex(frame.index)
     levels = told.reindex(frame.index).ffill()
-    np.testing.assert_allclose(frame["return_1d"].astype(float), levels.pct_change(), rtol=TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(frame["return_1d"].astype(float), levels.pct_change(), rtol=TOLERANCE, atol=TOLERANCE)
     for period, target in period_bases(frame.index).items():
         expected = levels.to_numpy() / levels.asof(target).to_numpy() - 1
         np.testing.assert_allclose(
-            frame[f"return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period
+            frame[f"return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=TOLERANCE, err_msg=period
         )
     np.testing.assert_allclose(frame["record_high"], levels.cummax(), rtol=TOLERANCE)
-    np.testing.assert_allclose(frame["drawdown"], levels / levels.cummax() - 1, rtol=TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(frame["drawdown"], levels / levels.cummax() - 1, rtol=TOLERANCE, atol=TOLERANCE)
     for day in frame.index:
         at_or_above = told[(told.index < day) & (told >= levels[day])]
         expected_day = at_or_above.index[-1] if len(at_or_above) else None
@@ -202,12 +204,12 @@ def test_comparison_of_the_baskets(built_real_store: Settings, closes: pd.DataFr
     one, two = one.reindex(days), two.reindex(days)
     np.testing.assert_allclose(frame["relative_level"], 100 * (one / two) / (one.iloc[0] / two.iloc[0]), rtol=TOLERANCE)
     np.testing.assert_allclose(
-        frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=1e-12
+        frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=TOLERANCE
     )
     for period, target in period_bases(days).items():
         expected = one.to_numpy() / one.asof(target).to_numpy() - two.to_numpy() / two.asof(target).to_numpy()
         np.testing.assert_allclose(
-            frame[f"excess_return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=1e-12, err_msg=period
+            frame[f"excess_return_{period}"].astype(float), expected, rtol=TOLERANCE, atol=TOLERANCE, err_msg=period
         )
 
 

@@ -139,8 +139,8 @@ def test_values_by_plain_arithmetic(built_real_store: Settings, closes: pd.DataF
         }
         for claim, value in expected.items():
             row = rows[claim, evaluated_at]
-            assert row["value"] == pytest.approx(value, rel=TOLERANCE, abs=1e-12), claim
-            assert row["difference"] == pytest.approx(value - row["claimed_value"], rel=TOLERANCE, abs=1e-12), claim
+            assert row["value"] == pytest.approx(value, rel=TOLERANCE, abs=TOLERANCE), claim
+            assert row["difference"] == pytest.approx(value - row["claimed_value"], rel=TOLERANCE, abs=TOLERANCE), claim
 
 
 SUBJECTS = {

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.transform import invoke_dbt
 from tests import random_market
@@ -140,6 +141,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
             Basket("late", "equal", "none", (Member("U3"), Member("U5"))),
         ],
     )
+    pairs = ("hong_kong,mixed", "mixed,hong_kong", "late,mixed", "hong_kong,late")
+    write_csv(seeds / "basket_pairs.csv", "basket_id,comparator_basket_id", *pairs)
     market = replace(market)  # with the indices in its tables
     random_market.write_export(market, root / "files", random_market.FIRST, random_market.LAST)
     settings = load_settings(
@@ -275,8 +278,8 @@ def last_value(series: dict[date, Any], day: date) -> Any:
 
 
 def test_pairs(store: Settings) -> None:
-    """Each basket over each other one, on the days of either from the later one's first on; and its discount, where both are covered."""
-    levels = basket_levels(store)
+    """Each basket over the ones it is compared with, on the days of either from the later one's first on; and its discount, where both are covered."""
+    levels, compared = basket_levels(store), load_reference(store.seeds_dir).compared
     multiples: dict[str, dict[date, tuple[float | None, float | None]]] = defaultdict(dict)
     for basket, day, multiple, coverage in ask_warehouse(
         store,
@@ -286,7 +289,7 @@ def test_pairs(store: Settings) -> None:
     expected: dict[tuple[Any, ...], list[float | None]] = {}
     for (basket, basis, kind), own in levels.items():
         for (comparator, other_basis, other_kind), other in levels.items():
-            if comparator == basket or (basis, kind) != (other_basis, other_kind):
+            if (basket, comparator) not in compared or (basis, kind) != (other_basis, other_kind):
                 continue
             first = max(min(own), min(other))
             days = [day for day in sorted({*own, *other}) if day >= first]

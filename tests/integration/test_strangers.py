@@ -153,6 +153,20 @@ def test_what_reads_is_answered(readable: Settings, statement: str) -> None:
     assert out.getvalue().strip()
 
 
+def test_a_symbol_that_is_not_there_is_named(readable: Settings) -> None:
+    def said(sql: str) -> list[str]:
+        out = io.StringIO()
+        show(Console(file=out, width=200), readable.published, sql)
+        return out.getvalue().splitlines()
+
+    assert said("select close from fct_security_daily where symbol in ('aapl', 'TSM')") == [
+        "No rows.",
+        "There is no symbol aapl in dim_securities: did you mean AAPL?",
+        "There is no symbol TSM in dim_securities.",
+    ]
+    assert said("select close from fct_security_daily where symbol = 'AAPL' and date < '1900-01-01'") == ["No rows."]
+
+
 def test_whatever_slips_through_the_sentence_meets_the_locks(readable: Settings) -> None:
     """The statement is put together at run time, so that no check of its text can know it."""
     before = files_under(readable.data_dir)

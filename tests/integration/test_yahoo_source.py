@@ -231,6 +231,40 @@ class TestPrices:
         assert [close for day, close in dict.fromkeys(found) if day == WEDNESDAY] == [235.74, 240.0]
         assert {day for day, _ in found} == {MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY}
 
+    def test_an_event_that_cannot_be_read_is_named_and_costs_no_bar(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        """A negative dividend or split used to take the bar of its day along."""
+        yahoo.series["AAPL"].dividends[TUESDAY] = (-0.25, None)
+        yahoo.series["AAPL"].splits[WEDNESDAY] = (-2, 1)
+        yahoo.series["AAPL"].bars[3] = Bar(THURSDAY, 235.33)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        rows = [(row["close"], row["dividend"], row["split_ratio"]) for row in extract.table.to_pylist()]
+        assert rows == [(close, None, None) for close in (238.03, 235.93, 235.74, 235.33, 239.07)]
+        assert extract.table["volume"].to_pylist()[3] is None, "an unknown volume is not 0"
+        (note,) = extract.notes
+        assert note.startswith("Of AAPL Yahoo sent a dividend (")
+        assert '"amount": -0.25' in note
+        assert "}) and 1 more that cannot be read: it counts nowhere" in note
+
+    def test_a_symbol_with_a_slash_is_one_part_of_the_address(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        berkshire = Security(symbol="BRK/B", name="Berkshire", kind="equity", exchange="XNYS", currency="USD")
+        yahoo.series["BRK/B"] = new_york(510.0, 511.0, 512.0, 513.0, 514.0)
+        yahoo.summaries["BRK/B"] = company("BRK/B", 514.0, 2.1e9, "USD", [])
+
+        prices = open_source().prices([berkshire], WEEK)
+        shares = open_source().shares([berkshire], Window(FRIDAY, FRIDAY))
+
+        assert (prices.table["close"].to_pylist()[-1], shares.table["shares_outstanding"].to_pylist()) == (
+            514.0,
+            [2.1e9],
+        )
+        assert prices.addresses["BRK/B"] == "query2.finance.yahoo.com/v8/finance/chart/BRK%2FB"
+
     def test_an_index_has_no_volume(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         yahoo.series["^NDX"] = new_york(20425.58, 20352.94, 20628.46, 20052.63, 20201.37, instrument_type="INDEX")
 
@@ -290,6 +324,19 @@ class TestPrices:
         extract = open_source().prices([APPLE], Window(date(2025, 3, 1), date(2025, 3, 2)))
 
         assert (extract.table.num_rows, extract.failures, yahoo.requests_of("AAPL")) == (0, [], 0)
+
+    def test_a_day_that_the_calendar_does_not_reach_fails_its_symbols(
+        self, open_source: OpenSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ends = {"XNYS": THURSDAY}
+        monkeypatch.setattr("include.seeds.calendars.known_until", lambda name: ends.get(name, date.max))
+
+        extract = open_source().prices([TENCENT, APPLE], WEEK)
+
+        assert set(extract.table["symbol"].to_pylist()) == {"0700.HK"}
+        ((symbol, reason),) = [(failure.symbol, failure.reason) for failure in extract.failures]
+        assert (symbol, "until 2025-03-06 only: update that package" in reason) == ("AAPL", True)
+        assert open_source().prices([APPLE], Window(MONDAY, THURSDAY)).failures == []
 
     def test_an_unknown_symbol_fails_alone_and_for_good(self, open_source: OpenSource) -> None:
         extract = open_source().prices([NVIDIA, APPLE], WEEK)

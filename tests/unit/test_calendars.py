@@ -104,6 +104,14 @@ def test_holidays_that_move_with_another_calendar(
     assert [day for day in open_days if day not in dates] == []
 
 
+def test_a_calendar_says_until_when_it_is_known(reference: Reference) -> None:
+    """Of some exchanges the library lists past holidays, and has no session after the last year of the list."""
+    shanghai = calendar_of("XSHG", 2040, reference)
+    assert shanghai.known_until == date(shanghai.dates[-1].year, 12, 31) < date(2040, 1, 1)
+    assert f"until {shanghai.known_until} only: update that package" in shanghai.end_of_knowledge
+    assert calendar_of("XNYS", 2025, reference).known_until == date.max
+
+
 def test_a_calendar_that_begins_late_has_no_session_before(reference: Reference) -> None:
     saudi = calendar_of("XSAU", 2040, reference)
     assert (saudi.dates[0], saudi.dates[-1].year) == (date(2021, 1, 3), 2029)

@@ -23,7 +23,7 @@ from include.seeds.read import load_reference
 from include.seeds.rows import Reference
 from include.settings import PROJECT_ROOT, load_settings
 from include.sources.base import CurrencyPair, Dataset, Extract, Window
-from include.sources.files.folder import ExportFile
+from include.sources.files.folder import ExportFile, Units
 from include.sources.files.layouts import Layout
 from include.sources.files.read import read_file
 from include.sources.files.source import FilesSource
@@ -161,6 +161,32 @@ def test_downloads_of_yfinance_are_read(export: Export, content: dict[str, Conte
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("0700.HK,2318.HK,AAPL", ["0700.HK", "AAPL"]),
+        ("700.HK,9999.HK,AAPL", ["AAPL"]),
+        ("0700.hk,2318.HK,Aapl", ["0700.HK", "AAPL"]),
+    ],
+    ids=["a symbol that no seed has", "a misspelt one", "another case"],
+)
+@pytest.mark.parametrize("third", ["Date,,,", "Date", "2025-03-05,,,"])
+def test_one_symbol_of_a_download_costs_no_other(export: Export, names: str, found: list[str], third: str) -> None:
+    """Nor does a third header row without its commas, which used to cost the first day."""
+    days = ("2025-03-06,1,2,3", "2025-03-07,4,5,6")
+    source = export({"prices.csv": lines("Price,Close,Close,Close", f"Ticker,{names}", third, *days)})
+    assert not any("header" in note for note in prices(source, REFERENCE.securities[0].symbol).notes)
+    assert cells(prices(source), "symbol", "date") == [
+        (symbol, date(2025, 3, day)) for symbol in found for day in (6, 7)
+    ]
+
+
+def test_a_header_may_be_longer_than_a_block(export: Export) -> None:
+    symbols = [f"SYMBOL{number:06}" for number in range(30_000)]
+    source = export({"prices.csv": lines(",".join(["date", "AAPL", *symbols]), "2025-03-06,239" + "," * len(symbols))})
+    assert cells(prices(source, "AAPL"), "symbol", "close") == [("AAPL", 239.0)]
+
+
 def test_adjusted_closes_are_reported(export: Export) -> None:
     """What yfinance writes by default. Only the lack of a column shows it."""
     first = REFERENCE.securities[0].symbol
@@ -178,8 +204,10 @@ def test_adjusted_closes_are_reported(export: Export) -> None:
         {"fx_rates.csv": lines("Price,Close,Close,High,High", "Ticker,HKD=X,CNY=X,HKD=X,CNY=X", "Date,,,,", "2025-03-06,7.77,7.2,9,9")},
         {"fx_rates.csv": lines("Date,HKD=X,USD/CNY,EURUSD", "2025-03-06,7.77,7.2,1.08")},
         {"fx_rates/USDHKD.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/CNY=X.csv": lines("Date,Close", "2025-03-06 00:00:00+00:00,7.2")},
+        {"fx_rates/usd-hkd.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/cny=x.csv": lines("date,rate", "2025-03-06,7.2")},
+        {"fx_rates.csv": lines("base_currency,quote_currency,date,rate", "usd,hkd,2025-03-06,7.77", "USD,cny,2025-03-06,7.2")},
     ],
-    ids=["names in any case", "yfinance", "a column a pair", "a file a pair"],
+    ids=["names in any case", "yfinance", "a column a pair", "a file a pair", "pairs in small letters", "codes in small letters"],
 )  # fmt: skip
 def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export({"prices.csv": lines(HEADER, *TWO), **content})
@@ -188,6 +216,51 @@ def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
         ("USD", "CNY", date(2025, 3, 6), 7.2),
         ("USD", "HKD", date(2025, 3, 6), 7.77),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"fx_rates/CNY=X.csv": "", "fx_rates/USDHKD.csv": lines("date,rate", "2025-03-06,7.77")}, r"CNY=X\.csv has no row, not even a header"),
+        ({"fx_rates.csv": lines("date,USDHKD,CNYUSD", "2025-03-06,7.77,0.14")}, r"but of 'CNYUSD': give units of CNY for one USD, as USDCNY"),
+        ({"fx_rates/HKD=X.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/CNY.csv": lines("date,rate", "2025-03-06,7.2")}, r"but of 'CNY': give units of CNY for one USD, as USDCNY"),
+    ],
+    ids=["a broken file", "the other way round", "one currency"],
+)  # fmt: skip
+def test_a_pair_without_rates_costs_no_other(export: Export, content: dict[str, Content], reason: str) -> None:
+    extract = export(content | {"prices.csv": lines(HEADER, *TWO)}).fx_rates(
+        [CurrencyPair("USD", "HKD"), CurrencyPair("USD", "CNY")], WINDOW
+    )
+    assert cells(extract, "quote_currency", "rate") == [("HKD", 7.77)]
+    ((symbol, given),) = [(failure.symbol, failure.reason) for failure in extract.failures]
+    assert symbol == "USDCNY"
+    assert re.search(reason, given)
+
+
+def test_a_penny_is_no_pound() -> None:
+    """Rates of GBp are a hundred times those of GBP, and no letter may be made large to fit."""
+    units = Units(Dataset.FX_RATES, REFERENCE)
+    assert [units.named(name) for name in ("USDGBP", "usdgbp", "GBP=X", "gbp=x", "usd/gbp")] == ["USDGBP"] * 5
+    assert [units.named(name) for name in ("USDGBp", "GBp=X", "USD/GBp")] == ["USDGBp", "GBp=X", "USD/GBp"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"prices.csv": lines("symbol,date,close", "0700.hk,2025-03-06,544", "aapl\t,2025-03-07,239")},
+        {"prices.csv": lines("date,0700.hk,Aapl", "2025-03-06,544,", "2025-03-07,,239")},
+        {"prices.parquet": pd.DataFrame({"symbol": ["0700.Hk", "aapl"], "date": ["2025-03-06", "2025-03-07"], "close": [544.0, 239.0]})},
+    ],
+    ids=["rows", "columns", "parquet"],
+)  # fmt: skip
+def test_symbols_are_read_without_regard_to_case(export: Export, content: dict[str, Content]) -> None:
+    assert closes(export(content)) == GOOD
+
+
+def test_symbols_that_differ_by_case_alone_are_two(export: Export) -> None:
+    securities = [row.model_copy(update={"symbol": name}) for row, name in zip(REFERENCE.securities, ["AB", "Ab"], strict=False)]  # fmt: skip
+    units = Units(Dataset.PRICES, replace(REFERENCE, securities=tuple(securities)))
+    assert [units.named(name) for name in ("AB", "Ab", "ab")] == ["AB", "Ab", "ab"]
 
 
 def test_typed_columns_of_parquet_are_read(export: Export) -> None:
@@ -359,6 +432,29 @@ def test_a_bad_file_of_one_symbol_costs_no_other(export: Export) -> None:
     assert "prices/NVDA.parquet cannot be read as PARQUET" in reasons["NVDA"]
 
 
+def test_what_is_left_out_of_a_folder_is_named(export: Export) -> None:
+    """Of AAPL one file is left; the other symbol is not in the seeds, but its file counted against all."""
+    content = {
+        "prices/2024/AAPL.csv": "", "prices/2025/AAPL.csv": lines("date,close", "2025-03-07,239"), "prices/TSM.csv": "",
+    }  # fmt: skip
+    first = REFERENCE.securities[0].symbol
+    extract = prices(export(content), "AAPL", first)
+    assert cells(extract, "symbol", "close") == [("AAPL", 239.0)]
+    assert [re.sub(".*/export/", "", note) for note in extract.notes] == [
+        f"prices/{name} has no row, not even a header: export it again. The other files count."
+        for name in ("2024/AAPL.csv", "TSM.csv")
+    ]
+
+
+def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
+    source = export({"prices/a.csv": lines(HEADER, TWO[0])})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.csv").write_text(lines(HEADER, TWO[1]))
+    (tmp_path / "export" / "prices" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "export" / "prices")
+    assert closes(source) == GOOD
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -369,6 +465,10 @@ def test_a_bad_file_of_one_symbol_costs_no_other(export: Export) -> None:
         ({"prices.csv.gz": lines(HEADER, *TWO)}, r"prices\.csv\.gz cannot be read as CSV"),
         ({"prices.csv.gz": gzip.compress(lines(HEADER, *TWO).encode())[:40]}, r"prices\.csv\.gz cannot be read as CSV"),
         ({"prices.csv": lines("symbol,date,close,Close", "AAPL,2025-03-06,1,2")}, r"column close 2 times \(close, Close\): keep one"),
+        ({"prices.csv": lines("symbol,date,close,dividend,Dividends", "AAPL,2025-03-06,1,,0.5")}, r"column dividend 2 times \(dividend, Dividends\): keep one"),
+        ({"prices.csv": lines(HEADER, TWO[0], 'AAPL,2025-03-06,"2,USD', *[TWO[1]] * 9000)}, r"prices\.csv, line 3: a quotation mark opens and is not closed"),
+        ({"prices.parquet": pa.table({"symbol": ["AAPL"], "date": pa.array([0], pa.timestamp("us", "Nowhere/Land")), "close": [1.0]})}, r"column date in the time zone 'Nowhere/Land', which no time zone database has"),
+        ({"prices.parquet": pa.table({"symbol": ["AAPL"], "date": ["2025-03-06"], "close": [True]})}, r"close is 'true', which is not a number"),
         ({"prices.csv": lines("Date,AAPL,AAPL", "2025-03-06,1,2")}, r"has close of AAPL in two columns: keep one"),
         ({"prices.csv": lines(HEADER, 'AAPL,2025-03-06,"239,USD', *TWO)}, r"prices\.csv, line 2: a quotation mark opens and is not closed"),
         ({"prices.csv": lines(*TWO)}, r"prices\.csv has no column symbol: it must have symbol, date, close"),
@@ -380,7 +480,7 @@ def test_a_bad_file_of_one_symbol_costs_no_other(export: Export) -> None:
         ({"prices/symbol=AAPL/data.csv": lines("date,close", "2025-03-06,1")}, r"no row of a symbol of securities\.csv, but of data: .* named after"),
         ({"prices.csv": lines(HEADER, "700.HK,2025-03-06,544,HKD")}, r"but of 700\.HK \(did you mean 0700\.HK\?\)"),
     ],
-    ids=["no byte", "only a header", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a symbol twice", "an open quotation", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a symbol in a folder name", "only unknown symbols"],
+    ids=["no byte", "only a header", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a column in two spellings", "an open quotation in a long file", "an unknown time zone", "truth for a price", "a symbol twice", "an open quotation", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a symbol in a folder name", "only unknown symbols"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(export: Export, content: dict[str, Content], words: str) -> None:
     with pytest.raises(TitansError, match=words):

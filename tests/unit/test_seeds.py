@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def seeds(project_copy: Path) -> Path:
         ("c,2025-03-07,china_titans vs nobody,forward_pe_discount,about,0.1,0.01,ratio,A claim", ["(c)", "china_titans vs nobody", "no pair"]),
         ("c,2025-03-07,china_titans vs china_titans,forward_pe_discount,about,0.1,0.01,ratio,A claim", ["(c)", "no pair"]),
         ("c,2025-03-07,NVDA vs AAPL,excess_return_1d,about,0.1,0.01,ratio,A claim", ["(c)", "NVDA vs AAPL", "no pair"]),
+        ("c,2025-03-07,magnificent_seven vs china_titans,excess_return_ytd,about,0.1,0.01,ratio,A claim", ["(c)", "not compared", "add the row magnificent_seven,china_titans to basket_pairs.csv"]),
         ("c,2025-03-07,china_titans,beauty,about,0.1,0.01,ratio,A claim", ["(c)", "beauty", "china_titans does not have", "return_ytd"]),
         ("c,2025-03-07,china_titans,highest_since,in_year,2021,0,year,A claim", ["(c)", "highest_since", "china_titans does not have"]),
         ("c,2025-03-07,^NDX,forward_pe,about,20,1,times,A claim", ["(c)", "forward_pe", "^NDX does not have", "highest_since"]),
@@ -46,6 +48,32 @@ def test_claims_that_cannot_be_held_against_the_marts(seeds: Path, row: str, wor
         load_reference(seeds)
     for word in ["press_claims.csv", *words]:
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("magnificent_seven,nobody", ["(magnificent_seven,nobody)", "nobody", "baskets.csv"]),
+        ("magnificent_seven,magnificent_seven", ["magnificent_seven with itself"]),
+        ("magnificent_seven,", ["line 2", "comparator_basket_id=None"]),
+        ("magnificent_seven,china_titans\nmagnificent_seven,china_titans", ["twice"]),
+    ],
+)
+def test_pairs_that_cannot_be_compared(seeds: Path, row: str, words: list[str]) -> None:
+    with (seeds / "basket_pairs.csv").open("a") as file:
+        file.write(row + "\n")
+    with pytest.raises(TitansError) as refusal:
+        load_reference(seeds)
+    for word in ["basket_pairs.csv", *words]:
+        assert word in str(refusal.value)
+
+
+def test_a_claim_may_speak_of_a_pair_that_is_added(seeds: Path) -> None:
+    with (seeds / "basket_pairs.csv").open("a") as file:
+        file.write("magnificent_seven,china_titans\n")
+    with (seeds / "press_claims.csv").open("a") as file:
+        file.write("c,2025-03-07,magnificent_seven vs china_titans,excess_return_ytd,about,-0.5,0.1,ratio,A claim\n")
+    assert ("magnificent_seven", "china_titans") in load_reference(seeds).compared
 
 
 @pytest.mark.parametrize(
@@ -90,6 +118,31 @@ def test_a_market_is_due_whenever_one_of_its_exchanges_is(seeds: Path) -> None:
         file.write("XSWX,eu,Zurich,XSWX,Europe/Zurich,0 18 * * 1-5,\n")
     due = [each.cron for each in ingest_schedules(load_reference(seeds)) if each.dag_id == "ingest_prices_eu"]
     assert due == ["30 18 * * 1-5", "0 18 * * 1-5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("exchanges", "30 17 * * 1-5", "30 17 31 2 *", "no day fits this cron line"),
+        ("exchanges", "30 17 * * 1-5", "30 17 * * 1-5 0", "write five fields"),
+        ("exchanges", "30 17 * * 1-5", "@daily", "write five fields"),
+        ("market_events", "2025-01-24", "20250124", "date='20250124': .* write it as 2025-03-07"),
+        ("market_events", "2025-01-24", "2025-W04-5", "date='2025-W04-5': .* write it as 2025-03-07"),
+        ("securities", "reporting_currency", "currency", "has the column currency 2 times: keep one"),
+        ("securities", "AAPL,", 'AAPL,"' + "x" * 140_000, "a quotation mark may open and not close"),
+    ],
+)
+def test_what_a_later_step_could_not_read_is_refused(seeds: Path, name: str, old: str, new: str, words: str) -> None:
+    path = seeds / f"{name}.csv"
+    content = path.read_text(encoding="utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new), encoding="utf-8")
+    before = csv.field_size_limit(131_072)
+    try:
+        with pytest.raises(TitansError, match=words):
+            load_reference(seeds)
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_a_basket_may_not_bear_the_symbol_of_a_security(seeds: Path) -> None:

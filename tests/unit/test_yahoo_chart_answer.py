@@ -30,8 +30,42 @@ def test_a_cell_that_is_no_number_becomes_an_empty_one() -> None:
     (result,) = json.loads(content)["chart"]["result"]
     assert result["indicators"]["quote"][0]["close"] == [238.03, None]
     assert result["indicators"]["quote"][0]["volume"] == [1000, None]
-    assert result["indicators"]["adjclose"][0]["adjclose"] == [238.03, None]
     assert beside.contradictory_bars == []
+    assert beside.without_volume == {date(2025, 3, 4)}
+
+
+@pytest.mark.parametrize("stamp", [None, 1e18, True, "soon", {}])
+def test_a_bar_without_a_time_costs_itself(stamp: Any) -> None:
+    """yfinance gave up on the whole symbol."""
+    content, beside = separate(answer({}, [238.03, 235.93], [1, 2], [stamp, TUESDAY]))
+
+    (result,) = json.loads(content)["chart"]["result"]
+    assert (result["timestamp"], result["indicators"]["quote"][0]["close"]) == ([TUESDAY], [235.93])
+    assert beside.unreadable == [f"a bar (timestamp {json.dumps(stamp)})"]
+
+
+@pytest.mark.parametrize("adjusted", [None, [], [{}], [{"adjclose": [1.0]}]])
+def test_a_list_that_nothing_needs_costs_nothing(adjusted: Any) -> None:
+    payload = json.loads(answer({}, [238.03, 235.93], [1, 2]))
+    payload["chart"]["result"][0]["indicators"]["adjclose"] = adjusted
+    for name in ("open", "high", "low"):
+        payload["chart"]["result"][0]["indicators"]["quote"][0].pop(name)
+
+    indicators = json.loads(separate(json.dumps(payload).encode())[0])["chart"]["result"][0]["indicators"]
+
+    assert "adjclose" not in indicators
+    assert (indicators["quote"][0]["close"], indicators["quote"][0]["open"]) == ([238.03, 235.93], [None, None])
+
+
+def test_numbers_may_be_text() -> None:
+    events = {
+        "dividends": [{"date": str(MONDAY), "amount": "0.25"}],
+        "splits": {"1": {"date": TUESDAY, "numerator": "3", "denominator": {"raw": 2}}},
+    }
+    content, beside = separate(answer(events, ["238.03", "1_0"], [1, 2]))
+
+    assert json.loads(content)["chart"]["result"][0]["indicators"]["quote"][0]["close"] == [238.03, None]
+    assert beside.events == [Event(date(2025, 3, 3), "dividend", 0.25), Event(date(2025, 3, 4), "split", 1.5)]
 
 
 def test_events_are_taken_out_and_bad_ones_left_out() -> None:
@@ -43,10 +77,15 @@ def test_events_are_taken_out_and_bad_ones_left_out() -> None:
             "4": {"amount": 1.0},
             "5": {"date": "soon", "amount": 1.0},
             "6": None,
+            "7": {"date": MONDAY, "amount": -0.5},
+            "8": {"date": MONDAY, "amount": 0.5, "currency": 5},
+            "9": {"date": MONDAY, "amount": 0},
         },
         "splits": {
             "1": {"date": TUESDAY, "numerator": 3, "denominator": 2},
             "2": {"date": TUESDAY, "numerator": 1, "denominator": 0},
+            "5": {"date": TUESDAY, "numerator": -2, "denominator": 1},
+            "6": {"date": TUESDAY, "numerator": 1e308, "denominator": 1e-308},
             "3": {"date": 1e30, "numerator": 1, "denominator": 2},
             "4": "4:1",
         },
@@ -59,6 +98,8 @@ def test_events_are_taken_out_and_bad_ones_left_out() -> None:
         Event(date(2025, 3, 4), "dividend", 0.5, "HKD"),
         Event(date(2025, 3, 4), "split", 1.5),
     ]
+    assert len(beside.unreadable) == 11, "each is named, but for the dividend of nothing"
+    assert beside.unreadable[0] == f'a dividend ({{"date": {TUESDAY}}})'
 
 
 def test_bars_of_one_stamp_contradict_each_other_by_price_only() -> None:

@@ -18,6 +18,7 @@ from include.paths import PublishedPaths
 from include.plain_text import visible
 from include.publishing.generations import linked_generation
 from include.settings import load_shared_settings
+from include.sources.files.spelling import meant
 from titans.output import console
 
 MAX_ROWS = 1000
@@ -40,6 +41,8 @@ _ALLOWED = {"SELECT", "EXPLAIN", "CREATE"}
 """CREATE is what PIVOT comes to, and temporary tables; in the file itself DuckDB refuses it."""
 _SWITCHES = re.compile(r"(enable|disable)_(logging|profiling)|truncate_duckdb_logs|write_log|checkpoint", re.IGNORECASE)
 """Functions of a SELECT that change how the connection works, which no lock of the configuration covers."""
+_SYMBOLS = re.compile(r"\bsymbol\s*(?:=|in\s*\()\s*('[^']*'(?:\s*,\s*'[^']*')*)", re.IGNORECASE)
+_LITERAL = re.compile(r"'([^']*)'")
 _FEW_COLUMNS = 4
 """So few may be folded; more of them that do not fit beside each other are printed below each other."""
 
@@ -149,6 +152,8 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
     widths = [max(len(text) for text in column) for column in zip(names, *texts, strict=True)]
     if not names or not texts:
         console.print("No rows.")
+        for sentence in _unknown_symbols(connection, sql):
+            console.print(sentence, markup=False, soft_wrap=True)
     elif sum(widths) + 2 * len(widths) <= console.width or len(names) <= _FEW_COLUMNS:
         table = Table(*names, box=None, header_style="bold")
         for row in texts:
@@ -158,6 +163,22 @@ def _print_result(console: Console, connection: duckdb.DuckDBPyConnection, sql: 
         _print_upright(console, names, texts)
     if len(rows) > MAX_ROWS:
         console.print(f"The first {MAX_ROWS} rows; add a LIMIT or connect a client for more.")
+
+
+def _unknown_symbols(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    """A sentence for each symbol that a statement asks for and the published file does not have."""
+    asked = [name for names in _SYMBOLS.findall(sql) for name in _LITERAL.findall(names)]
+    try:
+        known = {symbol for (symbol,) in connection.execute("select symbol from marts.dim_securities").fetchall()}
+    except duckdb.Error:
+        return []
+    guesses = meant([name for name in asked if name not in known], known)
+    return [
+        f"There is no symbol {visible(name)} in dim_securities"
+        + (f": did you mean {guesses[name]}?" if name in guesses else ".")
+        for name in dict.fromkeys(asked)
+        if name not in known
+    ]
 
 
 def _check_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -16,4 +16,5 @@ select
     date,
     return_usd_1d
 from steps
-where abs((1 + return_usd_1d) - (1 + return_1d) * rate / rate_before) > 1e-9
+-- Both returns are rounded to nine decimals.
+where abs((1 + return_usd_1d) - (1 + return_1d) * rate / rate_before) > 2e-9

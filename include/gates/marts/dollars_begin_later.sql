@@ -1,8 +1,8 @@
 -- severity: warning
 -- table: marts.fct_security_daily
--- why: The rates of a currency begin later than its prices. Closes, market values and basket levels in dollars are NULL
---   before the first rate, and a dividend in that currency that has to be converted is in no total return. Deliver
---   older rates to fill them.
+-- why: The rates of a currency begin later than its prices, or there are none. Closes, market values and basket levels
+--   in dollars are NULL before the first rate, and a dividend in that currency that has to be converted is in no total
+--   return. Deliver the rates to fill them.
 
 with dividends as (
     select
@@ -37,11 +37,12 @@ missing as (
 )
 
 select
-    rates.currency,
+    missing.currency,
     rates.first_date as rates_begin,
     min(missing.date) as data_begin,
     count(distinct missing.symbol) as symbols
-from intermediate.int_fx_first_rates as rates
-inner join missing on rates.currency = missing.currency and rates.first_date > missing.date
-group by rates.currency, rates.first_date
-order by rates.currency
+from missing
+left join intermediate.int_fx_first_rates as rates on missing.currency = rates.currency
+where rates.first_date is null or rates.first_date > missing.date
+group by missing.currency, rates.first_date
+order by missing.currency

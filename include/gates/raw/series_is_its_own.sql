@@ -4,18 +4,32 @@
 -- table: quality.candidate_prices
 -- why: Vendors have answered with one symbol's series under another's name.
 
-with pairs as (
+-- Joined by day and close: of all pairs of symbols, few ever close alike.
+with alike as (
     select
         own.symbol,
         other.symbol as other_symbol,
-        count(*) as shared_days,
-        count(*) filter (where own.vendor_close = other.vendor_close) as equal_days,
-        unnest(list_distinct(list(own.batch_id))) as batch_id
+        count(*) as equal_days
     from quality.candidate_prices as own
     inner join quality.candidate_prices as other
-        on own.date = other.date and own.symbol <> other.symbol
+        on own.date = other.date and own.vendor_close = other.vendor_close and own.symbol <> other.symbol
     where own.is_pending
     group by own.symbol, other.symbol
+    having count(*) >= {{ equal_share }} * {{ min_shared_days }}
+),
+
+pairs as (
+    select
+        alike.symbol,
+        alike.other_symbol,
+        alike.equal_days,
+        count(*) as shared_days,
+        unnest(list_distinct(list(own.batch_id))) as batch_id
+    from alike
+    inner join quality.candidate_prices as own on alike.symbol = own.symbol
+    inner join quality.candidate_prices as other on alike.other_symbol = other.symbol and own.date = other.date
+    where own.is_pending
+    group by alike.symbol, alike.other_symbol, alike.equal_days
 )
 
 select

@@ -23,7 +23,7 @@ from include.seeds.rows import Reference
 from include.sources.base import DATE_COLUMN, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
 from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
-from include.sources.files.spelling import meant
+from include.sources.files.spelling import meant, pairs_meant
 
 _CODE = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".sql"))
 """What reads an export. Another version of it may read it otherwise."""
@@ -33,21 +33,30 @@ _PATIENCE_SECONDS = 900.0
 _ROWS_IN_GROUP = 20_480
 
 
+class UnreadFile(BaseModel):
+    """A file of an export that is set aside, with the symbol or pair that it is named after, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    reason: str
+
+
 class Contents(BaseModel):
     """What a copy holds.
 
     Attributes:
-        files: the files of each dataset, by name.
+        files: the files of each dataset, by name, with the symbol or pair that each is named after.
         hashes: SHA-256 of each file of the copy. A copy is read by every batch, so damage would land.
         misspelt: of each dataset, how the export probably writes a symbol of the seeds, by that symbol.
         adjusted: files whose closes may be adjusted for dividends.
-        unread: of files that are named after a symbol or pair and cannot be read, why, by that name.
+        unread: files that are named after a symbol or pair and cannot be read.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    files: dict[Dataset, list[str]]
-    unread: dict[Dataset, dict[str, str]]
+    files: dict[Dataset, dict[str, str | None]]
+    unread: dict[Dataset, list[UnreadFile]]
     misspelt: dict[Dataset, dict[str, str]]
     adjusted: list[str]
     hashes: dict[str, str]
@@ -171,7 +180,7 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
         ) from error
     shutil.rmtree(folder / "spare", ignore_errors=True)
     hashes = {path.name: _hash(path) for path in folder.glob("*.parquet")}
-    names = {dataset: [file.name for file in files[dataset]] for dataset in files}
+    names = {dataset: {file.name: file.unit for file in files[dataset]} for dataset in files}
     write_whole(
         _contents_path(folder),
         Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes).model_dump_json(
@@ -186,8 +195,8 @@ def _read(
     files: list[ExportFile],
     reference: Reference,
     adjusted: list[str],
-) -> dict[str, str]:
-    """Read every file; of those that are named after a symbol and cannot be read, why, by symbol.
+) -> list[UnreadFile]:
+    """Read every file; returns those that cannot be read.
 
     Args:
         adjusted: takes the names of files whose closes may be adjusted for dividends.
@@ -195,15 +204,17 @@ def _read(
     Raises:
         TitansError: a file of many symbols cannot be read, or none can.
     """
-    unread: dict[str, str] = {}
+    unread: list[UnreadFile] = []
+    known = known_units(dataset, reference)
+    is_a_file_each = any(file.unit in known for file in files)
     for file in files:
         try:
             if read_file(connection, dataset, file, reference).may_be_adjusted:
                 adjusted.append(file.name)
         except TitansError as error:
-            if file.unit not in known_units(dataset, reference) or len(files) == 1 + len(unread):
+            if file.unit is None or not is_a_file_each or len(files) == 1 + len(unread):
                 raise
-            unread[file.unit] = str(error)
+            unread.append(UnreadFile(unit=file.unit, reason=str(error)))
     return unread
 
 
@@ -228,12 +239,12 @@ def _refuse_a_file_of_strangers(
 
 def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, reference: Reference) -> dict[str, str]:
     """Note in each row of an unknown symbol which one may be meant; returns how those are written, by symbol."""
-    if dataset is Dataset.FX_RATES:
-        return {}
     known = known_units(dataset, reference)
     strangers = connection.execute(
         f"select distinct unit from {dataset} where not list_contains(?, unit) order by all", [known]
     ).fetchall()
+    if dataset is Dataset.FX_RATES:
+        return pairs_meant((unit for (unit,) in strangers), known)
     guesses = meant((unit for (unit,) in strangers), known)
     given = pa.table({"unit": pa.array(guesses.keys(), pa.string()), "guess": pa.array(guesses.values(), pa.string())})
     connection.register("guesses", given)

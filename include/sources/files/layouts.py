@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from include.errors import TitansError
 from include.sources.base import SCHEMAS, Dataset
+from include.sources.files.folder import Units
 from include.sources.files.sheet import Sheet
 from include.sources.files.spelling import meant
 
@@ -21,7 +22,7 @@ _OPTIONAL = {
     Dataset.SHARES: {"share_class", "note"},
     Dataset.ESTIMATES: {"low", "high", "analyst_count", "note"},
 }
-# Column of the schema -> what files call it, in plain spelling; the first that a file has counts.
+# Column of the schema -> what files call it, in plain spelling. Of symbol and ticker the first counts.
 _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
     Dataset.PRICES: {
         "symbol": ("symbol", "ticker"),
@@ -37,7 +38,6 @@ _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "vo
 _DAY_NAMES = {"date", "", "index", "unnamed:_0", "__index_level_0__"}
 """What a column of days is called where nothing else can stand first, as an index that pandas wrote."""
 _NUMBER = re.compile(r"[+-]?(\d|\.\d)")
-_PAIR = re.compile(r"([A-Z]{3})/?([A-Z]{3})(?:=X)?|([A-Z]{3})=X")
 
 
 @dataclass(frozen=True)
@@ -72,49 +72,41 @@ class Layout:
         return sorted({*self.columns.values(), *(cell.position for cell in self.cells)})
 
 
-def layout_of(dataset: Dataset, sheet: Sheet, known: Collection[str]) -> Layout:
+def layout_of(dataset: Dataset, sheet: Sheet, units: Units) -> Layout:
     """The layout of a file, from its header.
 
     Args:
-        known: the symbols or pairs of the seeds.
+        units: the symbols or pairs of the seeds.
 
     Raises:
         TitansError: a column is missing or stands there twice.
     """
-    layout = _layout_of(dataset, sheet, known)
+    layout = _layout_of(dataset, sheet, units)
     names = {_plain(name) for row in sheet.header[:2] for name in row}
     is_of_yfinance = "stock_splits" in names or ("ticker" in names and bool(layout.cells))
     return replace(layout, may_be_adjusted=dataset is Dataset.PRICES and is_of_yfinance and "adj_close" not in names)
 
 
-def _layout_of(dataset: Dataset, sheet: Sheet, known: Collection[str]) -> Layout:
+def _layout_of(dataset: Dataset, sheet: Sheet, units: Units) -> Layout:
     header = [_plain(name) for name in sheet.header[0]]
     if dataset in (Dataset.PRICES, Dataset.FX_RATES):
-        if cells := _cells_of_two_rows(dataset, sheet, known):
+        if cells := _cells_of_two_rows(dataset, sheet, units):
             return _wide(dataset, sheet, header, cells, 2)
         fields = {*_spellings(dataset, "close"), *_spellings(dataset, "rate"), *_spellings(dataset, "symbol")}
         if header[0] in _DAY_NAMES and not fields & set(header):
-            named = [(position, unit_of(dataset, name)) for position, name in enumerate(sheet.header[0]) if position]
-            units = [unit for _, unit in named]
-            if any(unit in known for unit in units) or (dataset is Dataset.PRICES and meant(units, known)):
+            cells = [Cell(position, units.named(name), "") for position, name in enumerate(sheet.header[0]) if position]
+            if _names_symbols(dataset, [cell.unit for cell in cells], units):
                 field = "close" if dataset is Dataset.PRICES else "rate"
-                return _wide(
-                    dataset, sheet, header, [Cell(position, unit, field) for position, unit in named if unit], 1
-                )
+                cells = [replace(cell, field=field) for cell in cells if cell.unit]
+                return _wide(dataset, sheet, header, cells, 1)
     return _long(dataset, sheet, header)
 
 
-def unit_of(dataset: Dataset, name: str) -> str:
-    """The symbol as it stands; of exchange rates the pair: USDHKD, USD/HKD and HKD=X are the same.
-
-    HKD alone is no pair: a table of a central bank says by its title what one unit of is quoted.
-    """
-    if dataset is not Dataset.FX_RATES:
-        return name.strip()
-    pair = _PAIR.fullmatch(name.strip().upper())
-    if not pair:
-        return name.strip()
-    return f"USD{pair[3]}" if pair[3] else f"{pair[1]}{pair[2]}"
+def _names_symbols(dataset: Dataset, names: Sequence[str], units: Units) -> bool:
+    """Whether a row of names is one of symbols or pairs. Others than those of the seeds may be among them."""
+    return any(name in units.known for name in names) or (
+        dataset is Dataset.PRICES and bool(meant(filter(None, names), units.known))
+    )
 
 
 def _plain(name: str) -> str:
@@ -127,15 +119,16 @@ def _spellings(dataset: Dataset, column: str) -> tuple[str, ...]:
 
 def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
     file, columns = sheet.file, {}
-    for column in SCHEMAS[dataset].names:
-        for spelling in _spellings(dataset, column) if column not in DERIVED else ():
-            found = [position for position, name in enumerate(header) if name == spelling]
-            if len(found) > 1:
-                given = ", ".join(sheet.header[0][position] for position in found)
-                raise TitansError(f"{file.path} has the column {spelling} {len(found)} times ({given}): keep one.")
-            if found:
-                columns[column] = found[0]
-                break
+    for column in (name for name in SCHEMAS[dataset].names if name not in DERIVED):
+        spellings = _spellings(dataset, column)
+        found = [position for position, name in enumerate(header) if name in spellings]
+        if column == "symbol" and len({header[position] for position in found}) > 1:
+            found = [position for position in found if header[position] == "symbol"]
+        if len(found) > 1:
+            given = ", ".join(sheet.header[0][position] for position in found)
+            raise TitansError(f"{file.path} has the column {spellings[0]} {len(found)} times ({given}): keep one.")
+        if found:
+            columns[column] = found[0]
     units = ("base_currency", "quote_currency") if dataset is Dataset.FX_RATES else ("symbol",)
     is_named = file.unit is not None and not any(unit in columns for unit in units)
     if is_named and header[0] in _DAY_NAMES and "date" in SCHEMAS[dataset].names:
@@ -147,10 +140,10 @@ def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
                 f"{file.path} has no column {_spellings(dataset, column)[0]}: it must have "
                 f"{', '.join(_spellings(dataset, name)[0] for name in wanted)}, or another layout of docs/FILES.md."
             )
-    return Layout(sheet.header_lines[0] + 1, columns, unit_of(dataset, file.unit or "") if is_named else None)
+    return Layout(sheet.header_lines[0] + 1, columns, file.unit if is_named else None)
 
 
-def _cells_of_two_rows(dataset: Dataset, sheet: Sheet, known: Collection[str]) -> list[Cell]:
+def _cells_of_two_rows(dataset: Dataset, sheet: Sheet, units: Units) -> list[Cell]:
     """The cells of a table with two header rows, a field and a symbol, in either order. None of anything else."""
     if len(sheet.header) < 2 or _NUMBER.match(sheet.header[1][0]):
         return []
@@ -162,28 +155,32 @@ def _cells_of_two_rows(dataset: Dataset, sheet: Sheet, known: Collection[str]) -
     }
     for row, other in ((0, 1), (1, 0)):
         names = [_plain(name) for name in sheet.header[row][1:]]
-        units = [unit_of(dataset, name) for name in sheet.header[other][1:]]
+        symbols = [units.named(name) for name in sheet.header[other][1:]]
         if (
             names
-            and len(names) == len(units)
+            and len(names) == len(symbols)
             and all(name in fields or name in _IGNORED for name in names)
-            and all(unit in known or (unit and not _NUMBER.match(unit)) for unit in units)
+            and all(symbols)
+            and (not any(map(_NUMBER.match, symbols)) or _names_symbols(dataset, symbols, units))
         ):
             cells = [
-                Cell(position, unit, fields[name])
-                for position, (name, unit) in enumerate(zip(names, units, strict=True), 1)
+                Cell(position, symbol, fields[name])
+                for position, (name, symbol) in enumerate(zip(names, symbols, strict=True), 1)
                 if name in fields
             ]
             return cells if any(cell.field in ("close", "rate") for cell in cells) else []
     return []
 
 
+def is_index_name(row: Sequence[str]) -> bool:
+    """Whether a row has the name of the index alone: pandas gives it one of its own."""
+    return _plain(row[0]) in _DAY_NAMES and not any(row[1:])
+
+
 def _wide(dataset: Dataset, sheet: Sheet, header: Sequence[str], cells: list[Cell], header_rows: int) -> Layout:
     twice = [cell for cell in cells if sum((other.unit, other.field) == (cell.unit, cell.field) for other in cells) > 1]
     if twice:
         raise TitansError(f"{sheet.file.path} has {twice[0].field} of {twice[0].unit} in two columns: keep one.")
-    third = sheet.header[header_rows] if len(sheet.header) > header_rows else []
-    # pandas gives the name of the index a row of its own.
-    is_index_name = header_rows == 2 and third and _plain(third[0]) in _DAY_NAMES and not any(third[1:])
-    last = sheet.header_lines[header_rows if is_index_name else header_rows - 1]
+    has_index_name = header_rows == 2 and len(sheet.header) > 2 and is_index_name(sheet.header[2])
+    last = sheet.header_lines[header_rows if has_index_name else header_rows - 1]
     return Layout(last + 1, {"date": 0}, cells=tuple(cells))

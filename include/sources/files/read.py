@@ -12,8 +12,8 @@ import pyarrow as pa
 from include.errors import TitansError
 from include.seeds.rows import Reference
 from include.sources.base import PROBLEM, SCHEMAS, Dataset
-from include.sources.files.folder import ExportFile, known_units
-from include.sources.files.layouts import DERIVED, Layout, layout_of
+from include.sources.files.folder import ExportFile, Units
+from include.sources.files.layouts import DERIVED, Layout, is_index_name, layout_of
 from include.sources.files.sheet import Sheet, open_sheet, reading
 
 _KINDS = {"string": "varchar", "date32[day]": "date", "double": "double", "int64": "bigint"}
@@ -39,6 +39,10 @@ def open_reader(reference: Reference, spare_room: Path) -> duckdb.DuckDBPyConnec
     connection.execute("set timezone = 'UTC'")
     connection.execute(Path(__file__).with_name("values.sql").read_text(encoding="utf-8"))
     currencies = {security.symbol: security.currency for security in reference.securities}
+    spellings = Units(Dataset.PRICES, reference).by_small_letters
+    connection.register(
+        "spellings", pa.table({"small": list(spellings), "symbol": pa.array(spellings.values(), pa.string())})
+    )
     connection.register(
         "securities",
         pa.table({"symbol": list(currencies), "currency": list(currencies.values())}),
@@ -61,7 +65,8 @@ def read_file(
             column, or the line and the value.
     """
     sheet = open_sheet(file)
-    layout = layout_of(dataset, sheet, known_units(dataset, reference))
+    units = Units(dataset, reference)
+    layout = layout_of(dataset, sheet, units)
     with reading(file):
         rows = sheet.rows(layout.positions)
     connection.execute("begin")
@@ -75,7 +80,7 @@ def read_file(
                     f"{file.path}, line {broken.line}: a quotation mark opens and is not closed, so the lines after it "
                     "cannot be told apart. Correct the export."
                 )
-        _append_broken(connection, dataset, sheet, layout)
+        _append_broken(connection, dataset, sheet, layout, units)
         _refuse_unreadable(connection, dataset, file)
         connection.execute("commit")
     except BaseException:
@@ -120,21 +125,30 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
             values.append(f"null::{kind} as {field.name}")
             continue
         expression, written = given[field.name]
+        # Blanks do not count, and DuckDB trims all but tabs.
+        if written == pa.string():
+            expression = f"replace({expression}, chr(9), ' ')"
         raw.append(f"{expression} as {field.name}")
-        values.append(f"{_value(kind, 'raw.' + field.name, written)} as {field.name}")
+        value = _value(kind, "raw." + field.name, written)
+        if field.name == "symbol":
+            value = f"coalesce(spellings.symbol, {value})"
+        elif field.name in ("base_currency", "quote_currency"):  # not GBp, which is a penny
+            value = f"case when {value} = lower({value}) then upper({value}) else {value} end"
+        values.append(f"{value} as {field.name}")
         if kind != "varchar":
             checked.append((field.name, kind, _name(sheet, layout, field.name)))
     if dataset is Dataset.ESTIMATES:
         period_type = "case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
         values.append(f"{period_type} as period_type")
-    unit_column = "base_currency || quote_currency" if dataset is Dataset.FX_RATES else "symbol"
+    unit_column = "nullif(concat(base_currency, quote_currency), '')" if dataset is Dataset.FX_RATES else "symbol"
     is_currency_given = "currency" in given or dataset is not Dataset.PRICES
     # Without a column of currencies, prices are in the one in which the security trades.
     currency = "" if is_currency_given else " replace (securities.currency as currency)"
     join = "" if is_currency_given else " left join securities using (symbol)"
+    spelling = "" if dataset is Dataset.FX_RATES else "left join spellings on small = lower(trim(raw.symbol::varchar))"
     return f"""
         with raw as (select {", ".join(raw)}, line from ({source})),
-        typed as (select {", ".join(values)}, raw.line, raw from raw)
+        typed as (select {", ".join(values)}, raw.line, raw from raw {spelling})
         select typed.* exclude (raw){currency}, {unit_column} as unit, $file as file,
             {_problem(checked)} as problem
         from typed{join}"""
@@ -185,6 +199,8 @@ def _problem(checked: list[tuple[str, str, str]]) -> str:
 def _value(kind: str, expression: str, written: pa.DataType) -> str:
     if kind == "varchar":
         return f"nullif(trim({expression}::varchar), '')"
+    if pa.types.is_boolean(written):
+        expression += "::varchar"  # true is no number, nor 1
     if kind == "date":
         if pa.types.is_date(written):
             return f"{expression}::date"
@@ -198,13 +214,17 @@ def _name(sheet: Sheet, layout: Layout, column: str) -> str:
     return sheet.header[0][position] or column if position is not None else column
 
 
-def _append_broken(connection: duckdb.DuckDBPyConnection, dataset: Dataset, sheet: Sheet, layout: Layout) -> None:
+def _append_broken(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, sheet: Sheet, layout: Layout, units: Units
+) -> None:
     """Lines of the wrong length. Their symbol may still be known, so that they count against it."""
     position = layout.columns.get("symbol")
     for broken in sheet.broken:
+        if layout.cells and is_index_name(broken.values):
+            continue
         symbol = layout.unit
         if position is not None and position < len(broken.values):
-            symbol = broken.values[position]
+            symbol = units.named(broken.values[position])
         column = "unit" if dataset is Dataset.FX_RATES else "symbol"
         connection.execute(
             f"insert into {dataset} ({column}, problem, file, line) values (?, ?, ?, ?)",

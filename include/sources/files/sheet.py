@@ -24,6 +24,8 @@ _HEAD_BYTES = 1 << 18
 _BLOCK_BYTES = 4 << 20
 _HEADER_ROWS = 3
 _INDEX_NAMES = ("date", "index", "__index_level_0__")
+csv.field_size_limit(1 << 26)
+"""A header of thousands of symbols is one field to whoever tries another delimiter; the default is 128 kB."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -98,6 +100,8 @@ class Sheet:
 
     def _parquet_rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
         file = pq.ParquetFile(self.file.path)
+        for position in positions:
+            _refuse_unknown_zone(self.file, file.schema_arrow.field(self.parquet_names[position]))
         names = [self.parquet_names[position] for position in positions]
         schema = pa.schema([(f"c{position}", self.types[position]) for position in positions])
 
@@ -126,6 +130,11 @@ def reading(file: ExportFile) -> Iterator[None]:
         yield
     except (duckdb.IOException, duckdb.OutOfMemoryException):
         raise
+    except csv.Error as error:  # a value of more than 64 MB
+        raise TitansError(
+            f"{file.path} cannot be read as CSV: a quotation mark opens and is not closed, so the lines after it cannot be "
+            "told apart. Correct the export."
+        ) from error
     except (OSError, EOFError, ValueError, pa.ArrowException, duckdb.Error) as error:
         raise TitansError(_unreadable(file, str(error))) from error
 
@@ -157,22 +166,36 @@ def _bytes_of(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression=compression)
 
 
+def _head(path: Path) -> bytes:
+    """The first whole lines, enough of them for a header: one of thousands of symbols may be longer than a block."""
+    head = b""
+    with _bytes_of(path) as stream:
+        while block := stream.read(_HEAD_BYTES):
+            head += bytes(block)
+            end = max(head.rfind(b"\n"), head.rfind(b"\r"))
+            if len([line for line in head[: end + 1].splitlines() if line.strip()]) > _HEADER_ROWS:
+                return head[: end + 1]
+    return head
+
+
 def _open_csv(file: ExportFile) -> Sheet:
-    with _bytes_of(file.path) as stream:
-        head = stream.read(_HEAD_BYTES)
+    head = _head(file.path)
     if head.startswith(_UTF_16) or b"\0" in head:
         raise ValueError("it is UTF-16, or no text at all")
     if not head.strip():
         raise TitansError(f"{file.path} has no row, not even a header: export it again.")
     text = head.decode("utf-8-sig", errors="replace")
-    lines = text.splitlines() if len(head) < _HEAD_BYTES else text.splitlines()[:-1]
+    lines = text.splitlines()
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([first], delimiter=sign))))
     numbered = enumerate(csv.reader(lines, delimiter=delimiter), 1)
     filled = ((number, [cell.strip() for cell in row]) for number, row in numbered if any(map(str.strip, row)))
     rows = list(islice(filled, _HEADER_ROWS))
     header = [row for _, row in rows]
-    return Sheet(file, header, [pa.string()] * len(header[0]), [number for number, _ in rows], delimiter)
+    # Rows of the wrong length are not among those that are read, such as a third header row with Date alone.
+    is_ragged = [len(row) != len(header[0]) for row in header]
+    numbers = [number - sum(is_ragged[: place + 1]) for place, (number, _) in enumerate(rows)]
+    return Sheet(file, header, [pa.string()] * len(header[0]), numbers, delimiter)
 
 
 def _open_parquet(file: ExportFile) -> Sheet:
@@ -185,6 +208,18 @@ def _open_parquet(file: ExportFile) -> Sheet:
     header = [[name[level] if level < len(name) else "" for name in split] for level in range(levels)]
     types = [_plain_type(schema.field(name).type) for name in names]
     return Sheet(file, header, types, [0] * levels, parquet_names=names)
+
+
+def _refuse_unknown_zone(file: ExportFile, field: pa.Field) -> None:
+    kind = field.type
+    if pa.types.is_timestamp(kind) and kind.tz:
+        try:
+            pc.local_timestamp(pa.array([0], kind))
+        except pa.ArrowException as error:
+            raise TitansError(
+                f"{file.path} has the column {field.name} in the time zone {kind.tz!r}, which no time zone database has: "
+                "write it as in Asia/Hong_Kong, UTC or +08:00, or write days."
+            ) from error
 
 
 def _levels(name: str) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -199,13 +198,19 @@ class FilesSource:
         ).to_arrow_table()
         notes = _notes(connection, delivered)
         schema = SCHEMAS[dataset].append(PROBLEM) if notes else SCHEMAS[dataset]
+        found = set(pc.unique(delivered["unit"]).to_pylist())
+        left_out = [
+            f"{file.reason} The other files count."
+            for file in self._copy.contents.unread[dataset]
+            if file.unit in found & set(units) or (is_first and file.unit not in known)
+        ]
         return Extract(
             delivered.select(schema.names).cast(schema),
             self.fetched_at,
-            [] if is_of_equities else self._missing(dataset, units, set(pc.unique(delivered["unit"]).to_pylist())),
+            [] if is_of_equities else self._missing(dataset, units, found),
             {unit: self._name_of(dataset, unit) for unit in units},
             self._last_day,
-            [*(self._adjusted() if dataset is Dataset.PRICES and is_first else []), *notes],
+            [*(self._adjusted() if dataset is Dataset.PRICES and is_first else []), *left_out, *notes],
         )
 
     def _adjusted(self) -> list[str]:
@@ -220,13 +225,18 @@ class FilesSource:
 
     def _missing(self, dataset: Dataset, units: Sequence[str], found: set[str]) -> list[SymbolFailure]:
         contents = self._copy.contents
-        unread, misspelt = contents.unread.get(dataset, {}), contents.misspelt.get(dataset, {})
+        unread = {file.unit: file.reason for file in contents.unread.get(dataset, [])}
+        misspelt = contents.misspelt.get(dataset, {})
         what = "rate" if dataset is Dataset.FX_RATES else "row"
         failures = []
         for unit in (unit for unit in units if unit not in found):
             reason = f"{self._name_of(dataset, unit)} has no {what} for {unit} in the window"
             if unit in misspelt:
-                reason += f", but of {misspelt[unit]!r}: did you mean {unit}?"
+                reason += f", but of {misspelt[unit]!r}: " + (
+                    f"give units of {unit[3:]} for one {unit[:3]}, as {unit}"
+                    if dataset is Dataset.FX_RATES
+                    else f"did you mean {unit}?"
+                )
             failures.append(SymbolFailure(unit, unread.get(unit, reason), is_retryable=False))
         return failures
 
@@ -236,10 +246,11 @@ class FilesSource:
     def _name_of(self, dataset: Dataset, unit: str | None = None) -> str:
         """The file that holds, or should hold, a symbol; of many files their folder."""
         names = self._copy.contents.files[dataset]
+        first = next(iter(names))
         if len(names) == 1:
-            return names[0]
-        own = [name for name in names if unit and unquote(Path(name).name).startswith(f"{unit}.")]
-        return own[0] if own else f"{dataset}/" if "/" in names[0] else str(self._folder)
+            return first
+        own = [name for name, of in names.items() if unit and of == unit]
+        return own[0] if own else f"{dataset}/" if "/" in first else str(self._folder)
 
 
 def _notes(connection: duckdb.DuckDBPyConnection, delivered: pa.Table) -> list[str]:

@@ -26,6 +26,14 @@ def meant(unknown: Iterable[str], known: Collection[str]) -> dict[str, str]:
     return guesses
 
 
+def pairs_meant(unknown: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """By pair of the seeds, another name that may be of its rates: HKD, HKDUSD or USDGBp. It cannot be used as it is."""
+    named = {re.sub("[^A-Z]", "", name.upper()): name for name in unknown}
+    return {
+        pair: named[letters] for pair in known for letters in (pair, pair[3:] + pair[:3], pair[3:]) if letters in named
+    }
+
+
 def _spellings(symbol: str) -> set[str]:
     """``0700.HK``, ``700 HK Equity`` and ``700`` have one in common, and so have ``BRK/B`` and ``BRK-B``."""
     parts = re.sub(r"[^A-Z0-9&^]+", ".", symbol.upper().removesuffix(" EQUITY")).strip(".").split(".")

@@ -1,13 +1,15 @@
 """Yahoo's chart answer before yfinance reads it: one bad bar or event must not cost the others.
 
 yfinance puts an event of a day without a bar on the session before, keeps the first of two bars with one stamp, and
-gives up on the whole symbol where one cell is no number. So it gets the bars only, and these with numbers alone.
+gives up on the whole symbol where one cell is no number, one stamp no time, or a list is missing that it does not need.
+So it gets the bars only, and these with times and numbers alone.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _CELLS = {"open": "Open", "high": "High", "low": "Low", "close": "Close", "volume": "Volume"}
 """Yahoo's names of a bar's values, and yfinance's."""
 _LARGEST_VOLUME = 2**63 - 1
+_DECIMAL = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,24 @@ class ChartAnswer:
     """What a chart says beside the bars that yfinance reads.
 
     Attributes:
-        events: dividends and splits by ex-date. One without a day or a value is none.
+        events: dividends and splits by ex-date.
         contradictory_bars: day and values, by yfinance's column names, of all bars that share a stamp and differ.
+        without_volume: days of bars without a volume, which yfinance would make 0.
+        unreadable: what was left out, such as ``a dividend ({"amount": null})``.
     """
 
     events: list[Event] = field(default_factory=list)
     contradictory_bars: list[tuple[date, dict[str, Any]]] = field(default_factory=list)
+    without_volume: set[date] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
 
 
 def number(value: object) -> float | None:
-    """A finite number, plain or in Yahoo's ``{"raw": ...}``; None for anything else."""
+    """A finite number, plain, as text or in Yahoo's ``{"raw": ...}``; None for anything else."""
     if isinstance(value, dict):
         value = value.get("raw")
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -76,49 +85,83 @@ def separate(content: bytes) -> tuple[bytes, ChartAnswer]:
         zone = ZoneInfo(result["meta"]["exchangeTimezoneName"])
     except (ValueError, LookupError, TypeError, ZoneInfoNotFoundError, OSError):
         return content, answer
-    answer.events = _events(mapping(result.pop("events", None)), zone)
-    answer.contradictory_bars = _clean_bars(result, zone)
+    mapping(result["meta"]).setdefault("instrumentType", "EQUITY")  # yfinance insists on one; nothing here uses it
+    answer.events, answer.unreadable = _events(mapping(result.pop("events", None)), zone)
+    _clean_bars(result, zone, answer)
     return json.dumps(payload).encode(), answer
 
 
-def _events(events: dict[str, Any], zone: ZoneInfo) -> list[Event]:
-    found = []
-    for event in mapping(events.get("dividends")).values():
-        day, amount = _day(mapping(event).get("date"), zone), number(mapping(event).get("amount"))
-        if day and amount:
-            currency = event.get("currency")
-            found.append(Event(day, "dividend", amount, currency if isinstance(currency, str) and currency else None))
-    for event in mapping(events.get("splits")).values():
-        day = _day(mapping(event).get("date"), zone)
-        up, down = number(mapping(event).get("numerator")), number(mapping(event).get("denominator"))
-        if day and up and down:
-            found.append(Event(day, "split", up / down))
-    return sorted(found, key=lambda event: event.day)
+def _events(events: dict[str, Any], zone: ZoneInfo) -> tuple[list[Event], list[str]]:
+    """The events, and in words those that have no day or no value that could be one."""
+    found, unreadable = [], []
+    for action, event in [
+        *(("dividend", event) for event in _each(events.get("dividends"))),
+        *(("split", event) for event in _each(events.get("splits"))),
+    ]:
+        given = mapping(event)
+        day, currency = _day(given.get("date"), zone), given.get("currency")
+        if action == "dividend":
+            value = number(given.get("amount"))
+        else:
+            value = _ratio(number(given.get("numerator")), number(given.get("denominator")))
+        if action == "dividend" and value == 0:
+            continue
+        is_currency = currency is None or isinstance(currency, str)
+        if day is None or value is None or value <= 0 or not is_currency:
+            unreadable.append(f"a {action} ({_shown(event)})")
+        elif action == "dividend":
+            found.append(Event(day, "dividend", value, currency or None))
+        else:
+            found.append(Event(day, "split", value))
+    return sorted(found, key=lambda event: event.day), unreadable
 
 
-def _clean_bars(result: dict[str, Any], zone: ZoneInfo) -> list[tuple[date, dict[str, Any]]]:
-    """Replace cells that are no number with null; returns the bars that share a stamp and differ."""
+def _each(events: object) -> list[Any]:
+    """Yahoo's events by their time, or as a list."""
+    return list(events) if isinstance(events, list) else list(mapping(events).values())
+
+
+def _ratio(up: float | None, down: float | None) -> float | None:
+    """New shares for one old. None where that is none: of a zero, or of numbers that make no finite one."""
+    return number(up / down) if up and down else None
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value)[:100]
+
+
+def _clean_bars(result: dict[str, Any], zone: ZoneInfo, answer: ChartAnswer) -> None:
+    """Replace cells that are no number with null, and leave out bars whose stamp is no time; ``answer`` says which."""
     try:
-        stamps = result["timestamp"]
+        stamps = [number(stamp) if _day(stamp, zone) else None for stamp in result["timestamp"]]
         quote = result["indicators"]["quote"][0]
-        for name in _CELLS:
-            quote[name] = [number(cell) for cell in quote[name]]
-        quote["volume"] = [None if abs(cell or 0) > _LARGEST_VOLUME else cell for cell in quote["volume"]]
-        for adjusted in result["indicators"].get("adjclose", []):
-            adjusted["adjclose"] = [number(cell) for cell in adjusted["adjclose"]]
-        bars = list(zip(stamps, *(quote[name] for name in _CELLS), strict=True))
+        cells = {name: [number(cell) for cell in quote.get(name) or [None] * len(stamps)] for name in _CELLS}
+        cells["volume"] = [None if abs(cell or 0) > _LARGEST_VOLUME else cell for cell in cells["volume"]]
+        bars = list(zip(stamps, *cells.values(), strict=True))
     except (LookupError, TypeError, ValueError, AttributeError):
-        return []
-    versions: dict[Any, list[tuple[float | None, ...]]] = {}
-    for stamp, *cells in bars:
-        if tuple(cells) not in versions.setdefault(stamp, []):
-            versions[stamp].append(tuple(cells))
-    return [
-        (day, dict(zip(_CELLS.values(), cells, strict=True)))
-        for stamp, differing in versions.items()
-        if len({cells[:4] for cells in differing}) > 1 and (day := _day(stamp, zone))
-        for cells in differing
+        return
+    if not quote:  # a chart without a bar, which yfinance has its own word for
+        return
+    answer.unreadable += [
+        f"a bar (timestamp {_shown(given)})"
+        for given, stamp in zip(result["timestamp"], stamps, strict=True)
+        if stamp is None
     ]
+    bars = [bar for bar in bars if bar[0] is not None]
+    result["timestamp"] = [int(bar[0] or 0) for bar in bars]  # none is None here
+    result["indicators"] = {"quote": [{name: [bar[place] for bar in bars] for place, name in enumerate(_CELLS, 1)}]}
+    versions: dict[float, list[tuple[float | None, ...]]] = {}
+    for stamp, *values in bars:
+        if stamp is not None and tuple(values) not in versions.setdefault(stamp, []):
+            versions[stamp].append(tuple(values))
+    for stamp, differing in versions.items():
+        day = _day(stamp, zone)
+        if day and len({values[:4] for values in differing}) > 1:
+            answer.contradictory_bars += [
+                (day, dict(zip(_CELLS.values(), values, strict=True))) for values in differing
+            ]
+        if day and differing[0][-1] is None:
+            answer.without_volume.add(day)
 
 
 def _day(stamp: object, zone: ZoneInfo) -> date | None:

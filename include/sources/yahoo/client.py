@@ -20,7 +20,7 @@ from yfinance.exceptions import YFDataException, YFException, YFPricesMissingErr
 from include.errors import NetworkUnavailableError
 from include.sources.yahoo.chart_answer import Event
 from include.sources.yahoo.host_guard import TOO_MANY_REQUESTS, HostClosedError, HostGuard
-from include.sources.yahoo.session import TIMEOUT_SECONDS, YahooSession
+from include.sources.yahoo.session import SUMMARY_PATH, TIMEOUT_SECONDS, YahooSession
 
 # yfinance switches its own deprecation warnings on: several lines a symbol about pandas, of no use to who runs Titans.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"^yfinance")
@@ -62,12 +62,14 @@ class Chart:
         days: day in the exchange's zone, and its values by yfinance's column names. A missing value is NaN. Of a day
             that has two bars with different prices, both are here.
         events: dividends and splits by ex-date.
+        unreadable: bars and events that were left out, in words.
     """
 
     symbol: str | None
     currency: str | None
     days: list[tuple[date, dict[str, Any]]]
     events: list[Event]
+    unreadable: list[str]
 
 
 @cache
@@ -152,13 +154,15 @@ class YahooClient:
             metadata = ticker.history_metadata
             beside = self._session.last_chart
             days = [
-                (moment.date(), values) for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)
+                (moment.date(), values | ({"Volume": None} if moment.date() in beside.without_volume else {}))
+                for moment, values in zip(frame.index, frame.to_dict("records"), strict=True)
             ]
             return Chart(
                 symbol=metadata.get("symbol"),
                 currency=metadata.get("currency"),
                 days=[*days, *beside.contradictory_bars],
                 events=beside.events,
+                unreadable=beside.unreadable,
             )
 
         return _in_sentences(symbol, ask)
@@ -177,7 +181,7 @@ class YahooClient:
                 "formatted": "false",
                 "symbol": symbol,
             }
-            address = f"{_HOME}/v10/finance/quoteSummary/{symbol}"
+            address = f"{_HOME}{SUMMARY_PATH}{symbol}"
             answer = YfData(session=self._session).get_raw_json(address, params=parameters, timeout=TIMEOUT_SECONDS)
             result = answer["quoteSummary"]["result"]
             return dict(result[0]) if result else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from curl_cffi import requests
 from curl_cffi.requests.exceptions import HTTPError, IncompleteRead, RequestException
@@ -17,6 +17,7 @@ TIMEOUT_SECONDS = 15.0
 _BACK_OFF_SECONDS = 3.0
 """The first wait is random up to this, each further one up to twice as much: full jitter keeps parallel tasks apart."""
 _FRONT_PAGE = "/"
+CHART_PATH, SUMMARY_PATH = "/v8/finance/chart/", "/v10/finance/quoteSummary/"
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
             HostClosedError: the host is left alone for now.
         """
         address = urlsplit(url)
-        host, path = address.hostname or "", address.path or _FRONT_PAGE
+        host, path = address.hostname or "", _with_quoted_symbol(address.path or _FRONT_PAGE)
+        url = address._replace(path=path).geturl()
         is_data, is_crumb = "/finance/" in path, path.endswith("/getcrumb")
         kwargs["timeout"] = min(kwargs.get("timeout") or TIMEOUT_SECONDS, TIMEOUT_SECONDS)
         if self._base_url and (host == "yahoo.com" or host.endswith(".yahoo.com")):
@@ -93,7 +95,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
             raise
         if is_crumb:
             self._crumb_trouble = None
-        if "/finance/chart/" in path:
+        if path.startswith(CHART_PATH):
             response.content, self.last_chart = separate(response.content)
         return response
 
@@ -106,6 +108,14 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # curl_cffi is not 
         elif path != _FRONT_PAGE:
             # The front page answers in a storm too: it says nothing about data.
             self.guard.answered(host)
+
+
+def _with_quoted_symbol(path: str) -> str:
+    """The path with the symbol at its end as one part: yfinance writes BRK/B as it stands."""
+    for folder in (CHART_PATH, SUMMARY_PATH):
+        if path.startswith(folder):
+            return folder + quote(unquote(path.removeprefix(folder)), safe="^=")
+    return path
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -67,6 +67,7 @@ class YahooSource:
         self._clock = clock
         self._busy_in_a_row = 0
         self._busy_reason = ""
+        self._notes: list[str] = []
         self._zones = {exchange.exchange: ZoneInfo(exchange.timezone) for exchange in reference.exchanges}
 
     def coverage(self, symbols: Sequence[str] | None = None) -> Coverage | None:
@@ -129,6 +130,7 @@ class YahooSource:
         tables = [SCHEMAS[dataset].empty_table()]
         failures: list[SymbolFailure] = []
         addresses: dict[str, str] = {}
+        self._notes = []
         for symbol, item in wanted.items():
             if self._busy_in_a_row >= _BUSY_SYMBOLS_IN_A_ROW:
                 reason = (
@@ -150,10 +152,23 @@ class YahooSource:
                 self._busy_reason = str(error)
                 failures.append(SymbolFailure(symbol, str(error), error.is_retryable, error.not_before))
             addresses[symbol] = self._client.addresses
-        return Extract(pa.concat_tables(tables), self._clock(), failures, addresses)
+        return Extract(pa.concat_tables(tables), self._clock(), failures, addresses, notes=self._notes)
+
+    def _chart(self, symbol: str, first: date, end: date) -> Chart:
+        """The chart, with a note on what of it cannot be read."""
+        chart = self._client.chart(symbol, first, end)
+        if chart.unreadable:
+            more = f" and {len(chart.unreadable) - 1:,} more" if len(chart.unreadable) > 1 else ""
+            self._notes.append(
+                f"Of {symbol} Yahoo sent {chart.unreadable[0]}{more} that cannot be read: it counts nowhere, all else of "
+                "the symbol counts. Compare with another source; vendor_corrections.csv can give a dividend or split."
+            )
+        return chart
 
     def _bars(self, security: Security, window: Window, now: datetime) -> list[Row]:
         calendar = self._calendars[security.exchange]
+        if min(window.end, now.date()) > calendar.known_until:
+            raise SymbolError(calendar.end_of_knowledge, is_retryable=False)
         closed = calendar.last_closed(now)
         first = window.start or FIRST_DAY
         last = min(window.end, closed.date) if closed else FIRST_DAY
@@ -163,7 +178,7 @@ class YahooSource:
         # An event between the session before and the first one counts on the first one.
         before = calendar.last_on_or_before(first - timedelta(days=1))
         asked_from = before.date + timedelta(days=1) if before else first
-        chart = self._client.chart(security.symbol, asked_from, window.end + timedelta(days=1))
+        chart = self._chart(security.symbol, asked_from, window.end + timedelta(days=1))
         _check_symbol(security.symbol, chart.symbol)
         basis_date = now.astimezone(self._zones[security.exchange]).date()
         actions = _actions_by_session(chart, calendar)
@@ -210,7 +225,7 @@ class YahooSource:
         # Yahoo lists a currency against the dollar by its own code alone: HKD=X is the number of HKD for one USD.
         long_name = f"{pair.name}=X"
         symbol = f"{pair.quote}=X" if pair.base == "USD" else long_name
-        chart = self._client.chart(symbol, first, window.end + timedelta(days=1))
+        chart = self._chart(symbol, first, window.end + timedelta(days=1))
         if chart.symbol != long_name:
             _check_symbol(symbol, chart.symbol)
         if chart.currency and chart.currency != pair.quote:

@@ -1,6 +1,6 @@
 -- Where each basket starts: the first session of any member on which all initial members are priced, not before the
 -- seed's own base date. Weights by market value also need a share count and a rate of each: none is carried back for a
--- weight. From dollars_from on, all initial members have a rate.
+-- weight. From dollars_from on, all initial members have a rate; NULL where one never has.
 with members as (
     select
         members.basket_id,
@@ -43,7 +43,7 @@ first_shares as (
 earliest as (
     select
         initial_members.basket_id,
-        max(first_rates.first_date) as dollars_from,
+        case when count(*) = count(first_rates.first_date) then max(first_rates.first_date) end as dollars_from,
         greatest(
             max(first_prices.first_date),
             max(case when initial_members.weighting = 'market_value' then first_shares.first_date else first_prices.first_date end),

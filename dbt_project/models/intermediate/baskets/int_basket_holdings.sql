@@ -1,6 +1,6 @@
 -- What each basket holds after each rebalance: those who are members on the next session, with their weights and the
 -- prices they were bought at. A member without a recent price or, for weights by market value, without a share count of
--- its own time or a rate waits for the next rebalance; so does a member whose rates begin after those of the basket.
+-- its own time or a rate waits for the next rebalance; so does a member without a rate yet where the basket has dollars.
 -- Where those of the basket begin later, the first one stands in for the dollars that were paid: levels in dollars begin
 -- with the rates, and at the local weights of that day.
 with members as (
@@ -26,7 +26,11 @@ candidates as (
         members.symbol,
         baskets.weighting,
         prices.close,
-        prices.close / coalesce(fx.units_per_usd, first_rates.units_per_usd) as close_usd,
+        prices.close
+        / coalesce(
+            fx.units_per_usd,
+            case when members.rebalance_date < first_rates.first_date then first_rates.units_per_usd end
+        ) as close_usd,
         shares.shares_outstanding * prices.close / fx.units_per_usd as market_value_usd
     from members
     inner join {{ ref("baskets") }} as baskets on members.basket_id = baskets.basket_id
@@ -35,13 +39,16 @@ candidates as (
     left join {{ ref("int_fx_daily") }} as fx
         on prices.currency = fx.currency and members.rebalance_date = fx.date
     left join {{ ref("int_fx_first_rates") }} as first_rates
-        on prices.currency = first_rates.currency and members.rebalance_date < first_rates.first_date
+        on prices.currency = first_rates.currency
     asof left join {{ ref("int_shares_split_adjusted") }} as shares
         on members.symbol = shares.symbol and members.rebalance_date >= shares.as_of
     where
         prices.sessions_missed <= {{ var("max_sessions_missed") }}
         and (baskets.weighting = 'equal' or (shares.as_of is not null and fx.units_per_usd is not null))
-        and (first_rates.currency is null or members.rebalance_date < members.dollars_from)
+        and (
+            coalesce(members.rebalance_date >= first_rates.first_date, false)
+            or coalesce(members.rebalance_date < members.dollars_from, true)
+        )
 ),
 
 -- If no member can be bought, the basket keeps what it holds. A basket without members holds nothing.

@@ -2,19 +2,29 @@
 -- Within a holding period the level is the last rebalance's times the weighted price relatives. Total return reinvests
 -- each day's dividends across the basket: TR_t = TR_(t-1) * (PR_t + D_t) / PR_(t-1).
 with by_basis as (
-    {{ member_relatives() }}
+    {% for basis, suffix in [("local", ""), ("usd", "_usd")] %}
+        select
+            basket_id,
+            date,
+            rebalance_number,
+            '{{ basis }}' as currency_basis,
+            weight * close{{ suffix }} / close{{ suffix }}_bought as value,
+            weight * dividend{{ suffix }} / close{{ suffix }}_bought as dividend_value,
+            is_priced
+        from {{ ref("int_basket_member_values") }}
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 ),
 
--- Relatives to the last rebalance, added up in one order, so that every build ends in the same digits.
--- A member without a value leaves none for the basket: a partial sum would be a wrong level.
+-- Relatives to the last rebalance. A member without a value leaves none for the basket: a partial sum would be a wrong level.
 relatives as (
     select
         basket_id,
         date,
         rebalance_number,
         currency_basis,
-        case when count(value) = count(*) then sum(value order by symbol) end as relative,
-        sum(dividend_value order by symbol) as dividend_relative,
+        case when count(value) = count(*) then sum(value) end as relative,
+        sum(dividend_value) as dividend_relative,
         count(*) as members,
         count(*) filter (where is_priced) as members_priced
     from by_basis

@@ -1,43 +1,55 @@
--- Levels of both baskets of every ordered pair on the union of their days: on a day that only one of them has, the
--- other's level is carried.
-with days as (
-    select distinct
-        basket_id,
-        date
-    from {{ ref("int_basket_levels") }}
-),
-
-spans as (
+-- Levels of both baskets of every pair that is compared, on the union of their days: on a day that only one of them
+-- has, the other's level is carried.
+with spans as (
     select
         basket_id,
         min(date) as first_date,
         max(date) as last_date
-    from days
+    from {{ ref("int_basket_calendar") }}
     group by basket_id
+),
+
+compared as (
+    select
+        basket_id,
+        comparator_basket_id
+    from {{ ref("baskets") }}
+    where comparator_basket_id is not null
+    union
+    select
+        basket_id,
+        comparator_basket_id
+    from {{ ref("basket_pairs") }}
 ),
 
 pairs as (
     select
-        one.basket_id,
-        two.basket_id as comparator_basket_id,
+        compared.basket_id,
+        compared.comparator_basket_id,
         greatest(one.first_date, two.first_date) as first_date,
-        greatest(one.last_date, two.last_date) as last_date
-    from spans as one
-    inner join spans as two on one.basket_id <> two.basket_id
+        least(greatest(one.last_date, two.last_date), own.complete_until, other.complete_until) as last_date
+    from compared
+    inner join spans as one on compared.basket_id = one.basket_id
+    inner join spans as two on compared.comparator_basket_id = two.basket_id
+    inner join {{ ref("int_basket_progress") }} as own on compared.basket_id = own.basket_id
+    inner join {{ ref("int_basket_progress") }} as other on compared.comparator_basket_id = other.basket_id
+),
+
+sides as (
+    select
+        *,
+        unnest([basket_id, comparator_basket_id]) as side
+    from pairs
 ),
 
 pair_days as (
     select distinct
-        pairs.basket_id,
-        pairs.comparator_basket_id,
+        sides.basket_id,
+        sides.comparator_basket_id,
         days.date
-    from pairs
-    inner join {{ ref("int_basket_progress") }} as one on pairs.basket_id = one.basket_id
-    inner join {{ ref("int_basket_progress") }} as two on pairs.comparator_basket_id = two.basket_id
-    inner join days
-        on
-            (pairs.basket_id = days.basket_id or pairs.comparator_basket_id = days.basket_id)
-            and days.date between pairs.first_date and least(pairs.last_date, one.complete_until, two.complete_until)
+    from sides
+    inner join {{ ref("int_basket_calendar") }} as days
+        on sides.side = days.basket_id and days.date between sides.first_date and sides.last_date
 ),
 
 bases as (

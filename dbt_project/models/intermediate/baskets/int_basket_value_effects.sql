@@ -14,22 +14,13 @@ with valued as (
     where is_priced
 ),
 
-days as (
-    select distinct
-        basket_id,
-        date
-    from {{ ref("int_basket_member_values") }}
-),
-
 based as (
     select
-        days.basket_id,
-        days.date,
-        base.date as base_date
-    from days
-    asof inner join days as base
-        on days.basket_id = base.basket_id and {{ period_target("ytd", "days.date") }} >= base.date
-    where base.date >= {{ period_target("ytd", "days.date") }} - {{ var("max_base_age_days") }}
+        basket_id,
+        date,
+        lag(date, back_ytd) over (partition by basket_id order by date) as base_date
+    from {{ ref("int_basket_days_back") }}
+    qualify base_date is not null
 ),
 
 now_valued as (
@@ -79,9 +70,9 @@ factors as (
 select
     basket_id,
     date,
-    coalesce(sum(mean_value * price_log order by symbol), 0) as price_effect_usd,
-    coalesce(sum(mean_value * fx_log order by symbol), 0) as fx_effect_usd,
-    coalesce(sum(mean_value * issuance_log order by symbol), 0) as issuance_effect_usd,
-    sum(membership_effect order by symbol) as membership_effect_usd
+    coalesce(sum(mean_value * price_log), 0) as price_effect_usd,
+    coalesce(sum(mean_value * fx_log), 0) as fx_effect_usd,
+    coalesce(sum(mean_value * issuance_log), 0) as issuance_effect_usd,
+    sum(membership_effect) as membership_effect_usd
 from factors
 group by basket_id, date

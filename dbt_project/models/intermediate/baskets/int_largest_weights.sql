@@ -5,11 +5,10 @@ with weights as (
         steps.basket_id,
         steps.date,
         unnest([steps.symbol, 'USD' || coalesce(minor_units.major_currency, securities.currency)]) as symbol,
-        steps.weight_close as weight
+        steps.weight_close_usd as weight
     from {{ ref("int_basket_member_steps") }} as steps
     inner join {{ ref("securities") }} as securities on steps.symbol = securities.symbol
     left join {{ ref("minor_units") }} as minor_units on securities.currency = minor_units.currency
-    where steps.currency_basis = 'usd'
 ),
 
 basket_weights as (

@@ -21,11 +21,11 @@ first_shares as (
 dividends as (
     select
         dividends.symbol,
-        min(sessions.date) as date,
-        any_value(dividends.value_in_price_currency) as dividend
+        sessions.date,
+        dividends.value_in_price_currency as dividend
     from {{ ref("int_dividends") }} as dividends
-    inner join sessions on dividends.symbol = sessions.symbol and dividends.date <= sessions.date
-    group by dividends.symbol, dividends.date
+    asof inner join sessions
+        on dividends.symbol = sessions.symbol and dividends.date <= sessions.date
 ),
 
 dividends_by_session as (

@@ -1,7 +1,15 @@
 {% set keys = ["basket_id", "comparator_basket_id", "currency_basis", "return_type"] %}
 
-with pair_levels as (
-    select * from {{ ref("int_basket_pair_levels") }}
+with pair_days as (
+    select distinct
+        basket_id,
+        comparator_basket_id,
+        date
+    from {{ ref("int_basket_pair_levels") }}
+),
+
+pair_days_back as (
+    {{ days_back("pair_days", ["basket_id", "comparator_basket_id"]) }}
 ),
 
 returns as (
@@ -12,9 +20,20 @@ returns as (
         s.currency_basis,
         s.return_type,
         s.level / s.comparator_level as ratio,
-        {{ period_returns({"return_": "level", "comparator_return_": "comparator_level"}) }}
-    from pair_levels as s
-    {{ period_joins("pair_levels", keys) }}
+        {% for period in var("periods") %}
+            round(
+                ({{ period_return("s.level", period) }}) - ({{ period_return("s.comparator_level", period) }}),
+                {{ var("return_decimals") }}
+            ) as excess_return_{{ period }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from {{ ref("int_basket_pair_levels") }} as s
+    inner join pair_days_back as back
+        on s.basket_id = back.basket_id and s.comparator_basket_id = back.comparator_basket_id and s.date = back.date
+    window series as (
+        partition by s.{{ keys | join(", s.") }}
+        order by s.date
+    )
 )
 
 select
@@ -26,7 +45,7 @@ select
     s.currency_basis,
     s.return_type,
     {% for period in var("periods") %}
-        s.return_{{ period }} - s.comparator_return_{{ period }} as excess_return_{{ period }},
+        s.excess_return_{{ period }},
     {% endfor %}
     100 * s.ratio / first_value(s.ratio) over (
         partition by s.{{ keys | join(", s.") }}

@@ -1,3 +1,6 @@
+{# Two to this power is more sessions than any index has: half a century. #}
+{% set halvings = 14 %}
+
 with sessions as (
     select
         symbol,
@@ -27,15 +30,53 @@ records as (
     group by symbol, level
 ),
 
+-- How many sessions before each have no close as high: found by halves, each of which is passed if its highest is lower.
+{{ "passed_" ~ 2 ** halvings }} as (
+    select
+        symbol,
+        date,
+        level,
+        case when is_traded then level end as close,
+        0 as lower_sessions
+    from sessions
+),
+{% for power in range(halvings) | reverse %}
+    {{ "half_" ~ 2 ** power }} as (
+        select
+            *,
+            lower_sessions + {{ 2 ** power }} as furthest,
+            lower_sessions + 1 as nearest
+        from {{ "passed_" ~ 2 ** (power + 1) }}
+    ),
+
+    {{ "passed_" ~ 2 ** power }} as (
+        select
+            symbol,
+            date,
+            level,
+            close,
+            case
+                when max(close) over (
+                    partition by symbol
+                    order by date
+                    rows between furthest preceding and nearest preceding
+                ) >= level then lower_sessions
+                else furthest
+            end as lower_sessions
+        from {{ "half_" ~ 2 ** power }}
+    ),
+{% endfor %}
+
+days_back as (
+    {{ days_back("sessions", ["symbol"]) }}
+),
+
 earlier as (
     select
-        today.symbol,
-        today.date,
-        max(before.date) as highest_since
-    from sessions as today
-    inner join sessions as before
-        on today.symbol = before.symbol and today.date > before.date and today.level <= before.level and before.is_traded
-    group by today.symbol, today.date
+        symbol,
+        date,
+        lag(date, lower_sessions + 1) over (partition by symbol order by date) as highest_since
+    from {{ "passed_1" }}
 )
 
 select
@@ -46,7 +87,7 @@ select
     s.currency,
     s.is_traded,
     s.source,
-    {{ period_returns({"return_": "level"}) }},
+    {{ period_returns({"return_": "s.level"}) }},
     s.record_high,
     records.record_high_date,
     s.drawdown,
@@ -55,5 +96,9 @@ select
 from sessions as s
 inner join {{ ref("securities") }} as securities on s.symbol = securities.symbol
 inner join records on s.symbol = records.symbol and s.record_high = records.level
-left join earlier on s.symbol = earlier.symbol and s.date = earlier.date
-{{ period_joins("sessions", ["symbol"]) }}
+inner join earlier on s.symbol = earlier.symbol and s.date = earlier.date
+inner join days_back as back on s.symbol = back.symbol and s.date = back.date
+window series as (
+    partition by s.symbol
+    order by s.date
+)

@@ -6,7 +6,7 @@ with by_day as (
         date,
         count(*) filter (where is_priced)::integer as members_priced,
         count(market_value_usd) filter (where is_priced)::integer as members_valued,
-        sum(market_value_usd order by symbol) filter (where is_priced) as market_value_usd,
+        sum(market_value_usd) filter (where is_priced) as market_value_usd,
         min(shares_as_of) filter (where is_priced) as shares_as_of,
         bool_or(is_shares_backcast) filter (where is_priced) as is_shares_backcast
     from {{ ref("int_basket_member_values") }}
@@ -27,16 +27,16 @@ complete as (
 
 changes as (
     select
-        today.basket_id,
-        today.date,
-        case
-            when base.date >= {{ period_target("ytd", "today.date") }} - {{ var("max_base_age_days") }}
-                then today.market_value_usd - base.market_value_usd
-        end as change_ytd_usd,
-        base.is_shares_backcast as is_base_backcast
-    from complete as today
-    asof left join complete as base
-        on today.basket_id = base.basket_id and {{ period_target("ytd", "today.date") }} >= base.date
+        complete.basket_id,
+        complete.date,
+        complete.market_value_usd - lag(complete.market_value_usd, back.back_ytd) over series as change_ytd_usd,
+        lag(complete.is_shares_backcast, back.back_ytd) over series as is_base_backcast
+    from complete
+    inner join {{ ref("int_basket_days_back") }} as back on complete.basket_id = back.basket_id and complete.date = back.date
+    window series as (
+        partition by complete.basket_id
+        order by complete.date
+    )
 )
 
 select
