@@ -12,12 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
 from typer.testing import CliRunner, Result
 
 from titans.__main__ import app
-from titans.bench import parts
+from titans.bench import parts, ratios
 from titans.bench.measure import Cost, Limits, run_apart
 from titans.bench.parts import BY_HAND, MODELS, own_environment
 
@@ -145,7 +146,7 @@ def test_every_part_is_shown_with_its_cost(bench: Callable[..., Result], tmp_pat
 def test_a_part_that_fails_costs_those_that_need_it_only(bench: Callable[..., Result]) -> None:
     def fake(stage: str) -> Cost:
         if stage == "transform":
-            return Cost(wall=9.0, cpu=8.0, peak=2**34, failed="stopped: it took more than 12.0 GiB of memory")
+            return Cost(wall=9.0, cpu=8.0, peak=2**34, failed="stopped: it took more than 12.0 GiB [/of] memory")
         assert stage in ("world", "ingest", "load", "check_raw", "parse")
         return good(stage)
 
@@ -212,3 +213,31 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(
     assert sentence in result.stderr
     assert result.stderr.startswith("Error: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        ("select 1", False),
+        ("update by_hand.marts.m set value = value + 1e-9", False),
+        ("update by_hand.marts.m set large = large * (1 + 5e-10)", False),
+        ("update by_hand.marts.m set value = value + 3e-9", True),
+        ("update by_hand.marts.m set large = large * (1 + 3e-9)", True),
+        ("update by_hand.marts.m set value = null", True),
+        ("update by_hand.marts.m set name = 'b'", True),
+        ("delete from by_hand.marts.m", True),
+        ("insert into by_hand.marts.m values ('y', 'a', 0, 0)", True),
+        ("alter table by_hand.marts.m add column more integer", True),
+        ("alter table by_hand.marts.m alter value type float", True),
+    ],
+)
+def test_marts_are_compared_to_a_billionth(change: str, differs: bool) -> None:
+    with duckdb.connect() as connection:
+        for database in ("warehouse", "by_hand"):
+            connection.execute(f"attach ':memory:' as {database}; create schema {database}.marts")
+            connection.execute(
+                f"create table {database}.marts.m as "
+                "select 'x' as symbol, 'a' as name, 0.25::double as value, 1e12::double as large"
+            )
+        connection.execute(change)
+        assert ratios._differs(connection, "m", ["symbol"]) is differs

@@ -12,9 +12,11 @@ import tempfile
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from include.errors import TitansError
@@ -40,6 +42,8 @@ from titans.output import console, errors
 
 _LINE = re.compile(r"^\S (?P<part>\w[\w ]*?) +(?P<seconds>\d+\.\d) s ")
 _GIB = 2.0**30
+_NOTE = 60
+"""Characters of what failed that a table has room for. The end of the command has all of it."""
 _DAYS_A_YEAR = 250
 _BYTES_A_ROW, _BYTES_A_MEMBER_DAY = 1_000, 600
 """On disk, with all that is made of it: half of what was measured, so that nothing is refused that might fit."""
@@ -190,7 +194,7 @@ def _parts_table(parts: list[Part]) -> Table:
             f"{cost.peak / _GIB:.2f} GiB",
             f"{part.disk / _GIB:.2f} GiB",
             f"{part.rows / cost.wall:,.0f}" if part.rows and not cost.failed else "",
-            f"[red]{cost.failed}" if cost.failed else str(cost.facts.get("note", "")),
+            f"[red]{escape(shorten(cost.failed, _NOTE))}" if cost.failed else escape(cost.facts.get("note", "")),
         )
     return table
 
