@@ -19,6 +19,8 @@ TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
 FLOOR = 1e-12
 """Absolute: the difference of two such sums, where it should be nothing."""
+RETURN_FLOOR = 1.001e-9
+"""Absolute: the last decimal of a return, which is rounded to ``return_decimals`` and may go either way at a half."""
 
 
 _STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
@@ -68,7 +70,8 @@ def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Re
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
-    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12.
+    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns
+    by their last decimal.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")
@@ -167,7 +170,7 @@ def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: lis
     same = " and ".join(f"one.{name} is not distinct from two.{name}" for name in exact)
     unequal = " or ".join(
         f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) "
-        f"<= greatest({FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
+        f"<= greatest({RETURN_FLOOR if 'return' in name else FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
         for name in floats
     )
     row = connection.execute(
