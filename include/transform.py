@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import Runbook, TitansError
 from include.settings import Settings
+from include.shortage import shortage
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+
+_MODELS_AT_A_TIME = 2
 
 
 def dbt_build(settings: Settings) -> dict[str, Any]:
@@ -43,7 +46,13 @@ def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any],
     work = settings.store.warehouse.parent / "dbt"
     # These two commands write what parsing gives, so they parse.
     manifest = None if command[0] in ("parse", "docs") else parsed_project(settings)
-    return _summary(_invoke(settings, command, manifest, listener), work / "logs" / "dbt.log")
+    result = _invoke(settings, command, manifest, listener)
+    for node in getattr(result, "results", []):
+        if str(node.status) == "error" and (
+            short := shortage(node.message or "", f"Model {node.node.name}", settings.store)
+        ):
+            raise short
+    return _summary(result, work / "logs" / "dbt.log")
 
 
 def _invoke(
@@ -53,7 +62,12 @@ def _invoke(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
+    limits = settings.limits
+    # No model's rows depend on the order of a table, which costs memory to keep.
+    config = {**settings.store.duckdb_config, "preserve_insertion_order": False}
     os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.store.warehouse)
+    os.environ["DBT_TITANS_CONFIG"] = repr(config)
+    os.environ["DBT_TITANS_MODELS_AT_A_TIME"] = str(min(_MODELS_AT_A_TIME, limits.threads or _MODELS_AT_A_TIME))
     os.environ.setdefault("DO_NOT_TRACK", "1")
     work = settings.store.warehouse.parent / "dbt"
     arguments = [
@@ -77,6 +91,8 @@ def _invoke(
     finally:
         DuckDBConnectionManager.close_all_connections()
     if result.exception is not None:
+        if short := shortage(result.exception, "dbt", settings.store):
+            raise short from result.exception
         raise TitansError(
             f"dbt could not run: {_first_line(str(result.exception))}. Nothing was published. "
             f"Its log is {work / 'logs' / 'dbt.log'}; what to do is in {Runbook.TRANSFORM_FAILED.path}."
