@@ -211,7 +211,7 @@ def test_quarantine_rejected_row_release_and_a_loss_that_is_accepted(
         from read_csv('{prices}')) to '{tmp_path}/wrong.csv'"""
     )
     (tmp_path / "wrong.csv").rename(prices)
-    headlines = "select as_of, headline_id, value, sentence from marts.fct_headlines order by all"
+    headlines = "select as_of, headline_id, value_text, sentence from marts.fct_headlines order by all"
     before = ask(settings, headlines)
     record = run_without_airflow(settings)
     assert record.outcome == "success"
