@@ -1,4 +1,4 @@
-"""``make run``: the ingest DAGs and ``build_marts`` as real Airflow DAG runs, in this process and in asset order."""
+"""``make run`` and ``make build``: DAGs as real Airflow DAG runs, in this process and in asset order."""
 
 from __future__ import annotations
 
@@ -46,20 +46,24 @@ class PipelineResult:
     notes: list[str] = field(default_factory=list)
 
 
-def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -> PipelineResult:
-    """Execute everything once and show the progress; of a point-in-time build, ``build_marts`` alone.
+def run_pipeline(settings: Settings, *, is_build_alone: bool = False) -> PipelineResult:
+    """Execute every ingest DAG and ``build_marts`` once, and show the progress.
+
+    Args:
+        is_build_alone: ``build_marts`` alone, from what is stored. A point-in-time build always is.
 
     Raises:
         TitansError: nothing landed, or the build failed. What was published stays.
     """
-    result = PipelineResult()
+    result, holder = PipelineResult(), "make build" if is_build_alone else "make run"
+    is_build_alone = is_build_alone or settings.known_at is not None
     if settings.known_at is None:
         refuse_simulated(settings.published, settings.source, settings.switch)
     pin_source(settings)
-    as_of = _check_beforehand(settings, result)
+    as_of = _check_beforehand(settings, result, is_build_alone)
     home = settings.airflow_home
     log = home / "logs" / "make-run.log"
-    with airflow_lock(home, "make run"), quiet_libraries(log) as console, airflow_database(home):
+    with airflow_lock(home, holder), quiet_libraries(log) as console, airflow_database(home):
         forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(home)
@@ -74,14 +78,12 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
                     f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} "
                     f"The log is {log}."
                 )
-        conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
-        if settings.known_at is None:
+        conf = {"as_of": as_of.isoformat()} if as_of else {}
+        if not is_build_alone:
             _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
-            wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
-            if "as_of" in conf:
-                wanted["as_of"] = conf["as_of"]
-            record = _execute(settings.store, bag, BUILD_DAG, wanted)
+            known_at = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
+            record = _execute(settings.store, bag, BUILD_DAG, {**conf, **known_at})
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
@@ -97,7 +99,7 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     return result
 
 
-def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: PipelineResult, console: Console) -> None:
+def _ingest(settings: Settings, bag: Any, conf: dict[str, str], result: PipelineResult, console: Console) -> None:
     """Every ingest DAG, one after the other.
 
     Raises:
@@ -130,7 +132,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
         )
 
 
-def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
+def _check_beforehand(settings: Settings, result: PipelineResult, is_build_alone: bool) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
     reference = load_reference(settings.seeds_dir)
     load_calendars(reference)
@@ -141,6 +143,8 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
         )
         return None
     source = open_source(settings, reference)
+    if is_build_alone:
+        return settings.as_of
     coverage = source.coverage()
     if settings.as_of is None:
         return coverage.last if coverage else None
@@ -150,7 +154,7 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
     return as_of
 
 
-def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
+def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, str]) -> RunRecord:
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
     # Without a logical date, dag.test() deletes an earlier run that has none and resets the tasks of all others. The
