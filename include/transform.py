@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.errors import Runbook, TitansError
+from include.progress import ModelCount
 from include.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ def dbt_build(settings: Settings) -> dict[str, Any]:
         TitansError: a model, seed or test failed; names each and its first line.
     """
     # Unit tests judge the code, not the data: make test runs them.
-    return invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test"])
+    manifest = parsed_project(settings)
+    models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
+    count = ModelCount(sum(node.config.materialized != "ephemeral" for node in models))
+    return _summary(
+        _invoke(settings, ["build", "--exclude-resource-type", "unit_test"], manifest, count.listen), _log_of(settings)
+    )
 
 
 def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any], None] | None = None) -> dict[str, Any]:
@@ -40,10 +46,13 @@ def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any],
     Raises:
         TitansError: as ``dbt_build``.
     """
-    work = settings.store.warehouse.parent / "dbt"
     # These two commands write what parsing gives, so they parse.
     manifest = None if command[0] in ("parse", "docs") else parsed_project(settings)
-    return _summary(_invoke(settings, command, manifest, listener), work / "logs" / "dbt.log")
+    return _summary(_invoke(settings, command, manifest, listener), _log_of(settings))
+
+
+def _log_of(settings: Settings) -> Path:
+    return settings.store.warehouse.parent / "dbt" / "logs" / "dbt.log"
 
 
 def _invoke(

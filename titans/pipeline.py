@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
 from include.paths import StorePaths
+from include.progress import Say, at_intervals, watched
 from include.publishing.switch import refuse_simulated
 from include.runs.again import again
 from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
@@ -154,7 +156,7 @@ def _check_beforehand(settings: Settings, result: PipelineResult, is_build_alone
     return as_of
 
 
-def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, str]) -> RunRecord:
+def _execute(store: StorePaths, bag: Any, dag_id: str, conf: dict[str, Any]) -> RunRecord:
     """One DAG run to its end, and its record."""
     dag = bag.get_dag(dag_id)
     # Without a logical date, dag.test() deletes an earlier run that has none and resets the tasks of all others. The
@@ -195,12 +197,19 @@ class _Line:
     is_good: bool = True
 
 
+def _shown(console: Console, status: Status, name: str) -> Say:
+    """Shows how far a step is: in the line that a terminal draws again, else, now and then, in a line of its own."""
+    if console.is_terminal:
+        return lambda text: status.update(f"{name} ... {text}")
+    return at_intervals(lambda text: console.print(f"  {name} ... {text}"))
+
+
 @contextmanager
 def _timed(result: PipelineResult, name: str, console: Console) -> Iterator[_Line]:
     """Show a step while it runs and its outcome when it ended."""
     line, started, is_raised = _Line(), time.monotonic(), True
     try:
-        with console.status(f"{name} ..."):
+        with console.status(f"{name} ...") as status, watched(_shown(console, status, name)):
             yield line
         is_raised = False
     finally:
