@@ -14,7 +14,7 @@ QUICK := tests/unit tests/dags/test_dag_policies.py tests/integration/test_extra
 export PYTHONPATH := $(CURDIR)
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
-WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 # A word that is no setting is refused: make run SOURSE=yahoo would run another source. TITANS_ ones are checked by the settings class.
 KNOWN_WORDS := $(WORDS) PYTHON VENV JOBS TESTS
@@ -50,7 +50,7 @@ endif
 ifdef SWITCH
 export TITANS_SWITCH := $(SWITCH)
 endif
-export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY
+export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 .DEFAULT_GOAL := help
 .PHONY: help install run build test check verify lint lint-changed lint-python airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
@@ -147,8 +147,8 @@ tidy: $(VENV)/run.stamp ## remove run records, incidents and logs older than TIT
 docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md
 	@$(PY) -m titans docs
 
-bench: $(VENV)/run.stamp ## time a run from nothing and a second one, part by part
-	@$(PY) -m titans bench
+bench: $(VENV)/run.stamp ## what a run costs, part by part: the sample, and a made-up world of SYMBOLS=100 YEARS=5 BASKETS=4 MEMBERS=10; ONLY=world, MINUTES=30 and MEMORY= (GiB) a part
+	@$(PY) -m titans bench --symbols "$$SYMBOLS" --years "$$YEARS" --baskets "$$BASKETS" --members "$$MEMBERS" --minutes "$$MINUTES" --memory "$$MEMORY" --only "$$ONLY"
 
 # What is killed cannot give its semaphores back, and Python would tell of each at the end.
 soak: $(VENV)/dev.stamp ## MINUTES=30 of kills at random moments and of readers while generations are published; ONLY=airflow for one part

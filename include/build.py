@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -11,7 +12,8 @@ import duckdb
 from include.commands import make_run
 from include.errors import Runbook, TitansError
 from include.gates import marts_gate, raw_gate
-from include.gates.result import refuse
+from include.gates.checks import Check
+from include.gates.result import CheckResult, refuse
 from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
@@ -28,6 +30,7 @@ from include.runs.records import Run, run_records
 from include.runs.releases import quarantines, releases
 from include.seeds.read import load_reference
 from include.settings import Settings
+from include.shortage import shortage
 from include.sources import open_source
 from include.sources.base import currency_pairs
 from include.transform import dbt_build
@@ -88,7 +91,7 @@ def check_raw(settings: Settings, run: Run) -> CheckRawFacts:
                 pending = raw_gate.prepare(connection, reference, settings.dbt_project_dir)
             if pending:
                 checks = raw_gate.checks(settings.dbt_project_dir)
-                step.checks = with_patience(store, lambda: run_checks("check_raw", store.warehouse, checks))
+                step.checks = _run_checks(store, "check_raw", checks)
             refuse([check for check in step.checks if check.status == "error"])
             with open_warehouse(store) as connection:
                 quarantined = raw_gate.record_verdicts(connection, pending, step.checks)
@@ -129,7 +132,7 @@ def check_marts(settings: Settings, run: Run) -> CheckMartsFacts:
                 generations.bring_over(published, run.name)
                 read_last(published, store.source, partial(marts_gate.prepare, connection))
         checks = marts_gate.checks(settings.dbt_project_dir)
-        step.checks = with_patience(store, lambda: run_checks("check_marts", store.warehouse, checks))
+        step.checks = _run_checks(store, "check_marts", checks)
         marts_gate.decide(step.checks, settings.accept_loss)
         with open_warehouse(store) as connection:
             connection.execute("update meta.builds set passed_at = now()::timestamp where build_id = ?", [run.name])
@@ -163,6 +166,19 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         if store.known_at:
             shutil.rmtree(store.warehouse.parent)
         return facts
+
+
+def _run_checks(store: StorePaths, gate: str, checks: Sequence[Check]) -> list[CheckResult]:
+    """The results of a gate on the warehouse.
+
+    Raises:
+        TitansError: a check ran out of memory or disk, which says nothing of the data.
+    """
+    results = with_patience(store, lambda: run_checks(gate, store.warehouse, checks, store.duckdb_config))
+    for result in results:
+        if result.status == "error" and (short := shortage(result.message, f"Check {result.name}", store)):
+            raise short
+    return results
 
 
 def _earlier_results(store: StorePaths) -> list[GateResults]:

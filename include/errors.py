@@ -28,6 +28,7 @@ class Runbook(StrEnum):
     HELD_LINK = "held-link"
     KILLED_RUN = "killed-run"
     LATE_DATA = "late-data"
+    OUT_OF_MEMORY = "out-of-memory"
     OTHER_SOURCE = "other-source"
     PUBLISH_FAILED = "publish-failed"
     ROWS_LOST = "rows-lost"

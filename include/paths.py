@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+from include.limits import Limits
 from include.production import SourceName
 
 
@@ -16,11 +17,13 @@ class StorePaths:
     Attributes:
         root: the store's folder.
         known_at: set for a point-in-time build. It has a warehouse of its own, which lasts as long as the build.
+        limits: what DuckDB may use to work on it.
     """
 
     root: Path
     source: SourceName
     known_at: date | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def is_simulated(self) -> bool:
@@ -43,6 +46,16 @@ class StorePaths:
     def warehouse(self) -> Path:
         folder = self.root / "known_at" / f".{self.known_at}" if self.known_at else self.root
         return folder / "warehouse.duckdb"
+
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB writes what does not fit into memory. It is there while that is so."""
+        return self.warehouse.parent / "spill"
+
+    @property
+    def duckdb_config(self) -> dict[str, str | int]:
+        """For every connection to the warehouse: the limits, and where to spill."""
+        return self.limits.config(self.spill)
 
     @property
     def saved_raw(self) -> Path:

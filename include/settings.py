@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import ByteSize, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import TitansError
+from include.limits import Limits, machine_memory, size_text
 from include.paths import PublishedPaths, StorePaths
 from include.production import SOURCE_NAMES, SourceName, read_production
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_LEAST_MEMORY = 128 * 2**20
+_MOST_THREADS = 256
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ class Settings(BaseSettings):
     """Days before the newest fetch for which ``make tidy`` keeps landing files and superseded versions of prices and
     rates. Unset: for good.
     Estimates and share counts are kept for good in any case."""
+    memory_limit: ByteSize | None = None
+    """Memory that DuckDB may use in one process, such as 4GB or 4GiB. Unset: half of the container's or machine's."""
+    threads: int | None = Field(default=None, ge=1, le=_MOST_THREADS)
+    """Threads that DuckDB may use in one process. Unset: one for each processor that the process may use."""
     webhook_url: SecretStr | None = None
     """Where failed runs are reported: an http or https address that takes ``{"text": ...}``, such as Slack's. Never
     shown or logged."""
@@ -106,6 +113,13 @@ class Settings(BaseSettings):
     def _http_only(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             TypeAdapter(HttpUrl).validate_python(value.get_secret_value())
+        return value
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _there_is_that_much(cls, value: ByteSize | None) -> ByteSize | None:
+        if value is not None and not _LEAST_MEMORY <= value <= machine_memory():
+            raise ValueError("too little, or more than there is")
         return value
 
     @field_validator("as_of", "known_at", mode="before")
@@ -130,11 +144,16 @@ class Settings(BaseSettings):
     @property
     def store(self) -> StorePaths:
         """The store of this source."""
-        return StorePaths(self.data_dir / self.source, self.source, self.known_at)
+        return StorePaths(self.data_dir / self.source, self.source, self.known_at, self.limits)
 
     def store_of(self, source: SourceName) -> StorePaths:
         """The store of any source in the data folder."""
-        return StorePaths(self.data_dir / source, source)
+        return StorePaths(self.data_dir / source, source, limits=self.limits)
+
+    @property
+    def limits(self) -> Limits:
+        memory = machine_memory() // 2 if self.memory_limit is None else int(self.memory_limit)
+        return Limits(memory, self.threads)
 
     @property
     def published(self) -> PublishedPaths:
@@ -176,6 +195,9 @@ _EXPECTED = {
     "keep_generations": "a whole number from 1 on",
     "keep_records_days": "a whole number from 1 on",
     "keep_history_days": "a whole number from 1 on, or unset",
+    "memory_limit": f"memory such as 4GB or 4GiB, from {size_text(_LEAST_MEMORY)} to {size_text(machine_memory())}, "
+    "which is all that there is here",
+    "threads": f"a whole number from 1 to {_MOST_THREADS}",
     "webhook_url": "an address that begins with https:// or http://",
 }
 

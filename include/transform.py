@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from include.errors import Runbook, TitansError
 from include.progress import ModelCount
 from include.settings import Settings
+from include.shortage import shortage
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+
+_MODELS_AT_A_TIME = 2
 
 
 def dbt_build(settings: Settings) -> dict[str, Any]:
@@ -32,9 +35,8 @@ def dbt_build(settings: Settings) -> dict[str, Any]:
     manifest = parsed_project(settings)
     models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
     count = ModelCount(sum(node.config.materialized != "ephemeral" for node in models))
-    return _summary(
-        _invoke(settings, ["build", "--exclude-resource-type", "unit_test"], manifest, count.listen), _log_of(settings)
-    )
+    command = ["build", "--exclude-resource-type", "unit_test"]
+    return _checked_summary(settings, _invoke(settings, command, manifest, count.listen))
 
 
 def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any], None] | None = None) -> dict[str, Any]:
@@ -48,11 +50,17 @@ def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any],
     """
     # These two commands write what parsing gives, so they parse.
     manifest = None if command[0] in ("parse", "docs") else parsed_project(settings)
-    return _summary(_invoke(settings, command, manifest, listener), _log_of(settings))
+    return _checked_summary(settings, _invoke(settings, command, manifest, listener))
 
 
-def _log_of(settings: Settings) -> Path:
-    return settings.store.warehouse.parent / "dbt" / "logs" / "dbt.log"
+def _checked_summary(settings: Settings, result: Any) -> dict[str, Any]:
+    """The summary of a command, unless memory or disk ran short under a node."""
+    for node in getattr(result, "results", []):
+        if str(node.status) == "error" and (
+            short := shortage(node.message or "", f"Model {node.node.name}", settings.store)
+        ):
+            raise short
+    return _summary(result, settings.store.warehouse.parent / "dbt" / "logs" / "dbt.log")
 
 
 def _invoke(
@@ -62,7 +70,12 @@ def _invoke(
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
+    limits = settings.limits
+    # No model's rows depend on the order of a table, which costs memory to keep.
+    config = {**settings.store.duckdb_config, "preserve_insertion_order": False}
     os.environ["DBT_TITANS_WAREHOUSE"] = str(settings.store.warehouse)
+    os.environ["DBT_TITANS_CONFIG"] = repr(config)
+    os.environ["DBT_TITANS_MODELS_AT_A_TIME"] = str(min(_MODELS_AT_A_TIME, limits.threads or _MODELS_AT_A_TIME))
     os.environ.setdefault("DO_NOT_TRACK", "1")
     work = settings.store.warehouse.parent / "dbt"
     arguments = [
@@ -86,6 +99,8 @@ def _invoke(
     finally:
         DuckDBConnectionManager.close_all_connections()
     if result.exception is not None:
+        if short := shortage(result.exception, "dbt", settings.store):
+            raise short from result.exception
         raise TitansError(
             f"dbt could not run: {_first_line(str(result.exception))}. Nothing was published. "
             f"Its log is {work / 'logs' / 'dbt.log'}; what to do is in {Runbook.TRANSFORM_FAILED.path}."

@@ -59,7 +59,7 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     """Print the whole summary."""
     published = build.facts(PublishFacts)
     file = settings.store.known_at_file if settings.known_at else settings.published.file(published.generation)
-    with duckdb.connect(str(file), read_only=True) as connection:
+    with duckdb.connect(str(file), read_only=True, config=settings.limits.config(None)) as connection:
         session, note = resolve_session(connection, settings.as_of)
         rows = connection.execute(
             "select subject, measure, value_text, sentence from marts.fct_headlines where as_of = ?", [session]

@@ -96,7 +96,9 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
             answered = [window.symbol for window in answer.windows]
             landed_at = landing.next_landing(key.dataset)
             below = (
-                None if source.is_incremental else outranked(landing, key.dataset, answer.extract, landed_at, answered)
+                None
+                if source.is_incremental
+                else outranked(landing, key.dataset, answer.extract, landed_at, answered, settings.limits)
             )
             if answer.windows or answer.failed:
                 land(store, key, answer.extract, answer.windows, answer.failed, landed_at)

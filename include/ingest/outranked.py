@@ -6,10 +6,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
-import duckdb
-
 from include.landing.batches import DamagedLandingError, checked_rows
 from include.landing.index import LandingIndex
+from include.limits import Limits
 from include.runs.facts import Outranked
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
 
@@ -17,7 +16,12 @@ _NO_VALUE = {"basis_date", "note"}
 
 
 def outranked(
-    landing: LandingIndex, dataset: Dataset, extract: Extract, landed_at: datetime, symbols: Collection[str]
+    landing: LandingIndex,
+    dataset: Dataset,
+    extract: Extract,
+    landed_at: datetime,
+    symbols: Collection[str],
+    limits: Limits,
 ) -> Outranked | None:
     """How a delivery that lands at ``landed_at`` ranks below deliveries of the same symbols; None if it does not.
 
@@ -41,7 +45,7 @@ def outranked(
     key = KEY_COLUMNS[dataset]
     values = [name for name in SCHEMAS[dataset].names if name not in {*key, *_NO_VALUE}]
     differs = " or ".join(f"mine.{name} is distinct from theirs.{name}" for name in values)
-    connection = duckdb.connect()
+    connection = limits.in_memory()
     connection.register("mine", extract.table)
     for place, table in enumerate(tables):
         connection.register(f"batch_{place}", table)

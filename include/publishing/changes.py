@@ -19,6 +19,8 @@ TOLERANCE = 1e-9
 """Relative: sums over many rows may end in another last digit when threads add in another order."""
 FLOOR = 1e-12
 """Absolute: the difference of two such sums, where it should be nothing."""
+RETURN_FLOOR = 1.001e-9
+"""Absolute: the last decimal of a return, which is rounded to ``return_decimals`` and may go either way at a half."""
 
 
 _STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
@@ -68,7 +70,8 @@ def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Re
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
-    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12.
+    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns
+    by their last decimal.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")
@@ -149,26 +152,30 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, 
 
 
 def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: list[tuple[str, str]]) -> bool:
-    """Exact columns decide which rows belong together; then the floating-point columns of the pairs are compared."""
-    exact = ", ".join(f'"{name}"' for name, kind in columns if kind != "DOUBLE")
+    """Whether the tables have other numbers of rows, which costs nothing to see, or rows of which one has no equal.
+
+    Exact columns, among which is the key, decide which rows belong together; the others of each pair are compared.
+    """
+    now, before = f'warehouse.marts."{table}"', f'published.marts."{table}"'
+    sizes = connection.execute(f"select (select count(*) from {now}) = (select count(*) from {before})").fetchone()
+    if sizes != (True,):
+        return True
+    exact = [f'"{name}"' for name, kind in columns if kind != "DOUBLE"]
     floats = [f'"{name}"' for name, kind in columns if kind == "DOUBLE"]
     if not floats:
         row = connection.execute(
-            f'select count(*) from (from warehouse.marts."{table}" except all from published.marts."{table}" '
-            f'union all (from published.marts."{table}" except all from warehouse.marts."{table}"))'
+            f"select count(*) from (from {now} except all from {before} union all (from {before} except all from {now}))"
         ).fetchone()
         return row != (0,)
-    twin = f"row_number() over (partition by {exact} order by {', '.join(floats)}) as twin"
-    numbered = f'select *, {twin} from {{database}}.marts."{table}"'
-    keys = " and ".join(f'one."{name}" is not distinct from two."{name}"' for name, kind in columns if kind != "DOUBLE")
+    same = " and ".join(f"one.{name} is not distinct from two.{name}" for name in exact)
     unequal = " or ".join(
         f"(one.{name} is distinct from two.{name} and not coalesce(abs(one.{name} - two.{name}) "
-        f"<= greatest({FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
+        f"<= greatest({RETURN_FLOOR if 'return' in name else FLOOR}, {TOLERANCE} * greatest(abs(one.{name}), abs(two.{name}))), false))"
         for name in floats
     )
     row = connection.execute(
-        f"select count(*) from ({numbered.format(database='warehouse')}) as one "
-        f"full outer join ({numbered.format(database='published')}) as two on {keys} and one.twin = two.twin "
-        f"where one.twin is null or two.twin is null or {unequal}"
+        f"select count(*) from (select true as is_there, * from {now}) as one "
+        f"full outer join (select true as is_there, * from {before}) as two on {same} "
+        f"where one.is_there is null or two.is_there is null or {unequal}"
     ).fetchone()
     return row != (0,)

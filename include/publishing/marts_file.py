@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from include.errors import TitansError
 from include.files import READ_ONLY, replacing
 from include.gates.result import CheckResult
+from include.limits import Limits, size_text
 from include.paths import StorePaths
 from include.publishing.manifest import Manifest
 
@@ -65,23 +66,30 @@ def write_marts_file(build: Build, target: Path, manifest: Manifest, published: 
     """
     with replacing(target, READ_ONLY) as temporary:
         _fill(build, temporary, published)
-        _verify(temporary, manifest)
+        _verify(build.store.limits, temporary, manifest)
 
 
 @contextmanager
-def sentences(target: Path) -> Iterator[None]:
+def sentences(target: Path, warehouse: Path) -> Iterator[None]:
     """Say of a block that writes ``target`` why it could not.
+
+    Args:
+        warehouse: what is copied: the file takes no more room.
 
     Raises:
         TitansError: the file could not be written or verified.
+        duckdb.Error: there was not enough memory, or the disk to spill to is full.
     """
     try:
         yield
+    except duckdb.OutOfMemoryException:
+        raise
     except (OSError, duckdb.Error) as error:
         first_line = str(error).splitlines()[0]
         raise TitansError(
             f"{target.name} could not be written to {target.parent} ({first_line}). "
-            "What was published before is untouched. Free space or make the folder writable, then run again."
+            f"What was published before is untouched. Free space (up to {size_text(warehouse.stat().st_size)}) or make "
+            "the folder writable, then run again."
         ) from error
 
 
@@ -192,7 +200,7 @@ def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _verify(path: Path, manifest: Manifest) -> None:
+def _verify(limits: Limits, path: Path, manifest: Manifest) -> None:
     """Open the file as a reader would and count its rows.
 
     Raises:
@@ -200,7 +208,7 @@ def _verify(path: Path, manifest: Manifest) -> None:
     """
     if Path(f"{path}.wal").exists():
         raise OSError(f"{path.name} was not fully written: a write-ahead log is left")
-    with duckdb.connect() as reader:
+    with limits.in_memory() as reader:
         reader.execute(f"attach {_text(str(path))} as generation (read_only)")
         found = mart_row_counts(reader, "generation")
     if found != manifest.row_counts:

@@ -73,7 +73,7 @@ def publish(
     """
     source = build.store.source
     switch.refuse_simulated(published, source, is_switch)
-    with sentences(published.link):
+    with sentences(published.link, build.store.warehouse):
         generations.bring_over(published, build.results.run_id)
     linked = generations.linked_manifest(published)
     last = read_last(published, source, lambda file: changed_tables(build.connection, file))
@@ -86,7 +86,7 @@ def publish(
         manifest = _manifest(build, generation, now)
         known = [*generations.manifests(published), manifest]
         target = published.file(generation)
-        with sentences(target), generations.new_folder(published, manifest) as folder:
+        with sentences(target, build.store.warehouse), generations.new_folder(published, manifest) as folder:
             write_marts_file(build, folder / target.name, manifest, known)
     with generations.link_lock(published, build.results.run_id):
         # Again, inside the lock: a real source may have published meanwhile.
@@ -113,7 +113,7 @@ def write_known_at(build: Build, published: PublishedPaths) -> Path:
     """
     target = build.store.known_at_file
     manifest = _manifest(build, target.stem, datetime.now(UTC))
-    with sentences(target):
+    with sentences(target, build.store.warehouse):
         write_marts_file(build, target, manifest, generations.manifests(published))
     return target
 

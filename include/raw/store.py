@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from include.errors import Runbook, TitansError, refused_in
 from include.files import replacing
 from include.paths import StorePaths
 from include.raw.versions import version_order
+from include.shortage import shortage
 
 SCHEMA_VERSION = 3
 PATIENCE_SECONDS = 60.0
@@ -30,11 +32,12 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the source's warehouse, made and described on first use. The caller holds the writer lock.
 
     Raises:
-        TitansError: the file is damaged or belongs to another source.
+        TitansError: the file is damaged or belongs to another source, or memory or the disk did not suffice to open it.
     """
     path = store.warehouse
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = _connect(path)
+    shutil.rmtree(store.spill, ignore_errors=True)  # what a killed process left
+    connection = _connect(store)
     try:
         connection.execute("set timezone = 'UTC'")
         try:
@@ -44,7 +47,7 @@ def open_warehouse(store: StorePaths) -> Iterator[duckdb.DuckDBPyConnection]:
                 _check_layout(connection, "warehouse", path)
             connection.execute(_DDL)
         except duckdb.Error as error:
-            raise _unopened(path, error) from error
+            raise shortage(error, "Opening the warehouse", store) or _unopened(path, error) from error
         if connection.execute("select count(*) from meta.store").fetchone() == (0,):
             _begin_store(connection, store)
         _check_owner(connection, store.source, "warehouse", path)
@@ -83,7 +86,10 @@ def save_raw(store: StorePaths) -> None:
 
     The caller holds the writer lock, and no connection.
     """
-    with replacing(store.saved_raw) as temporary, duckdb.connect(str(temporary)) as connection:
+    with (
+        replacing(store.saved_raw) as temporary,
+        duckdb.connect(str(temporary), config=store.duckdb_config) as connection,
+    ):
         connection.execute(_DDL)
         copy_raw(connection, store.warehouse, store.source)
         connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
@@ -162,15 +168,15 @@ def _check_layout(
         )
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def _connect(store: StorePaths) -> duckdb.DuckDBPyConnection:
     """Open the file. A client that has it open is given time to close it."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(store.warehouse), config=store.duckdb_config)
         except duckdb.Error as error:
             if not _is_held(error) or time.monotonic() >= deadline:
-                raise _unopened(path, error) from error
+                raise (shortage(error, "Opening the warehouse", store) or _unopened(store.warehouse, error)) from error
         time.sleep(_POLL_SECONDS)
 
 
@@ -186,7 +192,7 @@ def with_patience(store: StorePaths, work: Callable[[], _Result]) -> _Result:
         except Exception as error:  # each library has its own
             if not _is_held(error):
                 raise
-        _connect(store.warehouse).close()
+        _connect(store).close()
     return work()
 
 

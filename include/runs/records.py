@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import duckdb
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
@@ -22,6 +23,7 @@ from include.raw.units import Release
 from include.runs.facts import LandFacts, StepFacts, facts_of
 from include.runs.runbooks import runbook_of_step
 from include.sealed import DamagedError, read_sealed, seal
+from include.shortage import shortage
 
 Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
@@ -121,12 +123,17 @@ class Run:
         record = StepRecord(step=name, outcome="success", started_at=now, ended_at=now)
         try:
             yield record
-        except BaseException as error:
+        except BaseException as raised:
+            # DuckDB's own errors and Python's; where a model or a check ran out, its name is in the sentence already.
+            is_plain = isinstance(raised, (duckdb.Error, MemoryError))
+            error = (shortage(raised, f"Step {name}", self._store) if is_plain else None) or raised
             record.outcome = "failed"
             record.message = str(error) or type(error).__name__
             if isinstance(error, OSError) and is_refused(error):
                 record.message = refusal(error)
             record.runbook = (error.runbook if isinstance(error, TitansError) else None) or runbook_of_step(name)
+            if error is not raised:
+                raise error from raised
             raise
         finally:
             record.ended_at = datetime.now(UTC)

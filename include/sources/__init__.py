@@ -18,7 +18,14 @@ def open_source(settings: Settings, reference: Reference, copy_name: str | None 
     if settings.source == "files":
         from include.sources.files.source import FilesSource
 
-        return FilesSource(settings.files_dir, settings.exported_at, reference, settings.store.exports, copy_name)
+        return FilesSource(
+            settings.files_dir,
+            settings.exported_at,
+            reference,
+            settings.store.exports,
+            copy_name,
+            settings.limits,
+        )
     from include.sources.sample import SampleSource
 
     return SampleSource(reference)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pydantic import ByteSize
 
 from include import build
 from include.errors import Runbook, TitansError
+from include.gates.checks import Check
 from include.publishing import generations
 from include.raw import lock
 from include.raw.lock import writer_lock
@@ -20,6 +22,7 @@ from include.runs.facts import LoadFacts, PublishFacts
 from include.runs.records import run_records, runbook_of
 from include.runs.releases import quarantined_units
 from include.settings import Settings, load_settings
+from include.transform import invoke_dbt
 from tests.conftest import CopyStore
 from tests.pipeline import (
     AS_OF,
@@ -208,7 +211,7 @@ def test_quarantine_rejected_row_release_and_a_loss_that_is_accepted(
         from read_csv('{prices}')) to '{tmp_path}/wrong.csv'"""
     )
     (tmp_path / "wrong.csv").rename(prices)
-    headlines = "select as_of, headline_id, value, sentence from marts.fct_headlines order by all"
+    headlines = "select as_of, headline_id, value_text, sentence from marts.fct_headlines order by all"
     before = ask(settings, headlines)
     record = run_without_airflow(settings)
     assert record.outcome == "success"
@@ -269,6 +272,57 @@ def test_quarantine_rejected_row_release_and_a_loss_that_is_accepted(
     assert quarantined_units(settings.store) == [], "the same rows delivered again are released rows"
 
 
+def test_out_of_memory_in_a_model_and_in_a_check(store: Settings) -> None:
+    """Each names what ran out and what to set; the published generation and the store stay, and more memory suffices."""
+    before = Published(store)
+    tight = store.model_copy(update={"memory_limit": ByteSize(40 * 2**20)})
+    model = ["run", "--select", "row_origins"]
+    with pytest.raises(TitansError, match=r"^Model row_origins ran out of memory: set TITANS_MEMORY_LIMIT") as caught:
+        invoke_dbt(tight, model)
+    assert caught.value.runbook is Runbook.OUT_OF_MEMORY
+    check = Check(
+        "large", "marts.t", "warning", "Why not.", "select list(i) as all_of_it from range(100000000) as r(i)"
+    )
+    with pytest.raises(
+        TitansError, match=r"^Check large ran out of memory: set TITANS_MEMORY_LIMIT above 40 MiB"
+    ) as caught:
+        build._run_checks(tight.store, "check_marts", [check])
+    assert caught.value.runbook is Runbook.OUT_OF_MEMORY
+    before.assert_untouched()
+    assert invoke_dbt(store, model)["nodes"] == {"success": 1}
+    assert not store.store.spill.exists()
+
+
+def test_full_disk_while_spilling(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=str(tmp_path), memory_limit="128MiB", threads=1)
+    small = settings.store.root
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(small)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        with open_warehouse(settings.store) as connection:
+            connection.execute("insert into meta.builds values ('one', now()::timestamp, null)")
+        run = new_run(settings)
+        sentence = r"^Step load filled the disk: free 128 MiB in .*/sample, or set TITANS_MEMORY_LIMIT above 128 MiB"
+        with (
+            pytest.raises(TitansError, match=sentence),
+            run.step("load"),
+            open_warehouse(settings.store) as connection,
+        ):
+            connection.execute(
+                "create temp table t as select i, i::varchar as s from range(5000000) as r(i) order by hash(i)"
+            )
+        assert run.steps()[0].runbook is Runbook.OUT_OF_MEMORY
+        assert not settings.store.spill.exists()
+        with open_warehouse(settings.store) as connection:
+            assert connection.execute("select build_id from meta.builds").fetchall() == [("one",)]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
     """The published folder on a file system with room for half a generation."""
     small = tmp_path / "small"
@@ -294,7 +348,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
             # A build that has passed its gates, with a change to publish.
             connection.execute("update marts.dim_securities set name = 'Another name' where symbol = 'AAPL'")
             connection.execute("update meta.builds set build_id = ?", [run.name])
-        with pytest.raises(TitansError, match=r"could not be written .*untouched.*Free space"):
+        with pytest.raises(TitansError, match=r"could not be written .*untouched.*Free space \(up to \d+ MiB\)"):
             build.publish_marts(store, run)
         run.finish(AS_OF.isoformat())
         before.assert_untouched()

@@ -58,7 +58,7 @@ def half_of_memory() -> int:
     """Half of what the machine or the container has, in bytes."""
     total = int(psutil.virtual_memory().total)
     with suppress(OSError, ValueError):  # no container, or one without a limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
     return total // 2
 
 

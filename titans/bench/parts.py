@@ -50,19 +50,41 @@ class Part:
     """A part that ran, or could not.
 
     Attributes:
-        rows: price rows of the delivery that it went through.
+        rows: price rows of the delivery that it went through; None where they do not matter to it.
         disk: bytes of all that the bench has on disk after it.
         cost: None where a part that it needs did not end.
     """
 
     title: str
-    rows: int
+    rows: int | None
     disk: int
     cost: Cost | None
 
     @property
     def failed(self) -> str | None:
         return self.cost.failed if self.cost else "not run: a part before it did not end"
+
+
+TRANSFORM, PUBLISH, COPY = "transform", "publish", "copy of what was published"
+GATE_1, GATE_2 = "gate 1", "gate 2"
+MODELS, BY_HAND = "five marts: models", "five marts: by hand"
+DELTA, WHOLE_EXPORT = "day after, delta", "day after that, whole"
+DELIVERED = ("ingest", "load", GATE_1)
+"""The parts that a delivery of each day goes through; a title of later days has the day before it."""
+
+
+def of_day(day: str, part: str) -> str:
+    """The title of a part that a delivery of a later day goes through."""
+    return f"{day}: {part}"
+
+
+def _of_day(day: str, delivery: Delivery) -> list[Step]:
+    before: tuple[str, ...] = ()
+    steps = []
+    for part, stage in zip(DELIVERED, ("ingest", "load", "check_raw"), strict=True):
+        steps.append(Step(of_day(day, part), stage, delivery, (part, *before)))
+        before = (of_day(day, part),)
+    return steps
 
 
 FIRST = Delivery("first", FIRST_EXPORT, "bench__first")
@@ -73,21 +95,17 @@ STEPS = (
     Step("world", "world", FIRST),
     Step("ingest", "ingest", FIRST, ("world",)),
     Step("load", "load", FIRST, ("ingest",)),
-    Step("gate 1", "check_raw", FIRST, ("load",)),
+    Step(GATE_1, "check_raw", FIRST, ("load",)),
     Step("dbt parse", "parse", FIRST, ("world",)),
-    Step("transform", "transform", FIRST, ("gate 1", "dbt parse")),
-    Step("gate 2", "check_marts", FIRST, ("transform",)),
-    Step("publish", "publish", FIRST, ("gate 2",)),
-    Step("publish again, unchanged", "publish", FIRST, ("publish",)),
-    Step("one copy of what was published", "copy", FIRST, ("publish",)),
-    Step("models of five marts, one by one", "models", FIRST, ("transform",)),
-    Step("the same marts by hand", "by_hand", FIRST, ("models of five marts, one by one",)),
-    Step("day after, what is new: ingest", "ingest", NEWS, ("ingest",)),
-    Step("day after, what is new: load", "load", NEWS, ("load", "day after, what is new: ingest")),
-    Step("day after, what is new: gate 1", "check_raw", NEWS, ("gate 1", "day after, what is new: load")),
-    Step("day after that, whole: ingest", "ingest", WHOLE, ("ingest",)),
-    Step("day after that, whole: load", "load", WHOLE, ("load", "day after that, whole: ingest")),
-    Step("day after that, whole: gate 1", "check_raw", WHOLE, ("gate 1", "day after that, whole: load")),
+    Step(TRANSFORM, "transform", FIRST, (GATE_1, "dbt parse")),
+    Step(GATE_2, "check_marts", FIRST, (TRANSFORM,)),
+    Step(PUBLISH, "publish", FIRST, (GATE_2,)),
+    Step("publish again, unchanged", "publish", FIRST, (PUBLISH,)),
+    Step(COPY, "copy", FIRST, (PUBLISH,)),
+    Step(MODELS, "models", FIRST, (TRANSFORM,)),
+    Step(BY_HAND, "by_hand", FIRST, (MODELS,)),
+    *_of_day(DELTA, NEWS),
+    *_of_day(WHOLE_EXPORT, WHOLE),
 )
 
 
@@ -106,14 +124,19 @@ def run_parts(world: World, folder: Path, limits: Limits, begins: Callable[[str]
             cost = _run(step, world, folder, limits)
             if cost.failed is None:
                 whole.add(step.title)
-        yield Part(step.title, _rows(folder, step.delivery), _bytes_in(folder), cost)
+        rows = None if step.stage == "parse" else _rows(folder, step.delivery)
+        yield Part(step.title, rows, _bytes_in(folder), cost)
 
 
-def environment(folder: Path, delivery: Delivery) -> dict[str, str]:
-    """Of a process of the bench: that of the caller, but with the world's data, seeds and export."""
+def own_environment() -> dict[str, str]:
+    """The caller's, without what says which data are meant."""
     own = {f"TITANS_{name}" for name in _OF_THE_BENCH}
+    return {name: value for name, value in os.environ.items() if name not in own}
+
+
+def _environment(folder: Path, delivery: Delivery) -> dict[str, str]:
     world = folder / "world"
-    return {name: value for name, value in os.environ.items() if name not in own} | {
+    return own_environment() | {
         "TITANS_SOURCE": "files",
         "TITANS_FILES_DIR": str(world / delivery.folder),
         "TITANS_EXPORTED_AT": delivery.day.isoformat(),
@@ -127,10 +150,10 @@ def _run(step: Step, world: World, folder: Path, limits: Limits) -> Cost:
     log.parent.mkdir(exist_ok=True)
     if step.stage == "world":
         size = [f"--{name}={getattr(world, name)}" for name in ("symbols", "years", "baskets", "members")]
-        return run_apart(["-m", "titans.bench", *size, str(folder / "world")], dict(os.environ), limits, log)
+        return run_apart(["-m", "titans.bench", *size, str(folder / "world")], own_environment(), limits, log)
     report = folder / "report.json"
     arguments = ["-m", "titans.bench.stages", step.stage, step.delivery.run, str(report)]
-    return run_apart(arguments, environment(folder, step.delivery), limits, log, report)
+    return run_apart(arguments, _environment(folder, step.delivery), limits, log, report)
 
 
 def _rows(folder: Path, delivery: Delivery) -> int:

@@ -6,6 +6,7 @@ The settings come from the environment, as a task's do; what the stage came to i
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -42,7 +43,8 @@ def main(stage: str, run_id: str, report: Path) -> int:
     except MemoryError:
         facts = {"failed": "ran out of memory"}
     except (TitansError, duckdb.Error) as error:
-        facts = {"failed": str(error).splitlines()[0]}
+        # The log goes with the folder of the bench.
+        facts = {"failed": re.sub(r" The log is \S+", "", str(error).splitlines()[0])}
     report.write_text(json.dumps(facts), encoding="utf-8")
     return 1 if "failed" in facts else 0
 
@@ -103,7 +105,7 @@ def _transform(settings: Settings, run_id: str) -> Facts:
             """select sum(estimated_size)::bigint from duckdb_tables()
             where database_name = 'warehouse' and schema_name = 'marts'"""
         ).fetchone() or (0,)
-    return {"note": f"{sum(facts.nodes.values())} dbt nodes, {rows:,} rows of marts"}
+    return {"note": f"{sum(facts.nodes.values())} dbt nodes, {rows:,} mart rows"}
 
 
 def _check_marts(settings: Settings, run_id: str) -> Facts:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.errors import TitansError
 from include.files import sync_folder, write_whole
+from include.limits import Limits
 from include.locks import exclusive
 from include.seeds.rows import Reference
 from include.sources.base import DATE_COLUMN, Dataset
@@ -100,7 +101,7 @@ class ExportCopy:
         return path
 
 
-def open_copy(copies: Path, folder: Path, reference: Reference, name: str | None = None) -> ExportCopy:
+def open_copy(copies: Path, folder: Path, reference: Reference, limits: Limits, name: str | None = None) -> ExportCopy:
     """The copy of the export in ``folder``, made if there is none of it as it is now.
 
     Args:
@@ -124,7 +125,7 @@ def open_copy(copies: Path, folder: Path, reference: Reference, name: str | None
         shutil.rmtree(written, ignore_errors=True)
         written.mkdir()
         try:
-            _write(written, files, reference)
+            _write(written, files, reference, limits)
             if _key(find_files(folder, reference), reference) != target.name:
                 raise TitansError(
                     f"The export in FILES={folder} changed while it was read: run again when it is complete."
@@ -163,9 +164,9 @@ def _existing(folder: Path) -> ExportCopy | None:
     return copy
 
 
-def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> None:
+def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: Reference, limits: Limits) -> None:
     try:
-        with closing(open_reader(reference, folder / "spare")) as connection:
+        with closing(open_reader(reference, folder / "spare", limits)) as connection:
             adjusted: list[str] = []
             unread = {dataset: _read(connection, dataset, files[dataset], reference, adjusted) for dataset in files}
             misspelt: dict[Dataset, dict[str, str]] = {}
@@ -173,6 +174,8 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
                 _refuse_a_file_of_strangers(connection, dataset, files[dataset], reference)
                 misspelt[dataset] = _ask_what_is_meant(connection, dataset, reference)
                 _write_rows(connection, dataset, folder, reference)
+    except duckdb.OutOfMemoryException:
+        raise  # the step says what to set
     except duckdb.Error as error:
         raise TitansError(
             f"The copy of the export in {folder.parent} cannot be written ({str(error).splitlines()[0]}): free space "

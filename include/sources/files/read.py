@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from include.errors import TitansError
+from include.limits import Limits
 from include.seeds.rows import Reference
 from include.sources.base import PROBLEM, SCHEMAS, Dataset
 from include.sources.files.folder import ExportFile, Units
@@ -23,19 +24,21 @@ _WANTED = {
     "bigint": "a whole number such as 1101",
 }
 _MOMENT = "a time of day and not a day: export midnights in the time zone of the exchange, or days such as 2025-03-07"
-_MEMORY = "300MB"
-"""Of the tables that hold an export while it is read. What does not fit goes to the disk."""
+_MEMORY = 300 * 10**6
+"""Enough for the tables that hold an export while it is read, where a run has little. The rest goes to the disk."""
 MOST_PROBLEMS = 100_000
 """Rows with a problem in one file, and rows of unknown symbols, that are rejected one by one. More refuse the file."""
 
 
-def open_reader(reference: Reference, spare_room: Path) -> duckdb.DuckDBPyConnection:
+def open_reader(reference: Reference, spare_room: Path, limits: Limits) -> duckdb.DuckDBPyConnection:
     """A connection with an empty table for each dataset: the schema's columns, then ``unit``, ``file`` and ``line``.
 
     Args:
         spare_room: where rows go that do not fit into memory.
+        limits: of the run. An eighth of its memory serves, or 300 MB where that is less.
     """
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": str(spare_room)})
+    memory = min(limits.memory, max(_MEMORY, limits.memory // 8))
+    connection = duckdb.connect(config=Limits(memory, limits.threads).config(spare_room))
     connection.execute("set timezone = 'UTC'")
     connection.execute(Path(__file__).with_name("values.sql").read_text(encoding="utf-8"))
     currencies = {security.symbol: security.currency for security in reference.securities}

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import TitansError
+from include.limits import Limits
 from include.seeds.calendars import load_calendars
 from include.seeds.rows import Reference, Security
 from include.sources.base import (
@@ -37,6 +38,7 @@ class FilesSource:
     Args:
         copies: where checked copies of exports are kept.
         copy_name: the copy that the run planned with; without it, the one of the export as it is now.
+        limits: of reading the export and of handing out its rows.
 
     Raises:
         TitansError: no folder is given. Whatever else is wrong with an export is said when it is first asked.
@@ -53,6 +55,7 @@ class FilesSource:
         reference: Reference,
         copies: Path,
         copy_name: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if folder is None:
             raise TitansError("SOURCE=files needs FILES=<folder with prices.csv and fx_rates.csv> (TITANS_FILES_DIR).")
@@ -61,10 +64,11 @@ class FilesSource:
         self._reference = reference
         self._copies = copies
         self._planned = copy_name
+        self._limits = limits or Limits()
 
     @cached_property
     def _copy(self) -> ExportCopy:
-        return open_copy(self._copies, self._folder, self._reference, self._planned)
+        return open_copy(self._copies, self._folder, self._reference, self._limits, self._planned)
 
     @property
     def copy_name(self) -> str | None:
@@ -80,7 +84,7 @@ class FilesSource:
             TitansError: the export has no price of any symbol of the seeds, or is from before most of its prices.
         """
         wanted = self._known(Dataset.PRICES) if symbols is None else list(symbols)
-        connection = duckdb.connect()
+        connection = self._limits.in_memory()
         connection.register("prices", self._copy.days(Dataset.PRICES))
         connection.register("closed", self._last_closed)
         first, last, latest, units, late = connection.execute(
@@ -175,7 +179,7 @@ class FilesSource:
         rows = self._copy.rows_of(dataset, units)
         # Rates of other pairs than those in use are no mistake.
         strangers = self._copy.strangers(dataset) if is_first else rows.slice(0, 0)
-        connection = duckdb.connect()
+        connection = self._limits.in_memory()
         connection.register("rows", rows)
         connection.register("strangers", strangers)
         connection.register("closed", self._last_closed if dataset is Dataset.PRICES else _NONE_CLOSED)

@@ -16,7 +16,10 @@ inner join seeds.baskets as baskets on members.basket_id = baskets.basket_id
 inner join seeds.securities as securities on members.symbol = securities.symbol;
 
 create table by_hand.steps.first_rates as
-select currency, min(date) as first_date, arg_min(units_per_usd, date) as units_per_usd
+select
+    currency,
+    min(date) as first_date,
+    arg_min(units_per_usd, date) as units_per_usd
 from by_hand.steps.rates
 where units_per_usd is not null
 group by currency;
@@ -29,11 +32,19 @@ with initial_members as (
 ),
 
 first_prices as (
-    select symbol, min(date) as first_date from by_hand.steps.equities group by symbol
+    select
+        symbol,
+        min(date) as first_date
+    from by_hand.steps.equities
+    group by symbol
 ),
 
 first_counts as (
-    select symbol, min(as_of) as first_date from by_hand.steps.shares group by symbol
+    select
+        symbol,
+        min(as_of) as first_date
+    from by_hand.steps.shares
+    group by symbol
 ),
 
 ready as (
@@ -53,25 +64,41 @@ ready as (
     group by members.basket_id, members.weighting
     having
         count(*) = count(prices.first_date)
-        and (members.weighting = 'equal' or (count(*) = count(counts.first_date) and count(*) = count(rates.first_date)))
+        and (
+            members.weighting = 'equal'
+            or (count(*) = count(counts.first_date) and count(*) = count(rates.first_date))
+        )
 )
 
-select ready.basket_id, ready.dollars_from, min(days.date) as base_date
+select
+    ready.basket_id,
+    ready.dollars_from,
+    min(days.date) as base_date
 from ready
 inner join initial_members as members on ready.basket_id = members.basket_id
-inner join by_hand.steps.exchange_days as days on members.exchange = days.exchange and days.date >= ready.date
+inner join by_hand.steps.exchange_days as days on members.exchange = days.exchange and ready.date <= days.date
 group by ready.basket_id, ready.dollars_from;
 
 create table by_hand.steps.rebalances as
 with spans as (
-    select distinct basket_id, rebalance, exchange, valid_from, valid_to from by_hand.steps.members
+    select distinct
+        basket_id,
+        rebalance,
+        exchange,
+        valid_from,
+        valid_to
+    from by_hand.steps.members
 ),
 
 days as (
-    select distinct spans.basket_id, spans.rebalance, bases.base_date, days.date
-    from (select distinct basket_id, rebalance, exchange from spans) as spans
+    select distinct
+        spans.basket_id,
+        spans.rebalance,
+        bases.base_date,
+        days.date
+    from spans
     inner join by_hand.steps.base_dates as bases on spans.basket_id = bases.basket_id
-    inner join by_hand.steps.exchange_days as days on spans.exchange = days.exchange and days.date >= bases.base_date
+    inner join by_hand.steps.exchange_days as days on spans.exchange = days.exchange and bases.base_date <= days.date
 ),
 
 in_periods as (
@@ -88,7 +115,10 @@ in_periods as (
 ),
 
 common as (
-    select in_periods.basket_id, in_periods.date, in_periods.period_start
+    select
+        in_periods.basket_id,
+        in_periods.date,
+        in_periods.period_start
     from in_periods
     inner join spans
         on
@@ -103,12 +133,22 @@ common as (
 ),
 
 dates as (
-    select basket_id, base_date as date from by_hand.steps.base_dates
+    select
+        basket_id,
+        base_date as date
+    from by_hand.steps.base_dates
     union
-    select basket_id, max(date) from common group by basket_id, period_start
+    select
+        basket_id,
+        max(date) as date
+    from common
+    group by basket_id, period_start
 )
 
-select dates.basket_id, dates.date, in_periods.next_session
+select
+    dates.basket_id,
+    dates.date,
+    in_periods.next_session
 from dates
 inner join in_periods on dates.basket_id = in_periods.basket_id and dates.date = in_periods.date;
 
@@ -119,7 +159,7 @@ with exchanges as (
         coalesce(min(days.date) - 1, last_days.last_date) as complete_until
     from by_hand.steps.last_days as last_days
     left join by_hand.steps.exchange_days as days
-        on last_days.exchange = days.exchange and days.date > last_days.last_date
+        on last_days.exchange = days.exchange and last_days.last_date < days.date
     group by last_days.exchange, last_days.last_date
 ),
 
@@ -232,21 +272,37 @@ with spans as (
     inner join by_hand.steps.progress as progress on holdings.basket_id = progress.basket_id
 )
 
-select spans.basket_id, spans.rebalance_number, days.date
+select
+    spans.basket_id,
+    spans.rebalance_number,
+    days.date
 from spans
 inner join by_hand.steps.exchange_days as days
     on
         spans.exchange = days.exchange
         and days.date between spans.first_date and coalesce(spans.next_date, spans.complete_until)
 union
-select basket_id, rebalance_number, next_date from spans where next_date is not null
+select
+    basket_id,
+    rebalance_number,
+    next_date
+from spans
+where next_date is not null
 union
-select basket_id, rebalance_number, first_date from spans where rebalance_number = 0;
+select
+    basket_id,
+    rebalance_number,
+    first_date
+from spans
+where rebalance_number = 0;
 
 -- Where an exchange is closed on a day of a basket, the session before counts, at the day's rate and share count.
 create table by_hand.steps.member_days as
 with days as (
-    select days.date, exchanges.exchange, sessions.date as session_date
+    select
+        days.date,
+        exchanges.exchange,
+        sessions.date as session_date
     from (select distinct date from by_hand.steps.basket_days) as days
     cross join by_hand.steps.last_days as exchanges
     asof inner join by_hand.steps.exchange_days as sessions
@@ -265,36 +321,51 @@ counts as (
         on securities.symbol = shares.symbol and shares.as_of between days.session_date + 1 and days.date
     where days.date > days.session_date
     group by days.date, shares.symbol
+),
+
+-- First of all, or the optimizer joins every holding with every day of its exchange.
+held as materialized (
+    select
+        days.basket_id,
+        days.date,
+        days.rebalance_number,
+        holdings.symbol,
+        holdings.exchange,
+        holdings.weight,
+        holdings.close,
+        holdings.close_usd
+    from by_hand.steps.basket_days as days
+    inner join by_hand.steps.holdings as holdings
+        on days.basket_id = holdings.basket_id and days.rebalance_number = holdings.rebalance_number
 )
 
 select
-    days.basket_id,
-    days.date,
-    holdings.symbol,
-    days.rebalance_number,
-    holdings.weight,
+    held.basket_id,
+    held.date,
+    held.symbol,
+    held.rebalance_number,
+    held.weight,
     prices.close,
     prices.close / rates.units_per_usd as close_usd,
-    holdings.weight * prices.close / holdings.close as value,
-    holdings.weight * (prices.close / rates.units_per_usd) / holdings.close_usd as value_usd,
-    case when prices.date = days.date then holdings.weight * prices.dividend / holdings.close else 0 end as dividend_value,
+    held.weight * prices.close / held.close as value,
+    held.weight * (prices.close / rates.units_per_usd) / held.close_usd as value_usd,
+    case when prices.date = held.date then held.weight * prices.dividend / held.close else 0 end as dividend_value,
     case
-        when prices.date = days.date then holdings.weight * (prices.dividend / rates.units_per_usd) / holdings.close_usd
+        when prices.date = held.date then held.weight * (prices.dividend / rates.units_per_usd) / held.close_usd
         else 0
     end as dividend_value_usd,
     prices.sessions_missed <= 5 as is_priced,
     coalesce(counts.shares_outstanding, prices.shares_outstanding) as shares_outstanding,
     coalesce(counts.as_of, prices.shares_as_of) as shares_as_of,
     counts.as_of is null and prices.is_shares_backcast as is_shares_backcast,
-    coalesce(counts.shares_outstanding, prices.shares_outstanding) * prices.close / rates.units_per_usd as market_value_usd
-from by_hand.steps.basket_days as days
-inner join by_hand.steps.holdings as holdings
-    on days.basket_id = holdings.basket_id and days.rebalance_number = holdings.rebalance_number
-inner join days as sessions on days.date = sessions.date and holdings.exchange = sessions.exchange
+    coalesce(counts.shares_outstanding, prices.shares_outstanding) * prices.close / rates.units_per_usd
+        as market_value_usd
+from held
+inner join days as sessions on held.date = sessions.date and held.exchange = sessions.exchange
 inner join by_hand.steps.equities as prices
-    on holdings.symbol = prices.symbol and sessions.session_date = prices.date
-left join by_hand.steps.rates as rates on prices.currency = rates.currency and days.date = rates.date
-left join counts on holdings.symbol = counts.symbol and days.date = counts.date;
+    on held.symbol = prices.symbol and sessions.session_date = prices.date
+left join by_hand.steps.rates as rates on prices.currency = rates.currency and held.date = rates.date
+left join counts on held.symbol = counts.symbol and held.date = counts.date;
 
 create table by_hand.steps.relatives as
 with wide as (
@@ -312,13 +383,35 @@ with wide as (
     group by basket_id, date, rebalance_number
 )
 
-select basket_id, date, rebalance_number, 'local' as currency_basis, value, dividend, members, members_priced from wide
+select
+    basket_id,
+    date,
+    rebalance_number,
+    'local' as currency_basis,
+    value,
+    dividend,
+    members,
+    members_priced
+from wide
 union all
-select basket_id, date, rebalance_number, 'usd', value_usd, dividend_usd, members, members_priced from wide;
+select
+    basket_id,
+    date,
+    rebalance_number,
+    'usd' as currency_basis,
+    value_usd,
+    dividend_usd,
+    members,
+    members_priced
+from wide;
 
 create table by_hand.steps.levels as
 with grown as (
-    select basket_id, currency_basis, rebalance_number, arg_max(value, date) as growth
+    select
+        basket_id,
+        currency_basis,
+        rebalance_number,
+        arg_max(value, date) as growth
     from by_hand.steps.relatives
     group by basket_id, currency_basis, rebalance_number
 ),
@@ -340,9 +433,17 @@ starts as (
 ),
 
 chained as (
-    select relatives.*, starts.start * relatives.value as chain, starts.start * relatives.dividend as chain_dividend
+    select
+        relatives.*,
+        starts.start * relatives.value as chain,
+        starts.start * relatives.dividend as chain_dividend
     from by_hand.steps.relatives as relatives
-    inner join starts using (basket_id, currency_basis, rebalance_number)
+    inner join
+        starts
+        on
+            relatives.basket_id = starts.basket_id
+            and relatives.currency_basis = starts.currency_basis
+            and relatives.rebalance_number = starts.rebalance_number
 ),
 
 scaled as (
@@ -361,14 +462,21 @@ scaled as (
     from chained
 )
 
-select basket_id, date, currency_basis, 'price' as return_type, chain * scale as level, members, members_priced
+select
+    basket_id,
+    date,
+    currency_basis,
+    'price' as return_type,
+    chain * scale as level,
+    members,
+    members_priced
 from scaled
 union all
 select
     basket_id,
     date,
     currency_basis,
-    'total',
+    'total' as return_type,
     case
         when chain is not null
             then 100 * product(coalesce((chain + chain_dividend) / previous_chain, 1)) over (
@@ -376,15 +484,19 @@ select
                 order by date
                 rows between unbounded preceding and current row
             )
-    end,
+    end as level,
     members,
     members_priced
 from scaled;
 
 create table by_hand.marts.fct_basket_daily as
 with numbered as (
-    select basket_id, date, row_number() over (partition by basket_id order by date) as number
-    from (select distinct basket_id, date from by_hand.steps.levels)
+    select
+        basket_id,
+        date,
+        row_number() over (partition by basket_id order by date) as number
+    from by_hand.steps.levels
+    where currency_basis = 'local' and return_type = 'price'
 ),
 
 days as (
@@ -392,16 +504,46 @@ days as (
         days.basket_id,
         days.date,
         days.number - base_1d.number as back_1d,
-        case when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10 then days.number - base_wtd.number end as back_wtd,
-        case when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10 then days.number - base_mtd.number end as back_mtd,
-        case when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10 then days.number - base_qtd.number end as back_qtd,
-        case when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10 then days.number - base_ytd.number end as back_ytd,
-        case when base_1m.date >= (days.date - interval 1 month)::date - 10 then days.number - base_1m.number end as back_1m,
-        case when base_3m.date >= (days.date - interval 3 month)::date - 10 then days.number - base_3m.number end as back_3m,
-        case when base_6m.date >= (days.date - interval 6 month)::date - 10 then days.number - base_6m.number end as back_6m,
-        case when base_1y.date >= (days.date - interval 1 year)::date - 10 then days.number - base_1y.number end as back_1y,
-        case when base_3y.date >= (days.date - interval 3 year)::date - 10 then days.number - base_3y.number end as back_3y,
-        case when base_5y.date >= (days.date - interval 5 year)::date - 10 then days.number - base_5y.number end as back_5y
+        case
+            when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10
+                then days.number - base_wtd.number
+        end as back_wtd,
+        case
+            when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10
+                then days.number - base_mtd.number
+        end as back_mtd,
+        case
+            when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10
+                then days.number - base_qtd.number
+        end as back_qtd,
+        case
+            when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10
+                then days.number - base_ytd.number
+        end as back_ytd,
+        case
+            when base_1m.date >= (days.date - interval 1 month)::date - 10
+                then days.number - base_1m.number
+        end as back_1m,
+        case
+            when base_3m.date >= (days.date - interval 3 month)::date - 10
+                then days.number - base_3m.number
+        end as back_3m,
+        case
+            when base_6m.date >= (days.date - interval 6 month)::date - 10
+                then days.number - base_6m.number
+        end as back_6m,
+        case
+            when base_1y.date >= (days.date - interval 1 year)::date - 10
+                then days.number - base_1y.number
+        end as back_1y,
+        case
+            when base_3y.date >= (days.date - interval 3 year)::date - 10
+                then days.number - base_3y.number
+        end as back_3y,
+        case
+            when base_5y.date >= (days.date - interval 5 year)::date - 10
+                then days.number - base_5y.number
+        end as back_5y
     from numbered as days
     asof left join numbered as base_1d
         on days.basket_id = base_1d.basket_id and (days.date - 1) >= base_1d.date
@@ -434,17 +576,17 @@ select
     levels.currency_basis,
     levels.return_type,
     levels.level,
-    levels.level / lag(levels.level, days.back_1d) over series - 1 as return_1d,
-    levels.level / lag(levels.level, days.back_wtd) over series - 1 as return_wtd,
-    levels.level / lag(levels.level, days.back_mtd) over series - 1 as return_mtd,
-    levels.level / lag(levels.level, days.back_qtd) over series - 1 as return_qtd,
-    levels.level / lag(levels.level, days.back_ytd) over series - 1 as return_ytd,
-    levels.level / lag(levels.level, days.back_1m) over series - 1 as return_1m,
-    levels.level / lag(levels.level, days.back_3m) over series - 1 as return_3m,
-    levels.level / lag(levels.level, days.back_6m) over series - 1 as return_6m,
-    levels.level / lag(levels.level, days.back_1y) over series - 1 as return_1y,
-    levels.level / lag(levels.level, days.back_3y) over series - 1 as return_3y,
-    levels.level / lag(levels.level, days.back_5y) over series - 1 as return_5y,
+    round(levels.level / lag(levels.level, days.back_1d) over series - 1, 9) as return_1d,
+    round(levels.level / lag(levels.level, days.back_wtd) over series - 1, 9) as return_wtd,
+    round(levels.level / lag(levels.level, days.back_mtd) over series - 1, 9) as return_mtd,
+    round(levels.level / lag(levels.level, days.back_qtd) over series - 1, 9) as return_qtd,
+    round(levels.level / lag(levels.level, days.back_ytd) over series - 1, 9) as return_ytd,
+    round(levels.level / lag(levels.level, days.back_1m) over series - 1, 9) as return_1m,
+    round(levels.level / lag(levels.level, days.back_3m) over series - 1, 9) as return_3m,
+    round(levels.level / lag(levels.level, days.back_6m) over series - 1, 9) as return_6m,
+    round(levels.level / lag(levels.level, days.back_1y) over series - 1, 9) as return_1y,
+    round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9) as return_3y,
+    round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9) as return_5y,
     levels.level / max(levels.level) over series - 1 as drawdown,
     levels.members,
     levels.members_priced

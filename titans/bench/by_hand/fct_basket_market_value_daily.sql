@@ -1,7 +1,10 @@
 -- From the member days of fct_basket_daily.sql. All days of a year have one base, the last day of the year before.
 create table by_hand.steps.year_bases as
 with last_days as (
-    select basket_id, year(date) as year, max(date) as base_date
+    select
+        basket_id,
+        year(date) as year,
+        max(date) as base_date
     from by_hand.steps.basket_days
     group by basket_id, year(date)
 ),
@@ -16,7 +19,10 @@ bases as (
     group by years.basket_id, years.year
 )
 
-select basket_id, year, base_date
+select
+    basket_id,
+    year,
+    base_date
 from bases
 where base_date >= make_date(year, 1, 1) - 11;
 
@@ -50,7 +56,11 @@ base_members as (
 ),
 
 base_totals as (
-    select basket_id, year, count(*) as members, sum(value) as value
+    select
+        basket_id,
+        year,
+        count(*) as members,
+        sum(value) as value
     from base_members
     group by basket_id, year
 ),
@@ -95,7 +105,10 @@ select
     days.date,
     days.market_value_usd,
     days.market_value_usd - base.market_value_usd as change_ytd_usd,
-    case when days.market_value_usd - base.market_value_usd is not null then effects.price_effect_usd end as price_effect_usd,
+    case
+        when days.market_value_usd - base.market_value_usd is not null
+            then effects.price_effect_usd
+    end as price_effect_usd,
     case when days.market_value_usd - base.market_value_usd is not null then effects.fx_effect_usd end as fx_effect_usd,
     case when days.market_value_usd - base.market_value_usd is not null then effects.issuance_effect_usd end
         as issuance_effect_usd,

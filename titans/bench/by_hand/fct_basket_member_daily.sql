@@ -27,10 +27,12 @@ levels as (
 opened as (
     select
         relatives.*,
-        lag(value, 1, case when rebalance_number > 0 then 1 end) over held as value_open,
-        lag(value_usd, 1, case when rebalance_number > 0 then 1 end) over held as value_usd_open,
-        min(date) filter (where value is not null) over (partition by basket_id) as first_date,
-        min(date) filter (where value_usd is not null) over (partition by basket_id) as first_date_usd
+        lag(relatives.value, 1, case when relatives.rebalance_number > 0 then 1 end) over held as value_open,
+        lag(relatives.value_usd, 1, case when relatives.rebalance_number > 0 then 1 end) over held as value_usd_open,
+        min(relatives.date) filter (where relatives.value is not null) over (partition by relatives.basket_id)
+            as first_date,
+        min(relatives.date) filter (where relatives.value_usd is not null) over (partition by relatives.basket_id)
+            as first_date_usd
     from relatives
     window held as (partition by basket_id, rebalance_number order by date)
 ),
@@ -56,20 +58,56 @@ based as (
         before_usd_price,
         before_usd_total,
         row_number() over week as days_wtd,
-        case when first_value(previous_date) over week >= date_trunc('week', date)::date - 11 then first_value(before_local_price) over week end as local_price_wtd,
-        case when first_value(previous_date) over week >= date_trunc('week', date)::date - 11 then first_value(before_local_total) over week end as local_total_wtd,
-        case when first_value(previous_date) over week >= date_trunc('week', date)::date - 11 then first_value(before_usd_price) over week end as usd_price_wtd,
-        case when first_value(previous_date) over week >= date_trunc('week', date)::date - 11 then first_value(before_usd_total) over week end as usd_total_wtd,
+        case
+            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
+                then first_value(before_local_price) over week
+        end as local_price_wtd,
+        case
+            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
+                then first_value(before_local_total) over week
+        end as local_total_wtd,
+        case
+            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
+                then first_value(before_usd_price) over week
+        end as usd_price_wtd,
+        case
+            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
+                then first_value(before_usd_total) over week
+        end as usd_total_wtd,
         row_number() over month as days_mtd,
-        case when first_value(previous_date) over month >= date_trunc('month', date)::date - 11 then first_value(before_local_price) over month end as local_price_mtd,
-        case when first_value(previous_date) over month >= date_trunc('month', date)::date - 11 then first_value(before_local_total) over month end as local_total_mtd,
-        case when first_value(previous_date) over month >= date_trunc('month', date)::date - 11 then first_value(before_usd_price) over month end as usd_price_mtd,
-        case when first_value(previous_date) over month >= date_trunc('month', date)::date - 11 then first_value(before_usd_total) over month end as usd_total_mtd,
+        case
+            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
+                then first_value(before_local_price) over month
+        end as local_price_mtd,
+        case
+            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
+                then first_value(before_local_total) over month
+        end as local_total_mtd,
+        case
+            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
+                then first_value(before_usd_price) over month
+        end as usd_price_mtd,
+        case
+            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
+                then first_value(before_usd_total) over month
+        end as usd_total_mtd,
         row_number() over year as days_ytd,
-        case when first_value(previous_date) over year >= date_trunc('year', date)::date - 11 then first_value(before_local_price) over year end as local_price_ytd,
-        case when first_value(previous_date) over year >= date_trunc('year', date)::date - 11 then first_value(before_local_total) over year end as local_total_ytd,
-        case when first_value(previous_date) over year >= date_trunc('year', date)::date - 11 then first_value(before_usd_price) over year end as usd_price_ytd,
-        case when first_value(previous_date) over year >= date_trunc('year', date)::date - 11 then first_value(before_usd_total) over year end as usd_total_ytd
+        case
+            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
+                then first_value(before_local_price) over year
+        end as local_price_ytd,
+        case
+            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
+                then first_value(before_local_total) over year
+        end as local_total_ytd,
+        case
+            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
+                then first_value(before_usd_price) over year
+        end as usd_price_ytd,
+        case
+            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
+                then first_value(before_usd_total) over year
+        end as usd_total_ytd
     from before
     window
         week as (partition by basket_id, date_trunc('week', date) order by date),
@@ -106,7 +144,12 @@ with held as (
 ),
 
 spans as (
-    select basket_id, symbol, min(date) as first_date from by_hand.steps.member_days group by basket_id, symbol
+    select
+        basket_id,
+        symbol,
+        min(date) as first_date
+    from by_hand.steps.member_days
+    group by basket_id, symbol
 ),
 
 days as (
@@ -146,18 +189,30 @@ earned as (
 wide as (
     select
         *,
-        (earned_local_price - coalesce(lag(earned_local_price, days_wtd) over series, 0)) / local_price_wtd as contribution_local_price_wtd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_wtd) over series, 0)) / local_total_wtd as contribution_local_total_wtd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_wtd) over series, 0)) / usd_price_wtd as contribution_usd_price_wtd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_wtd) over series, 0)) / usd_total_wtd as contribution_usd_total_wtd,
-        (earned_local_price - coalesce(lag(earned_local_price, days_mtd) over series, 0)) / local_price_mtd as contribution_local_price_mtd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_mtd) over series, 0)) / local_total_mtd as contribution_local_total_mtd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_mtd) over series, 0)) / usd_price_mtd as contribution_usd_price_mtd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_mtd) over series, 0)) / usd_total_mtd as contribution_usd_total_mtd,
-        (earned_local_price - coalesce(lag(earned_local_price, days_ytd) over series, 0)) / local_price_ytd as contribution_local_price_ytd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_ytd) over series, 0)) / local_total_ytd as contribution_local_total_ytd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_ytd) over series, 0)) / usd_price_ytd as contribution_usd_price_ytd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_ytd) over series, 0)) / usd_total_ytd as contribution_usd_total_ytd
+        (earned_local_price - coalesce(lag(earned_local_price, days_wtd) over series, 0)) / local_price_wtd
+            as contribution_local_price_wtd,
+        (earned_local_total - coalesce(lag(earned_local_total, days_wtd) over series, 0)) / local_total_wtd
+            as contribution_local_total_wtd,
+        (earned_usd_price - coalesce(lag(earned_usd_price, days_wtd) over series, 0)) / usd_price_wtd
+            as contribution_usd_price_wtd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, days_wtd) over series, 0)) / usd_total_wtd
+            as contribution_usd_total_wtd,
+        (earned_local_price - coalesce(lag(earned_local_price, days_mtd) over series, 0)) / local_price_mtd
+            as contribution_local_price_mtd,
+        (earned_local_total - coalesce(lag(earned_local_total, days_mtd) over series, 0)) / local_total_mtd
+            as contribution_local_total_mtd,
+        (earned_usd_price - coalesce(lag(earned_usd_price, days_mtd) over series, 0)) / usd_price_mtd
+            as contribution_usd_price_mtd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, days_mtd) over series, 0)) / usd_total_mtd
+            as contribution_usd_total_mtd,
+        (earned_local_price - coalesce(lag(earned_local_price, days_ytd) over series, 0)) / local_price_ytd
+            as contribution_local_price_ytd,
+        (earned_local_total - coalesce(lag(earned_local_total, days_ytd) over series, 0)) / local_total_ytd
+            as contribution_local_total_ytd,
+        (earned_usd_price - coalesce(lag(earned_usd_price, days_ytd) over series, 0)) / usd_price_ytd
+            as contribution_usd_price_ytd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, days_ytd) over series, 0)) / usd_total_ytd
+            as contribution_usd_total_ytd
     from earned
     window series as (partition by basket_id, symbol order by date)
 ),

@@ -22,22 +22,45 @@ with levels as (
 ),
 
 months as (
-    select symbol, month, max(level) as highest from levels where is_traded group by symbol, month
+    select
+        symbol,
+        month,
+        max(level) as highest
+    from levels
+    where is_traded
+    group by symbol, month
 ),
 
 months_as_high as (
-    select today.symbol, today.date, today.level, max(months.month) as month
+    select
+        today.symbol,
+        today.date,
+        today.level,
+        max(months.month) as month
     from levels as today
     inner join months on today.symbol = months.symbol and today.month > months.month and today.level <= months.highest
     group by today.symbol, today.date, today.level
 ),
 
 days_as_high as (
-    select today.symbol, today.date, max(before.date) as highest_since
+    select
+        today.symbol,
+        today.date,
+        max(before.date) as highest_since
     from (
-        select symbol, date, level, month from levels
+        select
+            symbol,
+            date,
+            level,
+            month
+        from levels
         union all
-        select symbol, date, level, month from months_as_high
+        select
+            symbol,
+            date,
+            level,
+            month
+        from months_as_high
     ) as today
     inner join levels as before
         on
@@ -57,17 +80,17 @@ select
     levels.currency,
     levels.is_traded,
     levels.source,
-    levels.level / lag(levels.level, days.back_1d) over series - 1 as return_1d,
-    levels.level / lag(levels.level, days.back_wtd) over series - 1 as return_wtd,
-    levels.level / lag(levels.level, days.back_mtd) over series - 1 as return_mtd,
-    levels.level / lag(levels.level, days.back_qtd) over series - 1 as return_qtd,
-    levels.level / lag(levels.level, days.back_ytd) over series - 1 as return_ytd,
-    levels.level / lag(levels.level, days.back_1m) over series - 1 as return_1m,
-    levels.level / lag(levels.level, days.back_3m) over series - 1 as return_3m,
-    levels.level / lag(levels.level, days.back_6m) over series - 1 as return_6m,
-    levels.level / lag(levels.level, days.back_1y) over series - 1 as return_1y,
-    levels.level / lag(levels.level, days.back_3y) over series - 1 as return_3y,
-    levels.level / lag(levels.level, days.back_5y) over series - 1 as return_5y,
+    round(levels.level / lag(levels.level, days.back_1d) over series - 1, 9) as return_1d,
+    round(levels.level / lag(levels.level, days.back_wtd) over series - 1, 9) as return_wtd,
+    round(levels.level / lag(levels.level, days.back_mtd) over series - 1, 9) as return_mtd,
+    round(levels.level / lag(levels.level, days.back_qtd) over series - 1, 9) as return_qtd,
+    round(levels.level / lag(levels.level, days.back_ytd) over series - 1, 9) as return_ytd,
+    round(levels.level / lag(levels.level, days.back_1m) over series - 1, 9) as return_1m,
+    round(levels.level / lag(levels.level, days.back_3m) over series - 1, 9) as return_3m,
+    round(levels.level / lag(levels.level, days.back_6m) over series - 1, 9) as return_6m,
+    round(levels.level / lag(levels.level, days.back_1y) over series - 1, 9) as return_1y,
+    round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9) as return_3y,
+    round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9) as return_5y,
     levels.record_high,
     min(levels.date) over (partition by levels.symbol, levels.record_high) as record_high_date,
     levels.level / levels.record_high - 1 as drawdown,

@@ -2,30 +2,52 @@
 -- securities of an exchange share its sessions, so the base of a period is a number of sessions to go back.
 create table by_hand.steps.factors as
 with splits as (
-    select symbol, date as ex_date, value as ratio
+    select
+        symbol,
+        date as ex_date,
+        value as ratio
     from staging.stg_corporate_actions
     where action = 'split'
     qualify row_number() over (partition by symbol, date order by (fetched_at, landed_at) desc) = 1
 ),
 
 bases as (
-    select symbol, basis_date from staging.stg_prices
+    select
+        symbol,
+        basis_date
+    from staging.stg_prices
     union
-    select symbol, basis_date from staging.stg_shares
+    select
+        symbol,
+        basis_date
+    from staging.stg_shares
     union
-    select symbol, basis_date from staging.stg_corporate_actions
+    select
+        symbol,
+        basis_date
+    from staging.stg_corporate_actions
     union
-    select symbol, date from staging.stg_vendor_corrections
+    select
+        symbol,
+        date
+    from staging.stg_vendor_corrections
 )
 
-select bases.symbol, bases.basis_date, coalesce(product(splits.ratio), 1.0) as factor
+select
+    bases.symbol,
+    bases.basis_date,
+    coalesce(product(splits.ratio), 1.0) as factor
 from bases
-left join splits on bases.symbol = splits.symbol and splits.ex_date > bases.basis_date and splits.ratio > 0
+left join splits on bases.symbol = splits.symbol and bases.basis_date < splits.ex_date and splits.ratio > 0
 group by bases.symbol, bases.basis_date;
 
 create table by_hand.steps.exchange_days as
 with numbered as (
-    select exchange, date, is_half_day, row_number() over (partition by exchange order by date) as number
+    select
+        exchange,
+        date,
+        is_half_day,
+        row_number() over (partition by exchange order by date) as number
     from staging.stg_exchange_sessions
 )
 
@@ -35,13 +57,34 @@ select
     days.is_half_day,
     days.number,
     days.number - base_1d.number as back_1d,
-    case when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10 then days.number - base_wtd.number end as back_wtd,
-    case when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10 then days.number - base_mtd.number end as back_mtd,
-    case when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10 then days.number - base_qtd.number end as back_qtd,
-    case when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10 then days.number - base_ytd.number end as back_ytd,
-    case when base_1m.date >= (days.date - interval 1 month)::date - 10 then days.number - base_1m.number end as back_1m,
-    case when base_3m.date >= (days.date - interval 3 month)::date - 10 then days.number - base_3m.number end as back_3m,
-    case when base_6m.date >= (days.date - interval 6 month)::date - 10 then days.number - base_6m.number end as back_6m,
+    case
+        when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10
+            then days.number - base_wtd.number
+    end as back_wtd,
+    case
+        when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10
+            then days.number - base_mtd.number
+    end as back_mtd,
+    case
+        when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10
+            then days.number - base_qtd.number
+    end as back_qtd,
+    case
+        when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10
+            then days.number - base_ytd.number
+    end as back_ytd,
+    case
+        when base_1m.date >= (days.date - interval 1 month)::date - 10
+            then days.number - base_1m.number
+    end as back_1m,
+    case
+        when base_3m.date >= (days.date - interval 3 month)::date - 10
+            then days.number - base_3m.number
+    end as back_3m,
+    case
+        when base_6m.date >= (days.date - interval 6 month)::date - 10
+            then days.number - base_6m.number
+    end as back_6m,
     case when base_1y.date >= (days.date - interval 1 year)::date - 10 then days.number - base_1y.number end as back_1y,
     case when base_3y.date >= (days.date - interval 3 year)::date - 10 then days.number - base_3y.number end as back_3y,
     case when base_5y.date >= (days.date - interval 5 year)::date - 10 then days.number - base_5y.number end as back_5y
@@ -71,7 +114,10 @@ asof left join numbered as base_5y
 
 create table by_hand.steps.rates as
 with fixings as (
-    select quote_currency as currency, date, rate
+    select
+        quote_currency as currency,
+        date,
+        rate
     from staging.stg_fx_rates
     where base_currency = 'USD'
     qualify row_number() over (partition by quote_currency, date order by (fetched_at, landed_at) desc) = 1
@@ -82,30 +128,57 @@ days as (
     from staging.stg_exchange_sessions
 ),
 
+currencies as (
+    select distinct currency
+    from fixings
+),
+
 majors as (
-    select currencies.currency, days.date, case when fixings.date >= days.date - 7 then fixings.rate end as units_per_usd
-    from (select distinct currency from fixings) as currencies
+    select
+        currencies.currency,
+        days.date,
+        case when fixings.date >= days.date - 7 then fixings.rate end
+            as units_per_usd
+    from currencies
     cross join days
     asof left join fixings on currencies.currency = fixings.currency and days.date >= fixings.date
     union all
-    select 'USD', date, 1.0 from days
+    select
+        'USD' as currency,
+        date,
+        1.0 as units_per_usd
+    from days
 )
 
 from majors
 union all
-select minor.currency, majors.date, majors.units_per_usd * minor.units_per_major
+select
+    minor.currency,
+    majors.date,
+    majors.units_per_usd * minor.units_per_major as units_per_usd
 from seeds.minor_units as minor
 inner join majors on minor.major_currency = majors.currency;
 
 create table by_hand.steps.last_days as
-select securities.exchange, max(prices.date) as last_date
+select
+    securities.exchange,
+    max(prices.date) as last_date
 from staging.stg_prices as prices
 inner join seeds.securities as securities on prices.symbol = securities.symbol
 group by securities.exchange;
 
 create table by_hand.steps.sessions as
 with latest as (
-    select symbol, date, open, high, low, close, volume, basis_date, source
+    select
+        symbol,
+        date,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        basis_date,
+        source
     from staging.stg_prices
     qualify row_number() over (partition by symbol, date order by (fetched_at, landed_at) desc) = 1
 ),
@@ -117,7 +190,8 @@ adjusted as (
         latest.source,
         latest.close / factors.factor as close_vendor,
         round(latest.volume * factors.factor)::bigint as volume,
-        latest.volume = 0 and latest.open = latest.high and latest.high = latest.low and latest.low = latest.close as is_flat,
+        latest.volume = 0 and latest.open = latest.high and latest.high = latest.low and latest.low = latest.close
+            as is_flat,
         corrections.value / corrected.factor as correction
     from latest
     inner join by_hand.steps.factors as factors
@@ -129,7 +203,11 @@ adjusted as (
 ),
 
 listed as (
-    select symbol, min(date) as first_date from latest group by symbol
+    select
+        symbol,
+        min(date) as first_date
+    from latest
+    group by symbol
 )
 
 select
@@ -161,26 +239,42 @@ window so_far as (
 
 create table by_hand.steps.shares as
 with latest as (
-    select symbol, as_of, shares_outstanding, basis_date
+    select
+        symbol,
+        as_of,
+        shares_outstanding,
+        basis_date
     from staging.stg_shares
     qualify row_number() over (partition by symbol, as_of order by (fetched_at, landed_at) desc) = 1
 )
 
-select latest.symbol, latest.as_of, latest.shares_outstanding * factors.factor as shares_outstanding
+select
+    latest.symbol,
+    latest.as_of,
+    latest.shares_outstanding * factors.factor as shares_outstanding
 from latest
 inner join by_hand.steps.factors as factors
     on latest.symbol = factors.symbol and latest.basis_date = factors.basis_date;
 
 create table by_hand.steps.equities as
 with listed as (
-    select symbol, exchange, currency, min(date) as first_date
+    select
+        symbol,
+        exchange,
+        currency,
+        min(date) as first_date
     from by_hand.steps.sessions
     where kind = 'equity'
     group by symbol, exchange, currency
 ),
 
 latest_dividends as (
-    select symbol, date, value, currency, basis_date
+    select
+        symbol,
+        date,
+        value,
+        currency,
+        basis_date
     from staging.stg_corporate_actions
     where action = 'dividend'
     qualify row_number() over (partition by symbol, date order by (fetched_at, landed_at) desc) = 1
@@ -224,14 +318,28 @@ counts as (
 ),
 
 first_counts as (
-    select symbol, arg_min(shares_outstanding, as_of) as shares_outstanding, min(as_of) as as_of
+    select
+        symbol,
+        arg_min(shares_outstanding, as_of) as shares_outstanding,
+        min(as_of) as as_of
     from by_hand.steps.shares
     group by symbol
 ),
 
 joined as (
     select
-        sessions.*,
+        sessions.symbol,
+        sessions.exchange,
+        sessions.currency,
+        sessions.date,
+        sessions.is_traded,
+        sessions.volume,
+        sessions.is_corrected,
+        sessions.is_suspect,
+        sessions.close,
+        sessions.close_vendor,
+        sessions.source,
+        sessions.sessions_missed,
         rates.units_per_usd,
         coalesce(dividends.dividend, 0) as dividend,
         lag(sessions.close) over so_far as previous_close,
@@ -250,14 +358,29 @@ joined as (
 )
 
 select
-    joined.* exclude (kind, previous_close, shares_now, as_of_now),
+    joined.symbol,
+    joined.exchange,
+    joined.currency,
+    joined.date,
+    joined.is_traded,
+    joined.volume,
+    joined.is_corrected,
+    joined.is_suspect,
+    joined.close,
+    joined.close_vendor,
+    joined.source,
+    joined.sessions_missed,
+    joined.units_per_usd,
+    joined.dividend,
     joined.close / joined.units_per_usd as close_usd,
-    100 * product(coalesce((joined.close + joined.dividend) / joined.previous_close, 1)) over to_date as total_return_index,
+    100 * product(coalesce((joined.close + joined.dividend) / joined.previous_close, 1)) over to_date
+        as total_return_index,
     joined.close / max(joined.close) over to_date - 1 as drawdown,
     coalesce(joined.shares_now, first_counts.shares_outstanding) as shares_outstanding,
     coalesce(joined.as_of_now, first_counts.as_of) as shares_as_of,
     joined.as_of_now is null and first_counts.as_of is not null as is_shares_backcast,
-    joined.close / joined.units_per_usd * coalesce(joined.shares_now, first_counts.shares_outstanding) as market_value_usd
+    joined.close / joined.units_per_usd * coalesce(joined.shares_now, first_counts.shares_outstanding)
+        as market_value_usd
 from joined
 left join first_counts on joined.symbol = first_counts.symbol
 window to_date as (
@@ -281,39 +404,50 @@ select
     equities.is_suspect,
     equities.source,
     equities.total_return_index,
-    close / lag(close, days.back_1d) over series - 1 as return_1d,
-    close / lag(close, days.back_wtd) over series - 1 as return_wtd,
-    close / lag(close, days.back_mtd) over series - 1 as return_mtd,
-    close / lag(close, days.back_qtd) over series - 1 as return_qtd,
-    close / lag(close, days.back_ytd) over series - 1 as return_ytd,
-    close / lag(close, days.back_1m) over series - 1 as return_1m,
-    close / lag(close, days.back_3m) over series - 1 as return_3m,
-    close / lag(close, days.back_6m) over series - 1 as return_6m,
-    close / lag(close, days.back_1y) over series - 1 as return_1y,
-    close / lag(close, days.back_3y) over series - 1 as return_3y,
-    close / lag(close, days.back_5y) over series - 1 as return_5y,
-    close_usd / lag(close_usd, days.back_1d) over series - 1 as return_usd_1d,
-    close_usd / lag(close_usd, days.back_wtd) over series - 1 as return_usd_wtd,
-    close_usd / lag(close_usd, days.back_mtd) over series - 1 as return_usd_mtd,
-    close_usd / lag(close_usd, days.back_qtd) over series - 1 as return_usd_qtd,
-    close_usd / lag(close_usd, days.back_ytd) over series - 1 as return_usd_ytd,
-    close_usd / lag(close_usd, days.back_1m) over series - 1 as return_usd_1m,
-    close_usd / lag(close_usd, days.back_3m) over series - 1 as return_usd_3m,
-    close_usd / lag(close_usd, days.back_6m) over series - 1 as return_usd_6m,
-    close_usd / lag(close_usd, days.back_1y) over series - 1 as return_usd_1y,
-    close_usd / lag(close_usd, days.back_3y) over series - 1 as return_usd_3y,
-    close_usd / lag(close_usd, days.back_5y) over series - 1 as return_usd_5y,
-    total_return_index / lag(total_return_index, days.back_1d) over series - 1 as total_return_1d,
-    total_return_index / lag(total_return_index, days.back_wtd) over series - 1 as total_return_wtd,
-    total_return_index / lag(total_return_index, days.back_mtd) over series - 1 as total_return_mtd,
-    total_return_index / lag(total_return_index, days.back_qtd) over series - 1 as total_return_qtd,
-    total_return_index / lag(total_return_index, days.back_ytd) over series - 1 as total_return_ytd,
-    total_return_index / lag(total_return_index, days.back_1m) over series - 1 as total_return_1m,
-    total_return_index / lag(total_return_index, days.back_3m) over series - 1 as total_return_3m,
-    total_return_index / lag(total_return_index, days.back_6m) over series - 1 as total_return_6m,
-    total_return_index / lag(total_return_index, days.back_1y) over series - 1 as total_return_1y,
-    total_return_index / lag(total_return_index, days.back_3y) over series - 1 as total_return_3y,
-    total_return_index / lag(total_return_index, days.back_5y) over series - 1 as total_return_5y,
+    round(equities.close / lag(equities.close, days.back_1d) over series - 1, 9) as return_1d,
+    round(equities.close / lag(equities.close, days.back_wtd) over series - 1, 9) as return_wtd,
+    round(equities.close / lag(equities.close, days.back_mtd) over series - 1, 9) as return_mtd,
+    round(equities.close / lag(equities.close, days.back_qtd) over series - 1, 9) as return_qtd,
+    round(equities.close / lag(equities.close, days.back_ytd) over series - 1, 9) as return_ytd,
+    round(equities.close / lag(equities.close, days.back_1m) over series - 1, 9) as return_1m,
+    round(equities.close / lag(equities.close, days.back_3m) over series - 1, 9) as return_3m,
+    round(equities.close / lag(equities.close, days.back_6m) over series - 1, 9) as return_6m,
+    round(equities.close / lag(equities.close, days.back_1y) over series - 1, 9) as return_1y,
+    round(equities.close / lag(equities.close, days.back_3y) over series - 1, 9) as return_3y,
+    round(equities.close / lag(equities.close, days.back_5y) over series - 1, 9) as return_5y,
+    round(equities.close_usd / lag(equities.close_usd, days.back_1d) over series - 1, 9) as return_usd_1d,
+    round(equities.close_usd / lag(equities.close_usd, days.back_wtd) over series - 1, 9) as return_usd_wtd,
+    round(equities.close_usd / lag(equities.close_usd, days.back_mtd) over series - 1, 9) as return_usd_mtd,
+    round(equities.close_usd / lag(equities.close_usd, days.back_qtd) over series - 1, 9) as return_usd_qtd,
+    round(equities.close_usd / lag(equities.close_usd, days.back_ytd) over series - 1, 9) as return_usd_ytd,
+    round(equities.close_usd / lag(equities.close_usd, days.back_1m) over series - 1, 9) as return_usd_1m,
+    round(equities.close_usd / lag(equities.close_usd, days.back_3m) over series - 1, 9) as return_usd_3m,
+    round(equities.close_usd / lag(equities.close_usd, days.back_6m) over series - 1, 9) as return_usd_6m,
+    round(equities.close_usd / lag(equities.close_usd, days.back_1y) over series - 1, 9) as return_usd_1y,
+    round(equities.close_usd / lag(equities.close_usd, days.back_3y) over series - 1, 9) as return_usd_3y,
+    round(equities.close_usd / lag(equities.close_usd, days.back_5y) over series - 1, 9) as return_usd_5y,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_1d) over series - 1, 9)
+        as total_return_1d,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_wtd) over series - 1, 9)
+        as total_return_wtd,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_mtd) over series - 1, 9)
+        as total_return_mtd,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_qtd) over series - 1, 9)
+        as total_return_qtd,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_ytd) over series - 1, 9)
+        as total_return_ytd,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_1m) over series - 1, 9)
+        as total_return_1m,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_3m) over series - 1, 9)
+        as total_return_3m,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_6m) over series - 1, 9)
+        as total_return_6m,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_1y) over series - 1, 9)
+        as total_return_1y,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_3y) over series - 1, 9)
+        as total_return_3y,
+    round(equities.total_return_index / lag(equities.total_return_index, days.back_5y) over series - 1, 9)
+        as total_return_5y,
     equities.drawdown,
     equities.market_value_usd,
     equities.is_shares_backcast
