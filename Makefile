@@ -53,7 +53,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check verify lint lint-changed lint-python airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
+.PHONY: help install run build test check verify lint lint-changed lint-python airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -88,6 +88,9 @@ install: $(VENV)/run.stamp ## install the locked packages into .venv
 
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
 	@$(PY) -m titans run
+
+build: $(VENV)/run.stamp ## run without the ingest: from what is stored, after an edit of a seed or a release; same words
+	@$(PY) -m titans build
 
 test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)

@@ -20,6 +20,11 @@ def make_run(settings: Settings, **words: str) -> str:
     return make_command(settings.data_dir, "run", **_source_words(settings), **words)
 
 
+def make_build(settings: Settings) -> str:
+    """``make build`` on the source of ``settings``, as ``make_run``."""
+    return make_command(settings.data_dir, "build", **_source_words(settings))
+
+
 def make_command(data_dir: Path, command: str, **words: str) -> str:
     """A command with its words, and with the data folder where it is not the usual one."""
     folder = {} if data_dir == PROJECT_ROOT / "data" else {"DATA": str(data_dir)}

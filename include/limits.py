@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:  # settings know limits, and a command that only reads records waits for no database
+    import duckdb
 
 Config = dict[str, str | bool | int | float | list[str]]
 """Settings of a DuckDB database, as ``duckdb.connect`` takes them."""
@@ -83,6 +85,8 @@ class Limits:
 
     def in_memory(self) -> duckdb.DuckDBPyConnection:
         """A connection for rows that are in memory already. It does not spill."""
+        import duckdb
+
         return duckdb.connect(config=self.config(None))
 
 

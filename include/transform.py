@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.errors import Runbook, TitansError
+from include.progress import ModelCount
 from include.settings import Settings
 from include.shortage import shortage
 
@@ -31,7 +32,11 @@ def dbt_build(settings: Settings) -> dict[str, Any]:
         TitansError: a model, seed or test failed; names each and its first line.
     """
     # Unit tests judge the code, not the data: make test runs them.
-    return invoke_dbt(settings, ["build", "--exclude-resource-type", "unit_test"])
+    manifest = parsed_project(settings)
+    models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
+    count = ModelCount(sum(node.config.materialized != "ephemeral" for node in models))
+    command = ["build", "--exclude-resource-type", "unit_test"]
+    return _checked_summary(settings, _invoke(settings, command, manifest, count.listen))
 
 
 def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any], None] | None = None) -> dict[str, Any]:
@@ -43,16 +48,19 @@ def invoke_dbt(settings: Settings, command: list[str], listener: Callable[[Any],
     Raises:
         TitansError: as ``dbt_build``.
     """
-    work = settings.store.warehouse.parent / "dbt"
     # These two commands write what parsing gives, so they parse.
     manifest = None if command[0] in ("parse", "docs") else parsed_project(settings)
-    result = _invoke(settings, command, manifest, listener)
+    return _checked_summary(settings, _invoke(settings, command, manifest, listener))
+
+
+def _checked_summary(settings: Settings, result: Any) -> dict[str, Any]:
+    """The summary of a command, unless memory or disk ran short under a node."""
     for node in getattr(result, "results", []):
         if str(node.status) == "error" and (
             short := shortage(node.message or "", f"Model {node.node.name}", settings.store)
         ):
             raise short
-    return _summary(result, work / "logs" / "dbt.log")
+    return _summary(result, settings.store.warehouse.parent / "dbt" / "logs" / "dbt.log")
 
 
 def _invoke(

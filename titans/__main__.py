@@ -20,6 +20,7 @@ from titans.output import errors
 
 COMMANDS = (
     "run",
+    "build",
     "query",
     "status",
     "rollback",

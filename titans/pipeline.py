@@ -1,4 +1,4 @@
-"""``make run``: the ingest DAGs and ``build_marts`` as real Airflow DAG runs, in this process and in asset order."""
+"""``make run`` and ``make build``: DAGs as real Airflow DAG runs, in this process and in asset order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
 from include.paths import StorePaths
+from include.progress import Say, at_intervals, watched
 from include.publishing.switch import refuse_simulated
 from include.runs.again import again
 from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
@@ -46,20 +48,24 @@ class PipelineResult:
     notes: list[str] = field(default_factory=list)
 
 
-def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -> PipelineResult:
-    """Execute everything once and show the progress; of a point-in-time build, ``build_marts`` alone.
+def run_pipeline(settings: Settings, *, is_build_alone: bool = False) -> PipelineResult:
+    """Execute every ingest DAG and ``build_marts`` once, and show the progress.
+
+    Args:
+        is_build_alone: ``build_marts`` alone, from what is stored. A point-in-time build always is.
 
     Raises:
         TitansError: nothing landed, or the build failed. What was published stays.
     """
-    result = PipelineResult()
+    result, holder = PipelineResult(), "make build" if is_build_alone else "make run"
+    is_build_alone = is_build_alone or settings.known_at is not None
     if settings.known_at is None:
         refuse_simulated(settings.published, settings.source, settings.switch)
     pin_source(settings)
-    as_of = _check_beforehand(settings, result)
+    as_of = _check_beforehand(settings, result, is_build_alone)
     home = settings.airflow_home
     log = home / "logs" / "make-run.log"
-    with airflow_lock(home, "make run"), quiet_libraries(log) as console, airflow_database(home):
+    with airflow_lock(home, holder), quiet_libraries(log) as console, airflow_database(home):
         forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(home)
@@ -74,14 +80,12 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
                     f"A DAG file cannot be read: {next(iter(bag.import_errors.values())).strip().splitlines()[-1]} "
                     f"The log is {log}."
                 )
-        conf = {**(extra_conf or {}), **({"as_of": as_of.isoformat()} if as_of else {})}
-        if settings.known_at is None:
+        conf = {"as_of": as_of.isoformat()} if as_of else {}
+        if not is_build_alone:
             _ingest(settings, bag, conf, result, console)
         with _timed(result, BUILD_DAG, console) as line:
-            wanted = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
-            if "as_of" in conf:
-                wanted["as_of"] = conf["as_of"]
-            record = _execute(settings.store, bag, BUILD_DAG, wanted)
+            known_at = {"known_at": settings.known_at.isoformat()} if settings.known_at else {}
+            record = _execute(settings.store, bag, BUILD_DAG, {**conf, **known_at})
             result.build = record
             line.text = _build_line(record)
             line.is_good = record.outcome == "success"
@@ -97,7 +101,7 @@ def run_pipeline(settings: Settings, extra_conf: dict[str, Any] | None = None) -
     return result
 
 
-def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: PipelineResult, console: Console) -> None:
+def _ingest(settings: Settings, bag: Any, conf: dict[str, str], result: PipelineResult, console: Console) -> None:
     """Every ingest DAG, one after the other.
 
     Raises:
@@ -130,7 +134,7 @@ def _ingest(settings: Settings, bag: Any, conf: dict[str, Any], result: Pipeline
         )
 
 
-def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None:
+def _check_beforehand(settings: Settings, result: PipelineResult, is_build_alone: bool) -> date | None:
     """Refuse what can be refused before Airflow starts; returns the as-of date of the DAG runs, where one was given."""
     reference = load_reference(settings.seeds_dir)
     load_calendars(reference)
@@ -141,6 +145,8 @@ def _check_beforehand(settings: Settings, result: PipelineResult) -> date | None
         )
         return None
     source = open_source(settings, reference)
+    if is_build_alone:
+        return settings.as_of
     coverage = source.coverage()
     if settings.as_of is None:
         return coverage.last if coverage else None
@@ -191,12 +197,19 @@ class _Line:
     is_good: bool = True
 
 
+def _shown(console: Console, status: Status, name: str) -> Say:
+    """Shows how far a step is: in the line that a terminal draws again, else, now and then, in a line of its own."""
+    if console.is_terminal:
+        return lambda text: status.update(f"{name} ... {text}")
+    return at_intervals(lambda text: console.print(f"  {name} ... {text}"))
+
+
 @contextmanager
 def _timed(result: PipelineResult, name: str, console: Console) -> Iterator[_Line]:
     """Show a step while it runs and its outcome when it ended."""
     line, started, is_raised = _Line(), time.monotonic(), True
     try:
-        with console.status(f"{name} ..."):
+        with console.status(f"{name} ...") as status, watched(_shown(console, status, name)):
             yield line
         is_raised = False
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.commands import make_command, make_run
+from include.commands import make_build, make_command, make_run
 from include.errors import Runbook
 from include.paths import StorePaths
 from include.runs.records import RunRecord, run_records, runbook_of
@@ -24,8 +24,17 @@ def again(settings: Settings, record: RunRecord) -> str:
 
 def next_run(settings: Settings, store: StorePaths) -> str:
     """The command that runs the source of a store, as its last run did."""
+    return make_run(_as_last_run(settings, store))
+
+
+def next_build(settings: Settings, store: StorePaths) -> str:
+    """The command that builds from what a store holds, on the source as its last run read it."""
+    return make_build(_as_last_run(settings, store))
+
+
+def _as_last_run(settings: Settings, store: StorePaths) -> Settings:
     records = run_records(store)
-    return make_run(_on(settings, records[-1]) if records else settings.model_copy(update={"source": store.source}))
+    return _on(settings, records[-1]) if records else settings.model_copy(update={"source": store.source})
 
 
 def _on(settings: Settings, record: RunRecord) -> Settings:

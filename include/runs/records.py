@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import duckdb
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from include.errors import Runbook, TitansError, is_refused, refusal
@@ -125,6 +124,8 @@ class Run:
             yield record
         except BaseException as raised:
             # DuckDB's own errors and Python's; where a model or a check ran out, its name is in the sentence already.
+            import duckdb  # who reads records alone waits for no database
+
             is_plain = isinstance(raised, (duckdb.Error, MemoryError))
             error = (shortage(raised, f"Step {name}", self._store) if is_plain else None) or raised
             record.outcome = "failed"

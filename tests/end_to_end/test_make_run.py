@@ -14,6 +14,7 @@ import pytest
 
 from include.settings import PROJECT_ROOT
 from tests.integration.yahoo_stand_in import YahooStandIn, generate
+from tests.pipeline import copy_project
 
 
 def titans(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -76,6 +77,44 @@ def test_second_run_with_nothing_new_makes_no_generation(
     assert "2025-03-02 has no session in the data; the last one before it is 2025-02-28" in result.stdout
     assert "28 February 2025" in result.stdout
     assert (data / "published" / "titans.duckdb").resolve() == before
+
+
+def test_a_seed_edit_is_published_by_a_build_alone(
+    first_run: subprocess.CompletedProcess[str], data: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "data"
+    subprocess.run(["cp", "-a", str(data), str(copy)], check=True)
+    project = copy_project(tmp_path / "dbt_project")
+    with (project / "seeds" / "baskets.csv").open("a") as baskets:
+        baskets.write("chips,Chips of two worlds,equal,annual,,magnificent_seven\n")
+    with (project / "seeds" / "basket_members.csv").open("a") as members:
+        members.write("chips,0981.HK,,\nchips,NVDA,,\n")
+    result = titans(copy, "build", TITANS_DBT_PROJECT_DIR=str(project), TITANS_AS_OF="2025-03-05")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "✓ build_marts" in result.stdout
+    assert "ingest_" not in result.stdout
+    assert "5 March 2025" in result.stdout
+    with duckdb.connect(str(copy / "published" / "titans.duckdb"), read_only=True) as connection:
+        members_now = connection.execute(
+            "select count(distinct symbol) from marts.fct_basket_member_daily where basket_id = 'chips'"
+        ).fetchone()
+    assert members_now == (2,)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, ["no price to build from", "make run"]),
+        ({"TITANS_SOURCE": "files"}, ["SOURCE=files needs FILES="]),
+        ({"TITANS_FILES_DIR": "/exports"}, ["FILES=/exports is for source files"]),
+    ],
+)
+def test_a_build_of_an_empty_folder_says_what_is_missing(
+    tmp_path: Path, environment: dict[str, str], words: list[str]
+) -> None:
+    result = titans(tmp_path, "build", **environment)
+    assert result.returncode == 1
+    assert [word for word in words if word not in result.stderr] == []
 
 
 def test_status_and_query(first_run: subprocess.CompletedProcess[str], data: Path) -> None:

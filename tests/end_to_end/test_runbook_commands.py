@@ -1,7 +1,7 @@
 """Each runbook is followed word for word in the red state that it describes, and ends green with the right source.
 
 The commands come from the page, and from what ``make status`` prints at ``Again``; what a person does besides is the
-``mend`` of the state. ``make run`` is the pipeline's own functions, everything else the command itself.
+``mend`` of the state. ``make run`` and ``make build`` are the pipeline's own functions, everything else the command itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from include.runs.releases import quarantined_units
 from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings, load_settings, load_shared_settings
 from include.transform import invoke_dbt
-from tests.pipeline import AS_OF, copy_project, new_run, run_without_airflow
+from tests.pipeline import AS_OF, build_all, copy_project, new_run, run_without_airflow
 from tests.soak.world import write_truth
 from titans.__main__ import app
 from titans.commands.status import is_red, status_lines
@@ -81,13 +81,13 @@ class World:
         with suppress(TitansError):
             self.execute_run(words)
 
-    def execute_run(self, words: dict[str, str]) -> None:
-        """``make run``, without Airflow."""
+    def execute_run(self, words: dict[str, str], *, is_build_alone: bool = False) -> None:
+        """``make run`` or ``make build``, without Airflow."""
         with self.environment(words):
             settings = load_settings()
             refuse_simulated(settings.published, settings.source, settings.switch)
             forget_killed_runs(settings.store)
-            run_without_airflow(settings, AS_OF)
+            build_all(settings, AS_OF) if is_build_alone else run_without_airflow(settings, AS_OF)
 
     def environment(self, words: dict[str, str]) -> ExitStack:
         stack = ExitStack()
@@ -100,8 +100,8 @@ class World:
         """A command of make, as a person pastes it; returns what it prints."""
         _, name, *pairs = shlex.split(command)
         words = dict(pair.split("=", 1) for pair in pairs)
-        if name == "run":
-            self.execute_run(words)
+        if name in ("run", "build"):
+            self.execute_run(words, is_build_alone=name == "build")
             return ""
         with self.environment({word: words.pop(word) for word in [*words] if word in VARIABLES}):
             options = [part for word, text in words.items() for part in (f"--{word.lower()}", text)]
@@ -353,7 +353,7 @@ def follow(world: World, text: str) -> None:
             (pasted,) = [each for each in found if ("ACCEPT_LOSS" in each) == ("ACCEPT_LOSS" in text)]
             world.execute(pasted)
         elif is_printed:
-            (pasted,) = set(re.findall(r"(make run.*)\.$", printed, re.MULTILINE))
+            (pasted,) = set(re.findall(r"(make build.*)\.$", printed, re.MULTILINE))
             world.execute(pasted)
         else:
             if "<batch>" in command:

@@ -143,7 +143,8 @@ def test_global_pair_mixes_exchanges_and_currencies(story: Story) -> None:
     values = {"AAPL": (shares["AAPL"] * 250.42, 239.07 / 250.42), "TSLA": (shares["TSLA"] * 403.84, 262.67 / 403.84)}
     assert large == pytest.approx(
         sum(value * growth for value, growth in values.values()) / sum(value for value, _ in values.values()) - 1,
-        rel=1e-9, abs=1e-9,
+        rel=1e-9,
+        abs=1e-9,
     )
     assert abs(large - apple) < 0.15
     # 17 February 2025: New York is closed, Hong Kong is not; the basket has a day and Nvidia's close is carried.

@@ -15,6 +15,7 @@ import pytest
 
 from include import transform
 from include.errors import TitansError
+from include.progress import watched
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.transform import dbt_build
 from tests.pipeline import ask_warehouse
@@ -83,6 +84,18 @@ def parses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(transform, "_invoke", listen)
     return seen
+
+
+def test_a_build_says_which_model_of_how_many_it_is_at(settings: Settings) -> None:
+    (settings.dbt_project_dir / "models" / "doubled.sql").write_text(
+        "select 2 * answer as twice from {{ ref('answers') }}"
+    )
+    heard: list[str] = []
+    with watched(heard.append):
+        dbt_build(settings)
+    assert heard == ["model 1 of 2, answers", "model 2 of 2, doubled"]
+    dbt_build(settings)
+    assert len(heard) == 2
 
 
 def test_a_second_build_parses_nothing(settings: Settings, parses: list[str]) -> None:

@@ -12,7 +12,7 @@ from include.commands import make_command, make_run
 from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.production import Production, SourceName
-from include.runs.again import again, next_run
+from include.runs.again import again, next_build, next_run
 from include.runs.incidents import report
 from include.runs.pins import pin_run
 from include.runs.records import Run, RunRecord
@@ -90,6 +90,7 @@ def test_a_red_run_says_how_to_repeat_it_everywhere(tmp_path: Path, monkeypatch:
     shared = load_shared_settings(data_dir=str(tmp_path))
     assert again(shared, record) == expected
     assert next_run(shared, settings.store) == expected
+    assert next_build(shared, settings.store) == expected.replace("make run", "make build")
     shown = dict(status_lines(shared, NOW))
     assert expected in shown["Again"]
     assert shown["Published"].endswith(expected)

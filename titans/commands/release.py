@@ -8,7 +8,7 @@ import typer
 
 from include.errors import TitansError
 from include.paths import StorePaths
-from include.runs.again import next_run
+from include.runs.again import next_build
 from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_shared_settings
 from titans.commands.status import stores
@@ -23,7 +23,7 @@ def release(
     """Let a quarantined unit in, on the record."""
     settings = load_shared_settings()
     for store, unit in release_units(settings, batch, symbol, reason):
-        console.print(f"Released {unit}. The next build uses it: {next_run(settings, store)}.", soft_wrap=True)
+        console.print(f"Released {unit}. The next build uses it: {next_build(settings, store)}.", soft_wrap=True)
 
 
 def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> list[tuple[StorePaths, str]]:

@@ -14,10 +14,20 @@ from titans.summary import print_summary
 
 def run() -> None:
     """Ingest, build, check and publish."""
+    run_and_summarise()
+
+
+def run_and_summarise(*, is_build_alone: bool = False) -> None:
+    """The run, or its build alone, and the summary.
+
+    Raises:
+        TitansError: the words do not fit each other, nothing landed, or the build failed.
+    """
     settings = load_settings()
     _refuse_unused_export(settings)
-    _refuse_lost_export(settings)
-    result = run_pipeline(settings)
+    if not is_build_alone:
+        _refuse_lost_export(settings)
+    result = run_pipeline(settings, is_build_alone=is_build_alone)
     assert result.build is not None, "a failed build raises"
     print_summary(console, settings, result.build, result.notes)
 
