@@ -168,7 +168,8 @@ def _load_file(
     try:
         rules = load_sql.RULES[manifest.dataset]
         rows_read = _judge(connection, batch)
-        _execute(connection, load_sql.reject(manifest.dataset, rules), _parameters(manifest, loaded_at))
+        for statement in load_sql.reject(manifest.dataset, rules):
+            _execute(connection, statement, _parameters(manifest, loaded_at))
         rejected = dict(
             connection.execute(
                 f"select {rules.symbol}, sum(copies)::bigint from judged where len(reasons) > 0 group by all"

@@ -156,15 +156,26 @@ RULES: dict[Dataset, TableRules] = {
 }
 
 
-def reject(dataset: Dataset, rules: TableRules) -> str:
-    """Insert the refused rows of ``judged``, each once however often the vendor repeats it."""
+def reject(dataset: Dataset, rules: TableRules) -> tuple[str, str]:
+    """Two statements that put the refused rows of ``judged`` in, each once however often the vendor repeats it.
+
+    A row stands with the first batch that has it, in the order of versions: a batch that is loaded late takes it over.
+    """
     columns = (
         *rules.key,
         *rules.values,
         *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()),
     )
     row = "{" + ", ".join(f"'{name}': {name}" for name in columns) + "}"
-    return f"""
+    take_over = f"""
+        delete from raw.rejected_rows as r
+        using (select distinct to_json({row}) as row_values, reasons from judged where len(reasons) > 0) as refused, (
+            select batch_id, any_value(fetched_at) as fetched_at, any_value(landed_at) as landed_at
+            from raw.fetch_windows group by batch_id) as batches
+        where r.dataset = '{dataset}' and r.row_values = refused.row_values and r.reasons = refused.reasons
+            and r.batch_id = batches.batch_id and {version_order("batches")} > {THIS_VERSION}
+    """
+    insert = f"""
         insert into raw.rejected_rows
         select '{dataset}', {rules.symbol}, {rules.date}, refused.reasons, to_json({row}),
             $batch_id, $fetched_at, $loaded_at
@@ -173,6 +184,7 @@ def reject(dataset: Dataset, rules: TableRules) -> str:
             select 1 from raw.rejected_rows as r
             where r.dataset = '{dataset}' and r.row_values = to_json({row}) and r.reasons = refused.reasons)
     """
+    return take_over, insert
 
 
 def append(dataset: Dataset, rules: TableRules) -> str:

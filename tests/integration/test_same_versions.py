@@ -82,14 +82,16 @@ def load_and_accept(settings: Settings) -> None:
 
 
 def stored(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
-    """Every version, with its place in the order and the time from which it could be known."""
+    """Every version, with its place in the order and the time from which it could be known; and what was rejected."""
     with open_warehouse(settings.store) as connection:
-        return {
+        versions = {
             table: connection.execute(
                 f"select {columns}, basis_date, fetched_at, landed_at, known_from, batch_id from raw.{table} order by all"
             ).fetchall()
             for table, columns in TABLES.items()
         }
+        rejected = connection.execute("select * exclude (loaded_at) from raw.rejected_rows order by all").fetchall()
+    return {**versions, "rejected_rows": rejected}
 
 
 def raw_of(folder: Path, told: Sequence[Told], groups: Sequence[Sequence[int]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -163,3 +165,16 @@ def test_a_rebuild_stores_no_more_than_daily_loading(tmp_path: Path) -> None:
     settings.store.warehouse.unlink()
     load_and_accept(settings)
     assert stored(settings) == daily
+
+
+def test_a_rejected_row_stands_with_the_first_delivery_that_has_it(tmp_path: Path) -> None:
+    """Two deliveries with the same close of zero, loaded in order, the other way round and at once."""
+    told = [
+        Told(NOON + timedelta(days=number), NOON + timedelta(days=9 - number), (500.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+        for number in range(2)
+    ]
+    in_order = raw_of(tmp_path / "in order", told, [[0], [1]])
+    (rejected,) = in_order["rejected_rows"]
+    assert rejected[-1] == NOON.replace(tzinfo=None)
+    assert raw_of(tmp_path / "the other way", told, [[1], [0]]) == in_order
+    assert raw_of(tmp_path / "at once", told, [[1, 0]]) == in_order
