@@ -11,37 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # settings know limits, and a command that only reads records waits for no database
     import duckdb
 
+Config = dict[str, str | bool | int | float | list[str]]
+"""Settings of a DuckDB database, as ``duckdb.connect`` takes them."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one DuckDB database.
-
-    Attributes:
-        memory: bytes that its buffers may take, by default half of what there is.
-        threads: None for DuckDB's default, the processors that this process may use.
-    """
-
-    memory: int = field(default_factory=lambda: machine_memory() // 2)
-    threads: int | None = None
-
-    def config(self, spill: Path | None) -> dict[str, str | int]:
-        """For ``duckdb.connect``.
-
-        Args:
-            spill: folder for what does not fit into memory, of one database at a time; its parent must exist. DuckDB
-                makes it and removes it. None: a database that is to fit.
-        """
-        threads = {} if self.threads is None else {"threads": self.threads}
-        return {"memory_limit": f"{self.memory}B", "temp_directory": str(spill or ""), **threads}
-
-    def in_memory(self) -> duckdb.DuckDBPyConnection:
-        """A connection for rows that are in memory already. It does not spill."""
-        import duckdb
-
-        return duckdb.connect(config=self.config(None))
 
 
 @cache
@@ -84,6 +57,37 @@ def _limit_in(path: Path) -> list[int]:
     except OSError:
         return []
     return [int(text)] if text.isdigit() else []  # v2 writes "max" for none, v1 a number beyond any memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one DuckDB database.
+
+    Attributes:
+        memory: bytes that its buffers may take, by default half of what there is.
+        threads: None for DuckDB's default, the processors that this process may use.
+    """
+
+    memory: int = field(default_factory=lambda: machine_memory() // 2)
+    threads: int | None = None
+
+    def config(self, spill: Path | None) -> Config:
+        """For ``duckdb.connect``.
+
+        Args:
+            spill: folder for what does not fit into memory, of one database at a time; its parent must exist. DuckDB
+                makes it and removes it. None: a database that is to fit.
+        """
+        config: Config = {"memory_limit": f"{self.memory}B", "temp_directory": str(spill or "")}
+        if self.threads is not None:
+            config["threads"] = self.threads
+        return config
+
+    def in_memory(self) -> duckdb.DuckDBPyConnection:
+        """A connection for rows that are in memory already. It does not spill."""
+        import duckdb
+
+        return duckdb.connect(config=self.config(None))
 
 
 def size_text(size: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from include.limits import Limits
+from include.limits import Config, Limits
 from include.production import SourceName
 
 
@@ -53,7 +53,7 @@ class StorePaths:
         return self.warehouse.parent / "spill"
 
     @property
-    def duckdb_config(self) -> dict[str, str | int]:
+    def duckdb_config(self) -> Config:
         """For every connection to the warehouse: the limits, and where to spill."""
         return self.limits.config(self.spill)
 

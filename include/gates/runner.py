@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from include.gates import duckdb_dialect
 from include.gates.checks import Check
 from include.gates.result import CheckResult
+from include.limits import Config
 
 if TYPE_CHECKING:
     import great_expectations as gx
 
 
-def run_checks(
-    gate: str, warehouse: Path, checks: Sequence[Check], config: Mapping[str, str | int] | None = None
-) -> list[CheckResult]:
+def run_checks(gate: str, warehouse: Path, checks: Sequence[Check], config: Config | None = None) -> list[CheckResult]:
     """Validate with Great Expectations on a read-only connection; closes it again.
 
     Args:
@@ -34,7 +33,7 @@ def run_checks(
             name=gate,
             connection_string=f"{duckdb_dialect.DRIVER}:///{warehouse}",
             create_temp_table=False,
-            kwargs={"connect_args": {"read_only": True, "config": dict(config or {})}},
+            kwargs={"connect_args": {"read_only": True, "config": config or {}}},
         )
         # GX wants a batch, though a check names its tables itself; for each asset more it saves its configuration anew.
         asset = source.add_query_asset(name=gate, query="select 1")

@@ -128,7 +128,7 @@ def test_global_pair_mixes_exchanges_and_currencies(story: Story) -> None:
     ((ytd,),) = ask(
         "select return_ytd from marts.fct_basket_daily where basket_id = 'chips' and date = '2025-03-07' and currency_basis = 'local' and return_type = 'price'",
     )
-    assert ytd == pytest.approx((54.6 / 31.8 + 112.69 / 134.29) / 2 - 1, rel=1e-9)
+    assert ytd == pytest.approx((54.6 / 31.8 + 112.69 / 134.29) / 2 - 1, rel=1e-9, abs=1e-9)
     # By market value, Apple is many times Tesla: the basket's year is near Apple's own.
     ((large, apple),) = ask(
         "select basket.return_ytd, apple.return_ytd from marts.fct_basket_daily as basket inner join marts.fct_security_daily as apple "
@@ -144,6 +144,7 @@ def test_global_pair_mixes_exchanges_and_currencies(story: Story) -> None:
     assert large == pytest.approx(
         sum(value * growth for value, growth in values.values()) / sum(value for value, _ in values.values()) - 1,
         rel=1e-9,
+        abs=1e-9,
     )
     assert abs(large - apple) < 0.15
     # 17 February 2025: New York is closed, Hong Kong is not; the basket has a day and Nvidia's close is carried.
