@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -141,7 +142,10 @@ def built_sample_store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What dbt knows of the project, as dbt writes it; from the parse that all builds share."""
+    from dbt.flags import set_from_args
+
     folder = tmp_path_factory.mktemp("parsed")
+    set_from_args(Namespace(SEND_ANONYMOUS_USAGE_STATS=False), None)  # a command of dbt would
     transform.parsed_project(load_settings(data_dir=str(folder))).writable_manifest().write(
         str(folder / "manifest.json")
     )
