@@ -51,7 +51,14 @@ def test_every_part_of_a_tiny_world_is_measured(tmp_path: Path) -> None:
 def test_a_bench_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """No folder, and no process of the part that it was at."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    bench = subprocess.Popen(COMMAND, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.DEVNULL)
+    bench = subprocess.Popen(
+        COMMAND,
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        # A shell's background job ignores it, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until = time.monotonic() + 60
     parts: list[psutil.Process] = []
     while not parts and time.monotonic() < until:

@@ -145,6 +145,16 @@ def _break_a_model(world: World) -> None:
     world.deliver(1)
 
 
+def _starve_a_model(world: World) -> None:
+    """One that needs more than the limit."""
+    world.fault.enter_context(pytest.MonkeyPatch.context()).setenv("TITANS_MEMORY_LIMIT", "128MiB")
+    model = next((world.seeds.parent / "models").rglob("int_headline_days.sql"))
+    whole = model.read_text()
+    model.write_text("select list(number) as all_of_them from range(100000000) as numbers (number)")
+    world.fault.callback(model.write_text, whole)
+    world.deliver(1)
+
+
 def _break_a_seed(world: World) -> None:
     seed = world.seeds / "calendar_overrides.csv"
     whole = seed.read_text()
@@ -276,6 +286,7 @@ STATES = {
     "killed-run": State(Runbook.KILLED_RUN, 2, _kill),
     "late-data": State(Runbook.LATE_DATA, 1, _export_one_symbol_too_early, _export_again, is_new=True),
     "other-source": State(Runbook.OTHER_SOURCE, 1, _ask_for_the_sample),
+    "out-of-memory": State(Runbook.OUT_OF_MEMORY, 3, _starve_a_model),
     "publish-failed": State(Runbook.PUBLISH_FAILED, 5, _fill_the_disk),
     "rows-lost": State(Runbook.ROWS_LOST, 3, _close_a_session),
     "rows-lost by mistake": State(Runbook.ROWS_LOST, 1, _close_a_session, _open_it_again),
