@@ -167,22 +167,23 @@ def reject(dataset: Dataset, rules: TableRules) -> tuple[str, str]:
         *(("dividend", "dividend_currency", "split_ratio") if dataset is Dataset.PRICES else ()),
     )
     row = "{" + ", ".join(f"'{name}': {name}" for name in columns) + "}"
+    refused = f"""(
+        select distinct {rules.symbol} as symbol, {rules.date} as date, reasons, to_json({row}) as row_values
+        from judged where len(reasons) > 0) as refused"""
+    is_same = f"r.dataset = '{dataset}' and r.row_values = refused.row_values and r.reasons = refused.reasons"
     take_over = f"""
         delete from raw.rejected_rows as r
-        using (select distinct to_json({row}) as row_values, reasons from judged where len(reasons) > 0) as refused, (
+        using {refused}, (
             select batch_id, any_value(fetched_at) as fetched_at, any_value(landed_at) as landed_at
             from raw.fetch_windows group by batch_id) as batches
-        where r.dataset = '{dataset}' and r.row_values = refused.row_values and r.reasons = refused.reasons
-            and r.batch_id = batches.batch_id and {version_order("batches")} > {THIS_VERSION}
+        where {is_same} and r.batch_id = batches.batch_id and {version_order("batches")} > {THIS_VERSION}
     """
     insert = f"""
         insert into raw.rejected_rows
-        select '{dataset}', {rules.symbol}, {rules.date}, refused.reasons, to_json({row}),
+        select '{dataset}', refused.symbol, refused.date, refused.reasons, refused.row_values,
             $batch_id, $fetched_at, $loaded_at
-        from (select distinct {", ".join(columns)}, reasons from judged where len(reasons) > 0) as refused
-        where not exists (
-            select 1 from raw.rejected_rows as r
-            where r.dataset = '{dataset}' and r.row_values = to_json({row}) and r.reasons = refused.reasons)
+        from {refused}
+        where not exists (select 1 from raw.rejected_rows as r where {is_same})
     """
     return take_over, insert
 

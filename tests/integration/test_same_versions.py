@@ -82,14 +82,16 @@ def load_and_accept(settings: Settings) -> None:
 
 
 def stored(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
-    """Every version, with its place in the order and the time from which it could be known."""
+    """Every version, with its place in the order and the time from which it could be known; and what was rejected."""
     with open_warehouse(settings.store) as connection:
-        return {
+        versions = {
             table: connection.execute(
                 f"select {columns}, basis_date, fetched_at, landed_at, known_from, batch_id from raw.{table} order by all"
             ).fetchall()
             for table, columns in TABLES.items()
         }
+        rejected = connection.execute("select * exclude (loaded_at) from raw.rejected_rows order by all").fetchall()
+    return {**versions, "rejected_rows": rejected}
 
 
 def raw_of(folder: Path, told: Sequence[Told], groups: Sequence[Sequence[int]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -171,11 +173,19 @@ def test_a_rejected_row_stands_with_the_first_delivery_that_has_it(tmp_path: Pat
         Told(NOON + timedelta(days=number), NOON + timedelta(days=9 - number), (500.0, 0.0), (0.0, 0.0), (0.0, 0.0))
         for number in range(2)
     ]
-    kept = []
-    for folder, groups in (("in order", [[0], [1]]), ("the other way", [[1], [0]]), ("at once", [[1, 0]])):
-        raw_of(tmp_path / folder, told, groups)
-        with open_warehouse(load_settings(data_dir=str(tmp_path / folder)).store) as connection:
-            kept += connection.execute("select batch_id, fetched_at from raw.rejected_rows").fetchall()
-    assert len(kept) == 3
-    assert set(kept) == {kept[0]}
-    assert kept[0][1] == NOON.replace(tzinfo=None)
+    in_order = raw_of(tmp_path / "in order", told, [[0], [1]])
+    (rejected,) = in_order["rejected_rows"]
+    assert rejected[-1] == NOON.replace(tzinfo=None)
+    assert raw_of(tmp_path / "the other way", told, [[1], [0]]) == in_order
+    assert raw_of(tmp_path / "at once", told, [[1, 0]]) == in_order
+
+
+def test_the_same_wrong_value_on_another_day_is_another_rejected_row(tmp_path: Path) -> None:
+    """A close of zero on two days, each in a delivery of its own."""
+    told = [
+        Told(NOON + timedelta(days=number), NOON + timedelta(days=9), closes, (0.0, 0.0), (0.0, 0.0))
+        for number, closes in enumerate([(0.0, None), (None, 0.0)])
+    ]
+    in_order = raw_of(tmp_path / "in order", told, [[0], [1]])
+    assert [row[2] for row in in_order["rejected_rows"]] == DAYS[:2]
+    assert raw_of(tmp_path / "the other way", told, [[1], [0]]) == in_order
