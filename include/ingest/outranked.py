@@ -13,6 +13,19 @@ from include.runs.facts import Outranked
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
 
 _NO_VALUE = {"basis_date", "note"}
+_MEANING = {
+    "dividend": "coalesce({row}.dividend, 0)",
+    "dividend_currency": "case when {row}.dividend > 0 then {row}.dividend_currency end",
+    "split_ratio": "coalesce(nullif({row}.split_ratio, 1), 0)",
+}
+"""Where two values say the same: no dividend is one of 0, and no split one of 1 to 1."""
+_MAIN_VALUE = {
+    Dataset.PRICES: "close",
+    Dataset.FX_RATES: "rate",
+    Dataset.SHARES: "shares_outstanding",
+    Dataset.ESTIMATES: "mean",
+}
+"""A row without it is rejected, and so ranks above nothing. Only estimates may be zero or less."""
 
 
 def outranked(
@@ -44,7 +57,14 @@ def outranked(
         return None
     key = KEY_COLUMNS[dataset]
     values = [name for name in SCHEMAS[dataset].names if name not in {*key, *_NO_VALUE}]
-    differs = " or ".join(f"mine.{name} is distinct from theirs.{name}" for name in values)
+    meanings = [_MEANING.get(name, "{row}." + name) for name in values]
+    differs = " or ".join(
+        f"{text.format(row='mine')} is distinct from {text.format(row='theirs')}" for text in meanings
+    )
+    main = _MAIN_VALUE[dataset]
+    counts = (
+        f"{main} is not null" + ("" if dataset is Dataset.ESTIMATES else f" and {main} > 0") + f" and isfinite({main})"
+    )
     connection = limits.in_memory()
     connection.register("mine", extract.table)
     for place, table in enumerate(tables):
@@ -55,8 +75,9 @@ def outranked(
     (rows,) = connection.execute(
         f"""with theirs as (
             from ({theirs})
+            where {counts}
             qualify row_number() over (partition by {", ".join(key)} order by place desc) = 1
         )
-        select count(*) from mine inner join theirs using ({", ".join(key)}) where {differs}"""
+        select count(*) from (from mine where {counts}) as mine inner join theirs using ({", ".join(key)}) where {differs}"""
     ).fetchone() or (0,)
     return Outranked(fetched_at=extract.fetched_at, stored=max(batch.manifest.fetched_at for batch in later), rows=rows)

@@ -16,6 +16,7 @@ import pytest
 from include import build
 from include.errors import TitansError
 from include.ingest.fetch import fetch_batch
+from include.ingest.outranked import outranked
 from include.ingest.plan import TriggerParams, plan_prices
 from include.ingest.summary import summarise
 from include.landing.batches import BatchKey, FetchWindow, land
@@ -119,6 +120,39 @@ def test_a_delivery_that_ranks_below_what_is_stored_says_so(tmp_path: Path) -> N
         "the EXPORTED_AT of its export."
     )
     assert [step.message for step in record.steps if step.step.startswith(("fetch", "land"))] == [below.text] * 2
+
+
+@pytest.mark.parametrize(
+    ("stored", "delivered", "rows"),
+    [
+        ({"close": 500.0, "dividend": 0.0, "split_ratio": 1.0}, {"close": 500.0}, 0),
+        ({"close": 500.0}, {"close": 500.0, "dividend": 0.0, "dividend_currency": "HKD", "split_ratio": 0.0}, 0),
+        ({"close": 500.0}, {"close": 500.0, "dividend": 1.5}, 1),
+        ({"close": 500.0, "split_ratio": 4.0}, {"close": 500.0}, 1),
+        ({"close": 0.0}, {"close": 500.0}, 0),
+        ({"close": None}, {"close": 500.0}, 0),
+        ({"close": 500.0}, {"close": 0.0}, 0),
+        ({"close": 501.0}, {"close": 500.0}, 1),
+    ],
+    ids=["a split of one", "no dividend", "a dividend", "a split", "a zero above", "no close above", "a zero below", "a close"],
+)  # fmt: skip
+def test_what_would_change_nothing_counts_as_no_row(
+    settings: Settings, stored: dict[str, Any], delivered: dict[str, Any], rows: int
+) -> None:
+    """Values that say the same, and rows that are rejected, on either side."""
+    window = FetchWindow(symbol="0700.HK", start=MONDAY, end=MONDAY, rows=1, first=MONDAY, last=MONDAY)
+
+    def extract(values: dict[str, Any], fetched_at: datetime) -> Extract:
+        row = {"symbol": "0700.HK", "date": MONDAY, "currency": "HKD", "basis_date": MONDAY, **values}
+        return Extract(pa.Table.from_pylist([row], schema=SCHEMAS[Dataset.PRICES]), fetched_at)
+
+    land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, "stored", 1), extract(stored, EXPORTED), [window])
+    earlier = extract(delivered, EXPORTED - timedelta(days=1))
+    below = outranked(
+        LandingIndex(settings.store), Dataset.PRICES, earlier, datetime.now(UTC), ["0700.HK"], settings.limits
+    )
+    assert below is not None
+    assert below.rows == rows
 
 
 def test_a_landing_is_later_than_all_before_it_whatever_the_clock_says(settings: Settings) -> None:
