@@ -121,7 +121,7 @@ def _publish(settings: Settings, run_id: str) -> Facts:
 def _copy(settings: Settings, run_id: str) -> Facts:
     """What publishing would cost if it were nothing but one copy of the same sorted tables: the measure for it."""
     target = settings.store.root / "copy.duckdb"
-    with duckdb.connect() as connection:
+    with duckdb.connect(config=settings.store.duckdb_config) as connection:
         source, copy = (str(path).replace("'", "''") for path in (settings.published.link.resolve(), target))
         connection.execute(f"attach '{source}' as published (read_only); attach '{copy}' as copy")
         connection.execute("copy from database published to copy; checkpoint copy")
