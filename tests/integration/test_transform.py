@@ -12,9 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pydantic import ByteSize
 
 from include import transform
-from include.errors import TitansError
+from include.errors import Runbook, TitansError
 from include.progress import watched
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.transform import dbt_build
@@ -179,6 +180,20 @@ def test_a_project_that_does_not_parse_is_named(settings: Settings) -> None:
     (settings.dbt_project_dir / "models" / "broken.sql").write_text("select * from {{ ref('nothing') }}")
     with pytest.raises(TitansError, match=r"dbt could not run: .*broken"):
         build_all(settings)
+
+
+def test_out_of_memory_in_a_model(settings: Settings) -> None:
+    """It is named with what to set, the store stays, and one that needs less is built."""
+    model = settings.dbt_project_dir / "models" / "answers.sql"
+    hungry = "select list(number) as answer from range(100000000) as numbers (number)\n"
+    model.write_text("{{ config(materialized='table') }} " + hungry)
+    tight = settings.model_copy(update={"memory_limit": ByteSize(128 * 2**20)})
+    with pytest.raises(TitansError, match=r"^Model answers ran out of memory: set TITANS_MEMORY_LIMIT above") as caught:
+        build_all(tight)
+    assert caught.value.runbook is Runbook.OUT_OF_MEMORY
+    model.write_text(PROJECT["models/answers.sql"])
+    assert build_all(tight) == ([FIRST], [(41,)])
+    assert not settings.store.spill.exists()
 
 
 def _parse(settings: Settings, folder: Path) -> int:
