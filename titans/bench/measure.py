@@ -54,14 +54,6 @@ class Cost:
     failed: str | None = None
 
 
-def half_of_memory() -> int:
-    """Half of what the machine or the container has, in bytes."""
-    total = int(psutil.virtual_memory().total)
-    with suppress(OSError, ValueError):  # no container, or one without a limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="utf-8")))
-    return total // 2
-
-
 def run_apart(
     arguments: Sequence[str], environment: Mapping[str, str], limits: Limits, log: Path, report: Path | None = None
 ) -> Cost:

@@ -20,7 +20,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from include.errors import TitansError
-from titans.bench.measure import Cost, Limits, half_of_memory, run_apart
+from include.limits import machine_memory
+from titans.bench.measure import Cost, Limits, run_apart
 from titans.bench.parts import (
     BY_HAND,
     COPY,
@@ -74,7 +75,7 @@ def bench(
         baskets=_number("BASKETS", baskets or "4"),
         members=_number("MEMBERS", members or "10"),
     )
-    gib = _number("MEMORY", memory) * _GIB if memory else half_of_memory()
+    gib = _number("MEMORY", memory) * _GIB if memory else machine_memory() // 2
     limits = Limits(memory=int(gib), seconds=60.0 * _number("MINUTES", minutes or "30"))
     # Stopped from outside it leaves nothing behind either.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
