@@ -141,7 +141,7 @@ restore: $(VENV)/run.stamp ## FROM=backups/titans-<time>.tar.gz
 reset: $(VENV)/run.stamp ## remove the data folder after a backup: CONFIRM=yes
 	@$(PY) -m titans reset --confirm "$$CONFIRM"
 
-tidy: $(VENV)/run.stamp ## remove run records, incidents and logs older than TITANS_KEEP_RECORDS_DAYS (400); with TITANS_KEEP_HISTORY_DAYS old landing files too
+tidy: $(VENV)/run.stamp ## remove logs and Airflow's rows older than TITANS_KEEP_LOGS_DAYS (90), run records and incidents older than TITANS_KEEP_RECORDS_DAYS (400); with TITANS_KEEP_HISTORY_DAYS old landing files too
 	@$(PY) -m titans tidy
 
 docs: $(VENV)/run.stamp ## dbt docs as one HTML file, and docs/ENTITIES.md

@@ -20,6 +20,7 @@ from include.production import SOURCE_NAMES, SourceName, read_production
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _LEAST_MEMORY = 128 * 2**20
 _MOST_THREADS = 256
+_SHORTEST_LOGS = 7
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,10 @@ class Settings(BaseSettings):
     keep_generations: int = Field(default=3, ge=1)
     """Published generations kept of each source."""
     keep_records_days: int = Field(default=400, ge=1)
-    """Days for which ``make tidy`` keeps run records, incidents and logs. Releases have no end."""
+    """Days for which ``make tidy`` keeps run records and incidents. Releases have no end."""
+    keep_logs_days: int = Field(default=90, ge=_SHORTEST_LOGS)
+    """Days for which ``make tidy`` keeps the logs of Airflow and dbt and the rows of Airflow's database: its history of
+    runs. No run lasts as long as the shortest, so none that is under way loses a log."""
     keep_history_days: int | None = Field(default=None, ge=1)
     """Days before the newest fetch for which ``make tidy`` keeps landing files and superseded versions of prices and
     rates. Unset: for good.
@@ -194,6 +198,7 @@ _EXPECTED = {
     "overlap_sessions": "a whole number from 0 on",
     "keep_generations": "a whole number from 1 on",
     "keep_records_days": "a whole number from 1 on",
+    "keep_logs_days": f"a whole number from {_SHORTEST_LOGS} on",
     "keep_history_days": "a whole number from 1 on, or unset",
     "memory_limit": f"memory such as 4GB or 4GiB, from {size_text(_LEAST_MEMORY)} to {size_text(machine_memory())}, "
     "which is all that there is here",

@@ -22,7 +22,10 @@ def set_airflow_environment(home: Path, port: int = 8080) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         # SQLite has one writer at a time. Scheduler, API server and DAG processor wait for each other; the default
         # of 5 s is too short.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database_of(home)}?timeout=60",
+        # Airflow's log folders are where make tidy looks, whatever the caller's environment says.
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(logs_of(home)),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(logs_of(home) / "dag_processor"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "titans" / "airflow_plugins"),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -70,7 +73,7 @@ def airflow_database(home: Path) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise TitansError(
-            f"Airflow's database {home / 'airflow.db'} cannot be written ({error.orig}): "
+            f"Airflow's database {database_of(home)} cannot be written ({error.orig}): "
             "free space or make the folder writable, then run again. What was published is untouched. "
             f"See {Runbook.PUBLISH_FAILED.path}."
         ) from error
@@ -101,3 +104,11 @@ def airflow_lock(home: Path, holder: str) -> AbstractContextManager[None]:
 
 def lock_of(home: Path) -> Path:
     return home / "titans.lock"
+
+
+def database_of(home: Path) -> Path:
+    return home / "airflow.db"
+
+
+def logs_of(home: Path) -> Path:
+    return home / "logs"

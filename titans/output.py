@@ -16,13 +16,29 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+_LONG = 10 * 2**20
+
+
+def is_long(log: Path) -> bool:
+    """Whether a log that is only added to has grown past 10 MiB."""
+    return log.exists() and log.stat().st_size > _LONG
+
+
+def earlier_log(log: Path) -> Path:
+    """Where the lines of a long log go: one such file is kept."""
+    return log.with_name(f"{log.name}.1")
+
+
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[Console]:
     """Send the process's standard output and error to ``log``; yields a console on the real terminal.
 
     Airflow and dbt print hundreds of lines to the file descriptors themselves: these are redirected, not the streams.
+    The caller is the only one who writes ``log``, which begins anew once it is long.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    if is_long(log):
+        log.replace(earlier_log(log))
     sys.stdout.flush()
     sys.stderr.flush()
     terminal, errors = os.dup(1), os.dup(2)

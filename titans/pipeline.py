@@ -29,6 +29,7 @@ from titans.airflow_env import (
     airflow_database,
     airflow_lock,
     forget_queued_assets,
+    logs_of,
     prepare_airflow,
     set_airflow_environment,
 )
@@ -64,7 +65,7 @@ def run_pipeline(settings: Settings, *, is_build_alone: bool = False) -> Pipelin
     pin_source(settings)
     as_of = _check_beforehand(settings, result, is_build_alone)
     home = settings.airflow_home
-    log = home / "logs" / "make-run.log"
+    log = logs_of(home) / "make-run.log"
     with airflow_lock(home, holder), quiet_libraries(log) as console, airflow_database(home):
         forget_killed_runs(settings.store)
         with _timed(result, "Airflow starts", console):

@@ -1,13 +1,16 @@
-"""Airflow keeps every run: what ``make run`` executes leaves the runs before it, and their task states, alone."""
+"""Airflow keeps every run until `make tidy` finds it old: what ``make run`` executes leaves the runs before it, and their task states, alone."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -15,6 +18,8 @@ import pytest
 
 from include.runs.records import Run
 from include.settings import PROJECT_ROOT, Settings, load_settings
+from titans.airflow_env import database_of
+from titans.commands.tidy import tidy_up
 
 ROUNDS = 5
 ASSET_TRIGGERED = 2
@@ -69,6 +74,47 @@ def test_a_run_without_as_of_is_about_today(history: dict[str, list[list[str]]])
         assert logical == due
 
 
+def test_make_tidy_removes_the_oldest_runs_with_all_that_is_theirs(history: dict[str, list[list[str]]]) -> None:
+    """Of a run 91 days ago nothing is left in Airflow's database; of the others every run and task is."""
+    (gone,) = history["aged"][0]
+    assert gone.startswith("manual__")
+    kept = [[dag_id, run_id] for dag_id, run_id, _, _ in history["runs"] if run_id != gone]
+    assert history["runs_kept"] == kept
+    assert sorted(history["tasks_kept"]) == sorted(row for row in history["tasks"] if row[1] != gone)
+    assert history["rows_of_aged"] == [["0"] * len(_OF_A_RUN)]
+    (line,) = history["tidied"][0]
+    assert re.fullmatch(r"Removed    \d+ rows of Airflow's database; kept are .* of 90", line), line
+    assert history["tables_left_over"] == []
+
+
+_OF_A_RUN = {"dag_run": "start_date", "task_instance": "start_date", "xcom": "timestamp", "log": "dttm"}
+
+
+def _tidy_an_old_run(settings: Settings) -> dict[str, list[list[str]]]:
+    """Let the first run of ``build_marts`` be 91 days old, and tidy."""
+    old = str(datetime.now(UTC) - timedelta(days=91)).removesuffix("+00:00")
+    with closing(sqlite3.connect(database_of(settings.airflow_home))) as database:
+
+        def rows(sql: str, *values: str) -> list[list[str]]:
+            return [[str(value) for value in row] for row in database.execute(sql, values)]
+
+        ((aged,),) = rows("select run_id from dag_run where dag_id = 'build_marts' order by start_date limit 1")
+        for table, column in _OF_A_RUN.items():
+            database.execute(f"update {table} set {column} = ? where run_id = ?", [old, aged])
+        database.commit()
+        counts = ", ".join(f"(select count(*) from {table} where run_id = '{aged}')" for table in _OF_A_RUN)
+        assert "0" not in rows(f"select {counts}")[0], "the run left rows in each table"
+        line = tidy_up(settings)
+        return {
+            "aged": [[aged]],
+            "tidied": [[line]],
+            "rows_of_aged": rows(f"select {counts}"),
+            "runs_kept": rows("select dag_id, run_id from dag_run order by id"),
+            "tasks_kept": rows("select dag_id, run_id, task_id, state from task_instance"),
+            "tables_left_over": rows("select name from sqlite_master where name like '\\_airflow\\_%' escape '\\'"),
+        }
+
+
 def _main() -> None:
     from titans.airflow_env import prepare_airflow, set_airflow_environment
     from titans.output import quiet_libraries
@@ -95,7 +141,7 @@ def _main() -> None:
                     _trigger_by_assets(bag)
             _execute(settings.store, bag, "build_marts", {})
         with create_session() as session:
-            runs = session.scalars(select(DagRun)).all()
+            runs = session.scalars(select(DagRun).order_by(DagRun.id)).all()
             tasks = session.scalars(select(TaskInstance)).all()
             answer = {
                 "runs": [[run.dag_id, run.run_id, str(run.run_type), str(run.state)] for run in runs],
@@ -106,7 +152,7 @@ def _main() -> None:
                     if run.dag_id == "build_marts" and run.run_type == "manual"
                 ],
             }
-    print(json.dumps(answer))
+    print(json.dumps(answer | _tidy_an_old_run(settings)))
 
 
 def _as_of(settings: Settings, run: Any) -> str | None:

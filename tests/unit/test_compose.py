@@ -71,7 +71,7 @@ def test_compose_file_follows_the_compose_specification() -> None:
 
 
 def test_the_services_of_airflow_and_its_database_are_there() -> None:
-    assert {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer"} <= set(SERVICES)
+    assert {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer", "tidy"} <= set(SERVICES)
 
 
 @every_service
@@ -119,7 +119,7 @@ def test_every_service_that_stays_up_has_a_health_check_and_comes_back(name: str
         assert service["healthcheck"]["test"][0] == "CMD"
 
 
-@pytest.mark.parametrize("name", ["api-server", "scheduler", "dag-processor", "triggerer"])
+@pytest.mark.parametrize("name", ["api-server", "scheduler", "dag-processor", "triggerer", "tidy"])
 def test_airflow_waits_for_init_and_init_for_a_healthy_database(name: str) -> None:
     assert SERVICES[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
     assert SERVICES["init"]["depends_on"]["postgres"]["condition"] == "service_healthy"
@@ -130,15 +130,15 @@ def test_init_makes_the_pool_of_one_writer() -> None:
 
 
 @every_service
-def test_only_who_runs_tasks_or_reports_failures_sees_data_and_readers_get_the_published_folder_read_only(
+def test_only_who_runs_tasks_reports_failures_or_tidies_sees_data_and_readers_get_the_published_folder_read_only(
     name: str,
 ) -> None:
     for source, target, is_read_only in mounts(SERVICES[name]):
         if source.endswith("/published"):
             assert is_read_only, f"{name} can write what is published"
         if target.startswith(DATA_DIR):
-            assert name in ("scheduler", "dag-processor"), (
-                f"{name} runs no task and reports no failure, so it needs no {target}"
+            assert name in ("scheduler", "dag-processor", "tidy"), (
+                f"{name} runs no task, reports no failure and tidies nothing, so it needs no {target}"
             )
 
 
@@ -150,6 +150,17 @@ def test_a_reader_of_the_published_folder_sees_nothing_else() -> None:
 
 def test_the_api_server_reads_logs_without_writing_them() -> None:
     assert ("logs", "/opt/titans/logs", True) in mounts(SERVICES["api-server"])
+
+
+def test_all_logs_are_where_tidy_removes_them() -> None:
+    """Nothing that Airflow writes goes to /tmp, which is memory, and tidy may write every log that another service may."""
+    for name in ("api-server", "scheduler", "dag-processor", "triggerer", "tidy"):
+        folders = {
+            value for key, value in SERVICES[name]["environment"].items() if re.search("LOG_(FOLDER|DIRECTORY)$", key)
+        }
+        assert folders == {"/opt/titans/logs", "/opt/titans/logs/dag_processor"}, name
+    assert ("logs", "/opt/titans/logs", False) in mounts(SERVICES["tidy"])
+    assert (DATA_DIR, False) in [(target, is_read_only) for _, target, is_read_only in mounts(SERVICES["tidy"])]
 
 
 @every_service

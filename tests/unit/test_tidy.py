@@ -8,19 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from include.errors import TitansError
 from include.raw.units import QuarantinedUnit
 from include.runs.facts import CheckRawFacts
 from include.runs.records import Run, run_records
 from include.runs.releases import quarantined_units, quarantines, record_release
 from include.settings import Settings, load_settings
-from titans.commands.tidy import KEPT_RUNS, remove_old_records
+from titans.airflow_env import database_of
+from titans.commands.tidy import KEPT_RUNS, remove_old_logs, remove_old_records, tidy_up
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(data_dir=str(tmp_path), keep_records_days=30)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Airflow's logs are in its home, and it has no database."""
+    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path / "airflow" / "logs"))
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{database_of(tmp_path / 'airflow')}")
+    project = str(tmp_path / "dbt_project")
+    return load_settings(data_dir=str(tmp_path), dbt_project_dir=project, keep_records_days=30, keep_logs_days=10)
 
 
 def age(path: Path, days: float) -> None:
@@ -39,16 +45,51 @@ def make(settings: Settings, name: str, days: float) -> Path:
 def test_old_incidents_and_logs_go_and_their_empty_folders(settings: Settings) -> None:
     old = [
         make(settings, "files/incidents/1-build_marts.md", 31),
-        make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 31),
+        make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 11),
+        make(settings, "airflow/logs/dag_id=a/run_id=1/task.log.trigger.1.log", 11),
+        make(settings, "airflow/logs/dag_processor/2026-05-01/dags-folder/build_marts.py.log", 11),
+        make(settings, "airflow/logs/make-run.log.1", 11),
+        make(settings, "sample/dbt/target/compiled/a_model_that_is_gone.sql", 11),
+        make(settings, "sample/dbt/logs/dbt.log.1", 11),
+        make(settings, "dbt_project/target/manifest.json", 11),
     ]
     young = [
         make(settings, "files/incidents/2-build_marts.md", 29),
-        make(settings, "airflow/logs/dag_id=b/run_id=2/task.log", 29),
+        make(settings, "airflow/logs/dag_id=b/run_id=2/task.log", 9),
+        make(settings, "airflow/logs/make-run.log", 9),
+        make(settings, "sample/dbt/target/compiled/model.sql", 9),
+        make(settings, "sample/dbt/logs/dbt.log", 9),
+        make(settings, "sample/dbt/parsed/project.msgpack", 11),
+        make(settings, "dbt_project/models/model.sql", 11),
     ]
     remove_old_records(settings, NOW)
+    assert remove_old_logs(settings, NOW) == {"log files": 4, "files of dbt": 3}
     assert [path for path in old if path.exists()] == []
     assert [path for path in young if not path.exists()] == []
     assert not (settings.airflow_home / "logs" / "dag_id=a").exists()
+    assert not (settings.airflow_home / "logs" / "dag_processor").exists()
+
+
+def test_logs_of_a_run_under_way_stay_whatever_their_age(settings: Settings) -> None:
+    """A task of it ended long ago, and another writes now."""
+    run = "airflow/logs/dag_id=a/run_id=1/"
+    logs = [make(settings, f"{run}task_id=first/attempt=1.log", 11), make(settings, f"{run}task_id=next/a.log", 0)]
+    remove_old_logs(settings, NOW)
+    assert [path for path in logs if not path.exists()] == []
+
+
+def test_what_was_removed_is_one_line(settings: Settings) -> None:
+    for number in range(2):
+        make(settings, f"airflow/logs/dag_id=a/run_id={number}/task.log", 400)
+    make(settings, "files/incidents/1-build_marts.md", 400)
+    kept = "kept are run records and incidents of 30 days, logs and Airflow's history of 10"
+    assert tidy_up(settings) == f"Removed    1 incidents, 2 log files; {kept}"
+    assert tidy_up(settings) == f"Removed    nothing; {kept}"
+
+
+def test_logs_that_a_run_under_way_may_write_cannot_be_called_old(tmp_path: Path) -> None:
+    with pytest.raises(TitansError, match="KEEP_LOGS_DAYS must be a whole number from 7 on"):
+        load_settings(data_dir=str(tmp_path), keep_logs_days=6)
 
 
 def test_data_releases_and_published_files_stay_for_good(settings: Settings) -> None:
@@ -74,9 +115,8 @@ def test_the_last_records_of_each_dag_stay_whatever_their_age(settings: Settings
                 step.facts = CheckRawFacts(quarantined=[unit])
             run.finish(None)
             age(settings.store.runs / f"{run.name}.json", 100 - number)
-    lines = remove_old_records(settings, NOW)
     # Of each DAG the first three, but that of the build that put the unit into quarantine.
-    assert lines[0] == "Removed 5 run records older than 30 days."
+    assert remove_old_records(settings, NOW)["run records"] == 5
     kept = [record.run_id for record in run_records(settings.store, "build_marts")]
     assert kept == ["run 00", *(f"run {number:02d}" for number in range(3, KEPT_RUNS + 3))]
     assert [unit.symbol for unit in quarantined_units(settings.store)] == ["TSM"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +22,9 @@ from include.publishing.switch import refuse_simulated
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings, pin_source
-from titans.airflow_env import airflow_database, airflow_lock, prepare_airflow, set_airflow_environment
-from titans.output import console, quiet_libraries
+from titans.airflow_env import airflow_database, airflow_lock, logs_of, prepare_airflow, set_airflow_environment
+from titans.commands.tidy import tidy_up
+from titans.output import console, earlier_log, is_long, quiet_libraries
 
 # In this order, and the scheduler once the API answers: a task that starts earlier fails, and with it the slot that a
 # new scheduler catches up on. `airflow standalone` also starts two log servers, which listen on every interface; here
@@ -40,6 +42,7 @@ _STOP_SIGNALS = [
     *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []),
 ]
 _START_SECONDS = 120
+_TIDY_SECONDS = 24 * 60 * 60
 _STOP_SECONDS = 60
 """A task that runs may end: the scheduler waits for it."""
 
@@ -67,7 +70,7 @@ def _serve(settings: Settings, port: int) -> None:
     """
     home = settings.airflow_home
     set_airflow_environment(home, port)
-    logs = home / "logs"
+    logs = logs_of(home)
     with quiet_libraries(logs / "make-airflow.log"), airflow_database(home):
         prepare_airflow(home)
         from airflow.configuration import write_default_airflow_configuration_if_needed
@@ -75,6 +78,7 @@ def _serve(settings: Settings, port: int) -> None:
         # Holds the keys that the components share: each would make its own otherwise.
         write_default_airflow_configuration_if_needed()
     password = _password(home)
+    _tidy(settings)
     console.print(
         f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True
     )
@@ -88,13 +92,35 @@ def _serve(settings: Settings, port: int) -> None:
             components[command[0]] = _start(command, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
+        tidied = time.monotonic()
         while True:
             _check_alive(components, logs)
+            _shorten(logs)
+            if time.monotonic() - tidied > _TIDY_SECONDS:
+                _tidy(settings)
+                tidied = time.monotonic()
             time.sleep(0.5)
     except _Stopped:
         console.print("Stopping   a task that runs may end")
     finally:
         _stop_all(components)
+
+
+def _tidy(settings: Settings) -> None:
+    """As ``make tidy``, now and every day. What cannot be tidied stops no server."""
+    try:
+        console.print(tidy_up(settings), soft_wrap=True)
+    except TitansError as error:
+        console.print(f"Not tidied {error}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _shorten(logs: Path) -> None:
+    """Let the log of a component begin anew once it is long. The component goes on writing to the same file."""
+    for command in _COMPONENTS:
+        log = logs / f"{command[0]}.log"
+        if is_long(log):
+            shutil.copyfile(log, earlier_log(log))
+            os.truncate(log, 0)
 
 
 def _stop(*_: object) -> None:
@@ -121,8 +147,13 @@ def _check_port(port: int) -> None:
 
 
 def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
-    """A component in a session of its own: Ctrl-C reaches this process alone, and the whole family can be ended."""
-    with (logs / f"{command[0]}.log").open("w", encoding="utf-8") as output:
+    """A component in a session of its own: Ctrl-C reaches this process alone, and the whole family can be ended.
+
+    It adds to its log, which ``_shorten`` may empty meanwhile.
+    """
+    log = logs / f"{command[0]}.log"
+    log.write_bytes(b"")
+    with log.open("a", encoding="utf-8") as output:
         return subprocess.Popen(["airflow", *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
 

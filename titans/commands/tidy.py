@@ -2,86 +2,121 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
-from include.errors import TitansError
+import typer
+
 from include.files import files_in
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES
-from include.raw.retention import retire_history
 from include.runs.records import Run
 from include.runs.releases import quarantining_runs
 from include.settings import Settings, load_shared_settings
+from titans.airflow_env import database_of, set_airflow_environment
+from titans.old_logs import clean_airflow_database, remove_dbt_files, remove_files, remove_log_files
 from titans.output import console
 
 KEPT_RUNS = 20
 """Run records of each DAG that stay whatever their age: the quarantine is read from them."""
 
 
-def tidy() -> None:
-    """Remove records and logs older than TITANS_KEEP_RECORDS_DAYS, and history older than TITANS_KEEP_HISTORY_DAYS."""
+def tidy(
+    server: Annotated[bool, typer.Option(help="Airflow's database and logs are those of the environment.")] = False,
+) -> None:
+    """Remove records older than TITANS_KEEP_RECORDS_DAYS, logs and Airflow's rows older than TITANS_KEEP_LOGS_DAYS, and
+    history older than TITANS_KEEP_HISTORY_DAYS."""
     settings = load_shared_settings()
-    for line in [*remove_old_records(settings), *remove_old_history(settings)]:
-        console.print(line, soft_wrap=True)
+    if not server:
+        set_airflow_environment(settings.airflow_home)
+    console.print(tidy_up(settings), soft_wrap=True)
+
+
+def tidy_up(settings: Settings) -> str:
+    """Remove what is old; returns one line that says what went. Needs Airflow's environment to be set.
+
+    Raises:
+        TitansError: a file cannot be removed, Airflow's database cannot be cleaned, or old history cannot be let go.
+    """
+    removed = remove_old_records(settings) | remove_old_logs(settings)
+    what = ", ".join(f"{count:,} {name}" for name, count in removed.items() if count) or "nothing"
+    line = (
+        f"Removed    {what}; kept are run records and incidents of {settings.keep_records_days} days, "
+        f"logs and Airflow's history of {settings.keep_logs_days}"
+    )
+    return "; ".join([line, *remove_old_history(settings)])
 
 
 def remove_old_history(settings: Settings) -> list[str]:
     """Remove old landing files and superseded versions of every store, if ``keep_history_days`` is set.
 
     Returns:
-        Lines that say what went of each source, and from when on history is whole.
+        For each source, what went and from when on history is whole.
 
     Raises:
         TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
     """
     if settings.keep_history_days is None:
-        return ["Landing files and superseded versions stay: TITANS_KEEP_HISTORY_DAYS is not set."]
+        return []
+    from include.raw.retention import retire_history
+
     lines = []
     for name in SOURCE_NAMES:
         retired = retire_history(settings.store_of(name), settings.keep_history_days)
         if retired:
             lines.append(
-                f"Removed {retired.landing_files} landing files and {retired.versions} superseded versions "
-                f"of source {name}; all of its history since {retired.kept_from:%Y-%m-%d %H:%M} UTC is kept."
+                f"{retired.landing_files} landing files and {retired.versions} superseded versions of source {name} "
+                f"went, and all of its history since {retired.kept_from:%Y-%m-%d %H:%M} UTC is kept"
             )
     return lines
 
 
-def remove_old_records(settings: Settings, now: datetime | None = None) -> list[str]:
-    """Remove run records, incidents and logs older than ``keep_records_days``.
+def remove_old_records(settings: Settings, now: datetime | None = None) -> dict[str, int]:
+    """Remove run records and incidents older than ``keep_records_days``.
 
     Landing files and the raw store are not touched. Releases stay, and the records of builds that put a unit into
     quarantine, because a rebuilt warehouse needs them.
 
     Returns:
-        Lines that say how many of each were removed.
+        How many of each were removed.
 
     Raises:
         TitansError: a file cannot be removed.
     """
-    before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_records_days)
+    before = ((now or datetime.now(UTC)) - timedelta(days=settings.keep_records_days)).timestamp()
     stores = [settings.store_of(name) for name in SOURCE_NAMES]
     found = {
         "run records": [path for store in stores for path in _run_records(store)],
         "incidents": [path for store in stores for path in store.incidents.glob("*.md")],
-        "log files": list((settings.airflow_home / "logs").rglob("*.log")),
     }
-    lines = []
-    for what, paths in found.items():
-        old = [path for path in paths if _is_older(path, before)]
-        for path in old:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise TitansError(
-                    f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
-                ) from error
-        lines.append(f"Removed {len(old)} {what} older than {settings.keep_records_days} days.")
-    _remove_empty_folders(settings.airflow_home / "logs")
-    return lines
+    old = {what: [path for path in paths if path.lstat().st_mtime < before] for what, paths in found.items()}
+    for paths in old.values():
+        remove_files(paths)
+    return {what: len(paths) for what, paths in old.items()}
+
+
+def remove_old_logs(settings: Settings, now: datetime | None = None) -> dict[str, int]:
+    """Remove Airflow's logs, dbt's files and the rows of Airflow's database older than ``keep_logs_days``.
+
+    Returns:
+        How many of each were removed.
+
+    Raises:
+        TitansError: a file cannot be removed, or Airflow's database cannot be cleaned.
+    """
+    before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_logs_days)
+    stores = [settings.store_of(name).root for name in SOURCE_NAMES]
+    removed = {
+        "log files": remove_log_files(Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]), before),
+        "files of dbt": remove_dbt_files(stores, settings.dbt_project_dir, before),
+    }
+    is_local = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite")
+    if is_local and not database_of(settings.airflow_home).exists():
+        return removed
+    return removed | {"rows of Airflow's database": clean_airflow_database(before)}
 
 
 def _run_records(store: StorePaths) -> Iterator[Path]:
@@ -93,13 +128,3 @@ def _run_records(store: StorePaths) -> Iterator[Path]:
     for paths in by_dag.values():
         oldest = sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
         yield from (path for path in oldest if path.name not in kept)
-
-
-def _is_older(path: Path, moment: datetime) -> bool:
-    return path.lstat().st_mtime < moment.timestamp()
-
-
-def _remove_empty_folders(root: Path) -> None:
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
-        with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
-            folder.rmdir()

@@ -1,0 +1,126 @@
+"""What Airflow and dbt write about their runs, by age: logs, dbt's files, and the rows of Airflow's database."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from include.errors import TitansError
+from include.settings import PROJECT_ROOT
+
+_RUN = re.compile(r"run_id=")
+# Every table that grows with runs. The table of DAGs stays: one that has not been parsed for long is still a DAG.
+_TABLES = (
+    "asset_event", "callback", "dag_run", "dag_version", "deadline", "import_error", "job", "log", "revoked_token",
+    "task_instance", "task_instance_history", "task_reschedule", "trigger", "xcom",
+)  # fmt: skip
+_ROWS = 10_000
+"""Deleted in one transaction, so that no task waits for long."""
+_SECONDS = 600
+
+
+def remove_log_files(logs: Path, before: datetime) -> int:
+    """Remove Airflow's log files that were last written before that moment; returns how many.
+
+    The logs of a run go together, when nothing has been written to any of them since: never those of a run under way.
+
+    Raises:
+        TitansError: a file cannot be removed.
+    """
+    together: dict[Path, list[Path]] = {}
+    for path in logs.rglob("*.log*"):
+        if path.is_file() and not path.is_symlink():
+            folder = next((each for each in path.parents if _RUN.match(each.name)), path)
+            together.setdefault(folder, []).append(path)
+    old = [path for paths in together.values() if not any(_is_since(path, before) for path in paths) for path in paths]
+    remove_files(old)
+    _remove_empty_folders(logs)
+    return len(old)
+
+
+def remove_dbt_files(stores: Iterable[Path], project: Path, before: datetime) -> int:
+    """Remove dbt's logs and what it compiled, of the stores and of a dbt that a person ran; returns how many files.
+
+    Every build writes anew what it still uses.
+
+    Raises:
+        TitansError: a file cannot be removed.
+    """
+    folders = [work / part for work in (*(store / "dbt" for store in stores), project) for part in ("logs", "target")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    old = [path for path in files if not _is_since(path, before)]
+    remove_files(old)
+    for folder in folders:
+        _remove_empty_folders(folder)
+    return len(old)
+
+
+def clean_airflow_database(before: datetime) -> int:
+    """``airflow db clean`` on the database that the environment names; returns how many rows went.
+
+    In a process of its own, since Airflow lets no task near its database.
+
+    Raises:
+        TitansError: Airflow could not clean it.
+    """
+    command = [
+        *(sys.executable, "-m", "airflow", "db", "clean", "--yes", "--skip-archive", "--error-on-cleanup-failure"),
+        *("--clean-before-timestamp", before.isoformat(), "--tables", ",".join(_TABLES), "--batch-size", str(_ROWS)),
+    ]
+    try:
+        cleaned = subprocess.run(
+            command,
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            start_new_session=True,  # Ctrl-C reaches this process alone
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TitansError(
+            f"Airflow's database could not be cleaned within {_SECONDS // 60} minutes: another process writes to it, or "
+            "it is very large. The rest is tidied; run make tidy again when no DAG runs."
+        ) from error
+    if cleaned.returncode:
+        lines = (cleaned.stderr.strip() or cleaned.stdout.strip()).splitlines()
+        raise TitansError(
+            f"Airflow's database could not be cleaned ({lines[-1] if lines else 'airflow db clean said nothing'}). "
+            "The rest is tidied; run make tidy again when no DAG runs."
+        )
+    return sum(int(rows) for rows in re.findall(r"^Found (\d+) rows", cleaned.stdout, re.MULTILINE))
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove each; one that has gone meanwhile is gone.
+
+    Raises:
+        TitansError: a file cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise TitansError(
+                f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
+            ) from error
+
+
+def _remove_empty_folders(root: Path) -> None:
+    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
+        with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
+            folder.rmdir()
+
+
+def _is_since(path: Path, moment: datetime) -> bool:
+    """Whether it was written since then. One that has gone meanwhile was not."""
+    try:
+        return path.lstat().st_mtime >= moment.timestamp()
+    except FileNotFoundError:
+        return False
