@@ -281,27 +281,31 @@ def _parameters(manifest: BatchManifest, loaded_at: datetime) -> dict[str, objec
 
 def _record_fetches(connection: duckdb.DuckDBPyConnection, manifest: BatchManifest, rejected: dict[str, int]) -> None:
     """What was asked for each symbol: with rows, without rows, and failed."""
-    for window in manifest.windows:
-        connection.execute(
-            "insert into raw.fetch_windows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                manifest.batch_id,
-                manifest.dataset,
-                manifest.group,
-                window.symbol,
-                window.start,
-                window.end,
-                window.rows,
-                rejected.get(window.symbol, 0),
-                _utc(manifest.fetched_at),
-                _utc(manifest.version[1]),
-                manifest.run_id,
-                manifest.attempt,
-                _utc(window.asked_at) if window.asked_at else None,
-                window.address,
-                window.content_hash,
-            ],
-        )
+    windows = manifest.windows
+    # One statement for all: a statement for each symbol took longer than its rows.
+    connection.execute(
+        """insert into raw.fetch_windows
+        select $batch_id, $dataset, $market, unnest($symbols), unnest($starts), unnest($ends), unnest($rows),
+            unnest($rejected), $fetched_at, $landed_at, $run_id, $attempt, unnest($asked_at), unnest($addresses),
+            unnest($hashes)""",
+        {
+            "batch_id": manifest.batch_id,
+            "dataset": manifest.dataset,
+            "market": manifest.group,
+            "symbols": [window.symbol for window in windows],
+            "starts": [window.start for window in windows],
+            "ends": [window.end for window in windows],
+            "rows": [window.rows for window in windows],
+            "rejected": [rejected.get(window.symbol, 0) for window in windows],
+            "fetched_at": _utc(manifest.fetched_at),
+            "landed_at": _utc(manifest.version[1]),
+            "run_id": manifest.run_id,
+            "attempt": manifest.attempt,
+            "asked_at": [_utc(window.asked_at) if window.asked_at else None for window in windows],
+            "addresses": [window.address for window in windows],
+            "hashes": [window.content_hash for window in windows],
+        },
+    )
     for failure in manifest.failures:
         connection.execute(
             "insert into raw.failed_fetches values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

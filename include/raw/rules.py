@@ -229,12 +229,16 @@ def remove_unchanged(dataset: Dataset, rules: TableRules) -> str:
 
 
 def _previous(dataset: Dataset, rules: TableRules, rows: str) -> str:
-    """Of each row of ``rows``, the version before it, as the query ``previous``."""
+    """Of each row of ``rows``, the version before it, as the query ``previous``.
+
+    Only the symbols of ``rows`` are read: loading a file must not cost more the more others are stored.
+    """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
     return f"""usable as (
             select r.* from raw.{dataset} as r
-            where (r.batch_id, {_prefixed(rules.symbol)}) not in
-                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+            where {_prefixed(rules.symbol)} in (select {rules.symbol} from {rows})
+                and (r.batch_id, {_prefixed(rules.symbol)}) not in
+                    (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
         ),
         previous as (
             select r.*, {_is_good(rules.symbol)} as is_good
@@ -339,8 +343,9 @@ APPEND_CORPORATE_ACTIONS = f"""
     previous as (
         select r.*, {_is_good("symbol")} as is_good
         from raw.corporate_actions as r
-        where (r.batch_id, r.symbol) not in
-            (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
+        where r.symbol in (select symbol from actions)
+            and (r.batch_id, r.symbol) not in
+                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             and {version_order("r")} < {THIS_VERSION}
         {latest_version(["r.symbol", "r.date", "r.action"], "r")}
     )

@@ -325,3 +325,31 @@ def test_a_split_and_an_unadjusted_price_in_one_file_are_another_statement(setti
         (500.0, MONDAY),
         (500.0, TUESDAY),
     ]
+
+
+class CountingConnection:
+    """A connection that counts what it is asked to run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection, self.statements = connection, 0
+
+    def execute(self, *arguments: Any) -> duckdb.DuckDBPyConnection:
+        self.statements += 1
+        return self._connection.execute(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_a_file_of_many_symbols_takes_no_more_statements_than_one_of_few(settings: Settings) -> None:
+    counted = []
+    for hour, number in ((12, 2), (13, 50)):
+        symbols = ["0700.HK", *(f"{9000 + index}.HK" for index in range(number - 1))]
+        land_rows(settings, Dataset.PRICES, [{**price(), "symbol": symbol} for symbol in symbols], at(5, hour))
+        with open_warehouse(settings.store) as connection:
+            counting: Any = CountingConnection(connection)
+            reference = load_reference(settings.seeds_dir)
+            load_landing(counting, LandingIndex(settings.store), reference, [])
+            counted.append(counting.statements)
+    assert counted[0] == counted[1]
+    assert rows_of(settings, "select count(*), count(distinct symbol) from raw.fetch_windows") == [(52, 50)]

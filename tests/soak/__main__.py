@@ -21,6 +21,7 @@ from rich.table import Table
 from tests.soak.airflow_kills import RunKiller
 from tests.soak.bad_input import try_bad_input
 from tests.soak.bit_flips import flip_bits
+from tests.soak.days import deliver_daily
 from tests.soak.readers import FOREIGN_CLIENTS, OWN_CLIENTS, read_while_publishing
 from tests.soak.stage_kills import StageKiller
 from tests.soak.tally import Tally
@@ -34,9 +35,11 @@ class Part(StrEnum):
     BAD_INPUT = "bad-input"
     BIT_FLIPS = "bit-flips"
     STAGES = "stages"
+    DAYS = "days"
 
 
 _SHARES = {Part.READERS: 0.12, Part.AIRFLOW: 0.25, Part.BAD_INPUT: 0.18, Part.BIT_FLIPS: 0.1, Part.STAGES: 0.35}
+"""Of the time of a whole soak. Days are played alone: what grows shows after a quarter of an hour of them."""
 _FLIPS = 2_000
 """At least, however short the soak."""
 _KILLS_A_ROUND = 8
@@ -98,12 +101,17 @@ def _kill_stages(folder: Path, end: float, tally: Tally, luck: random.Random) ->
         stages.round(_KILLS_A_ROUND)
 
 
+def _deliver_daily(folder: Path, end: float, tally: Tally, luck: random.Random) -> None:
+    deliver_daily(folder, end - time.monotonic(), tally)
+
+
 _TITLES = {
     Part.READERS: "Readers while publishing",
     Part.AIRFLOW: "The whole of Airflow killed",
     Part.BAD_INPUT: "Bad input",
     Part.BIT_FLIPS: "Single bits flipped",
     Part.STAGES: "Single stages killed",
+    Part.DAYS: "Daily deliveries",
 }
 _PARTS: dict[Part, Callable[[Path, float, Tally, random.Random], None]] = {
     Part.READERS: _read,
@@ -111,6 +119,7 @@ _PARTS: dict[Part, Callable[[Path, float, Tally, random.Random], None]] = {
     Part.BAD_INPUT: _deliver_bad_input,
     Part.BIT_FLIPS: _flip_bits,
     Part.STAGES: _kill_stages,
+    Part.DAYS: _deliver_daily,
 }
 
 
@@ -123,6 +132,11 @@ def _show(console: Console, tally: Tally, minutes: float) -> None:
     for kind in ("lost", "wrong", "torn"):
         table.add_row(f"[bold]{kind}", str(len(getattr(tally, kind))))
     console.print(table)
+    for title, (headings, *rows) in tally.tables.items():
+        figures = Table(*headings, title=title, box=None)
+        for row in rows:
+            figures.add_row(*row)
+        console.print(figures)
     for what, reason in tally.skipped.items():
         console.print(f"Skipped: {what}: {reason}")
     for finding in tally.findings:

@@ -16,6 +16,7 @@ class Tally:
         wrong: marts that differ from those of an undisturbed run, and errors a reader met.
         torn: reads that mixed two generations, or met half a file.
         skipped: what this machine cannot try, with the reason.
+        tables: figures by title, headings first.
         known_truths: what a published file tells that was found good, by the hash of its bytes.
     """
 
@@ -24,6 +25,7 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
     known_truths: dict[str, str] = field(default_factory=dict)
 
     @property
