@@ -48,7 +48,7 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
-MOST_BUILDS = 8
+MOST_BUILDS = 4
 """Of all tests together: a full build is what takes time. Share a world, select models (``build_marts``), or stop at gate 1."""
 
 
