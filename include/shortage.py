@@ -11,6 +11,7 @@ from include.paths import StorePaths
 
 _OUT_OF_MEMORY = ("Out of Memory Error", "std::bad_alloc")
 _FULL_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "max_temp_directory_size")
+_FILE_TOO_LARGE = os.strerror(errno.EFBIG)
 
 
 def shortage(error: BaseException | str, what: str, store: StorePaths) -> TitansError | None:
@@ -27,6 +28,12 @@ def shortage(error: BaseException | str, what: str, store: StorePaths) -> Titans
         return TitansError(
             f"{what} filled the disk: free {size_text(room)} in {store.warehouse.parent}, or set TITANS_MEMORY_LIMIT "
             f"above {limit} so that less goes to the disk, then run again. {untouched}",
+            Runbook.OUT_OF_MEMORY,
+        )
+    if _FILE_TOO_LARGE in text:
+        return TitansError(
+            f"{what} wrote a file that grew larger than this process may write, or than the file system takes: raise "
+            f"the limit (ulimit -f), or give DATA=<a folder on a file system without one>, then run again. {untouched}",
             Runbook.OUT_OF_MEMORY,
         )
     if isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY):

@@ -124,6 +124,10 @@ def test_a_step_that_runs_out_says_what_to_set_and_loses_nothing(settings: Setti
             "filled the disk: free 128 MiB in",
         ),
         ("Out of Memory Error: limit was set by the 'max_temp_directory_size' setting", "filled the disk"),
+        (
+            'TransactionContext Error: Failed to commit: Could not write file "warehouse.duckdb.wal": File too large',
+            "raise the limit (ulimit -f), or give DATA=",
+        ),
     ],
 )
 def test_what_counts_as_a_shortage(settings: Settings, error: BaseException | str, says: str) -> None:
