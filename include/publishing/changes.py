@@ -67,6 +67,17 @@ def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Re
     return None
 
 
+def changes_since(connection: duckdb.DuckDBPyConnection, generation: Path) -> tuple[list[str], list[str]]:
+    """Tables that differ from those of ``generation``, and headlines that it says otherwise."""
+    tables = changed_tables(connection, generation)
+    if "fct_headlines" not in tables:
+        return tables, []
+    try:
+        return tables, changed_headlines(connection, generation)
+    except (duckdb.BinderException, duckdb.CatalogException):  # it is of an earlier version, and lacks columns of ops
+        return tables, []
+
+
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
