@@ -14,7 +14,6 @@ from include.publishing import generations, switch
 from include.publishing.changes import changes_since, raw_state, read_last
 from include.publishing.manifest import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
-from include.publishing.names import after, new_generation_name
 from include.publishing.retention import prune
 
 
@@ -83,8 +82,8 @@ def publish(
     if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]
     if changed:
-        now = after(max(generations.names(published), default=None), datetime.now(UTC))
-        generation = new_generation_name(now)
+        with sentences(published.link, build.store.warehouse), generations.link_lock(published, build.results.run_id):
+            generation, now = generations.begin(published, source, datetime.now(UTC))
         manifest = _manifest(build, generation, now)
         known = [*generations.manifests(published), manifest]
         target = published.file(generation)
