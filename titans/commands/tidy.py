@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,20 +69,25 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> list[
     found = {
         "run records": [path for store in stores for path in _run_records(store)],
         "incidents": [path for store in stores for path in store.incidents.glob("*.md")],
-        "log files": list((settings.airflow_home / "logs").rglob("*.log")),
+        "log files": [
+            path for folder, _, names in _walk(settings) for name in names if (path := folder / name).suffix == ".log"
+        ],
     }
     lines = []
     for what, paths in found.items():
-        old = [path for path in paths if _is_older(path, before)]
+        old = [path for path in paths if _modified(path) < before.timestamp()]
         for path in old:
             try:
-                path.unlink()
+                path.unlink(missing_ok=True)
             except OSError as error:
                 raise TitansError(
                     f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
                 ) from error
         lines.append(f"Removed {len(old)} {what} older than {settings.keep_records_days} days.")
-    _remove_empty_folders(settings.airflow_home / "logs")
+    for folder, *_ in _walk(settings):
+        if folder != settings.airflow_home / "logs":
+            with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
+                folder.rmdir()
     return lines
 
 
@@ -91,15 +98,19 @@ def _run_records(store: StorePaths) -> Iterator[Path]:
     for path in files_in(store.runs, ".json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
     for paths in by_dag.values():
-        oldest = sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
+        oldest = sorted(paths, key=_modified)[:-KEPT_RUNS]
         yield from (path for path in oldest if path.name not in kept)
 
 
-def _is_older(path: Path, moment: datetime) -> bool:
-    return path.lstat().st_mtime < moment.timestamp()
+def _modified(path: Path) -> float:
+    """When a file was written last, in seconds; of one that is gone by now, later than all."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:  # another tidy, or Airflow, has just removed it
+        return math.inf
 
 
-def _remove_empty_folders(root: Path) -> None:
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
-        with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
-            folder.rmdir()
+def _walk(settings: Settings) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """The folders of logs, each after those in it, with its folders and files. One that goes meanwhile is passed over."""
+    for folder, folders, names in os.walk(settings.airflow_home / "logs", topdown=False):
+        yield Path(folder), folders, names
