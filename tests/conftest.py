@@ -32,10 +32,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """All stores of all workers share the parsed dbt project. A log of every statement and what dbt writes of each build in JSON take a fifth of it."""
+    """All stores of all workers share the parsed dbt project, and dbt writes no JSON of a build, which would take a tenth of it."""
     shared = built_below(tmp_path_factory) / "parsed"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DBT_LOG_LEVEL_FILE", "info")
         patch.setenv("DBT_WRITE_JSON", "false")
         patch.setattr(transform, "manifest_cache", lambda _: shared)
         yield
@@ -49,7 +48,7 @@ def market_data() -> Path:
     return MARKET_DATA
 
 
-MOST_BUILDS = 8
+MOST_BUILDS = 4
 """Of all tests together: a full build is what takes time. Share a world, select models (``build_marts``), or stop at gate 1."""
 
 

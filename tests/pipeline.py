@@ -38,7 +38,7 @@ CORE_MARTS = (
 THOROUGH = "THOROUGH" in os.environ
 """Set by ``make verify``: more drawn examples, and whole builds where the suite stops at gate 1."""
 own_build = pytest.mark.skipif(not THOROUGH, reason="it takes a whole build of its own: make verify plays it")
-"""For a test that no shared store serves. The suite builds the sample, the real prices and one story of a red gate."""
+"""For a test that no shared store serves. The suite builds the sample and the real prices."""
 _numbers = count(1)
 
 

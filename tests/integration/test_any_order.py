@@ -7,9 +7,10 @@ from pathlib import Path
 
 from include.ingest.plan import TriggerParams
 from include.settings import Settings, load_settings
-from tests.pipeline import different_marts, ingest_all, judge
+from tests.pipeline import different_marts, ingest_all, judge, own_build
 
 
+@own_build
 def test_windows_in_another_order_end_in_equal_marts(built_sample_store: Settings, tmp_path: Path) -> None:
     """The last weeks first, then the years before them, overlapping; each loaded and judged. The shared store fetched everything at once."""
     settings = load_settings(data_dir=str(tmp_path))

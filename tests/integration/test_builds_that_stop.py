@@ -190,6 +190,7 @@ def test_too_many_quarantined_symbols_stop_the_run(
     assert quarantined_units(healed.store) == [], "the next good delivery heals"
 
 
+@own_build
 def test_quarantine_rejected_row_release_and_a_loss_that_is_accepted(
     built_real_store: Settings, copy_store: CopyStore, project_copy: Path, market_data: Path, tmp_path: Path
 ) -> None:

@@ -18,11 +18,10 @@ from include.errors import TitansError
 from include.settings import Settings, load_settings
 from include.sources.base import Dataset
 from tests import small_world
-from tests.pipeline import THOROUGH, ask_warehouse, build_compared, copy_project, different_marts, new_run
+from tests.pipeline import ask_warehouse, build_compared, copy_project, different_marts, new_run, own_build
 from tests.small_world import Change, Delivery, Fetch, World
 
-EXAMPLES = 4 if THOROUGH else 1
-"""``make verify`` tries more."""
+pytestmark = own_build
 LAST = small_world.LAST
 WORLD = World(
     changes=(
@@ -134,9 +133,9 @@ def gate(settings: Settings) -> set[tuple[str, str]]:
 
 
 @h.settings(
-    max_examples=EXAMPLES,
+    max_examples=4,
     deadline=None,
-    derandomize=EXAMPLES <= 4,
+    derandomize=True,
     suppress_health_check=list(h.HealthCheck),
     print_blob=True,
 )

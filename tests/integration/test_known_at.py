@@ -18,7 +18,7 @@ from include.runs.records import RunRecord, run_records
 from include.settings import Settings, load_settings
 from include.sources.base import Dataset
 from tests import small_world
-from tests.pipeline import THOROUGH, build_all, build_compared, copy_project, different_marts, new_run
+from tests.pipeline import THOROUGH, build_all, build_compared, copy_project, different_marts, new_run, own_build
 from tests.small_world import Change, Delivery, Fetch, World
 
 WORLD = World(
@@ -92,7 +92,8 @@ def load_and_judge(settings: Settings) -> None:
     assert build.check_raw(settings, run).quarantined == []
 
 
-@pytest.mark.parametrize("known_at", DAYS if THOROUGH else DAYS[1:2], ids=str)
+@own_build
+@pytest.mark.parametrize("known_at", DAYS, ids=str)
 def test_later_data_do_not_reach_back(store: Settings, tmp_path: Path, known_at: date) -> None:
     """A store with later splits, restatements, corrections, estimates and share counts, and one that only ever received what was known: equal marts."""
     known = store.model_copy(update={"known_at": known_at})
