@@ -147,7 +147,8 @@ def test_two_builds_at_one_time_have_two_names(settings: Settings) -> None:
     published = settings.published
     newest = add_generation(published, datetime(2027, 1, 1, tzinfo=UTC))
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    names = [generations.begin(published, source, now)[0] for source in ("files", "yahoo", "files")]
+    sources: list[SourceName] = ["files", "yahoo", "files"]
+    names = [generations.begin(published, source, now)[0] for source in sources]
     assert [newest, *names] == sorted({newest, *names})
     moments = [generations.begin(published, "sample", now)[1] for _ in range(2)]
     assert moments[0] == moments[1] > datetime(2027, 1, 1, tzinfo=UTC)
