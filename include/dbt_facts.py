@@ -31,6 +31,7 @@ class DbtVars(BaseModel):
     near_correction_drawdown: float = Field(gt=0, lt=1)
     correction_drawdown: float = Field(gt=0, lt=1)
     bear_drawdown: float = Field(gt=0, lt=1)
+    min_episode_depth: float = Field(gt=0, lt=1)
     event_sessions_before: PositiveInt
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)
