@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
-THOROUGH_TOO := history known_at any_order builds_that_stop retention same_versions version_order strangers baskets_recomputed valuation_recomputed own_basket late_rates
+THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed own_basket late_rates
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
@@ -16,12 +16,41 @@ export PYTHONPATH := $(CURDIR)
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
 WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
+# Of these words, what each command takes. A command that is not named here takes none.
+OF_A_RUN := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH
+TAKEN_BY_run := $(OF_A_RUN)
+TAKEN_BY_build := $(OF_A_RUN)
+TAKEN_BY_airflow := SOURCE FILES EXPORTED_AT DATA SWITCH PORT
+TAKEN_BY_query := SQL DATA
+TAKEN_BY_status := DATA
+TAKEN_BY_rollback := TO DATA
+TAKEN_BY_publish := DATA
+TAKEN_BY_release := BATCH SYMBOL REASON DATA
+TAKEN_BY_backup := DATA
+TAKEN_BY_restore := FROM DATA
+TAKEN_BY_reset := CONFIRM DATA
+TAKEN_BY_tidy := DATA
+TAKEN_BY_docs := SOURCE FILES DATA
+TAKEN_BY_bench := SYMBOLS YEARS BASKETS MEMBERS MEMORY MINUTES ONLY
+TAKEN_BY_soak := MINUTES ONLY
+TAKEN_BY_test := JOBS TESTS
+TAKEN_BY_check := JOBS
+
 # A word that is no setting is refused: make run SOURSE=yahoo would run another source. TITANS_ ones are checked by the settings class.
 KNOWN_WORDS := $(WORDS) PYTHON VENV JOBS TESTS
-UNKNOWN_WORD := $(firstword $(filter-out $(KNOWN_WORDS) PY SHELL TITANS_%,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))))
+GIVEN_WORDS := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN_WORD := $(firstword $(filter-out $(KNOWN_WORDS) PY SHELL TITANS_%,$(GIVEN_WORDS)))
 ifneq ($(UNKNOWN_WORD),)
 CLOSE_WORDS := $(shell UNKNOWN_WORD='$(subst ','\'',$(UNKNOWN_WORD))' KNOWN_WORDS='$(KNOWN_WORDS)' $(PYTHON) -c 'import difflib, os; print(" or ".join(difflib.get_close_matches(os.environ["UNKNOWN_WORD"].upper(), os.environ["KNOWN_WORDS"].split())))')
 $(error $(UNKNOWN_WORD)= is no setting, so nothing was run. $(if $(CLOSE_WORDS),Did you mean $(CLOSE_WORDS)? )Settings are $(KNOWN_WORDS))
+endif
+# So is one that the command does not take: make publish TO=... would go elsewhere. make help runs nothing.
+COMMANDS := $(filter-out help,$(MAKECMDGOALS))
+TAKEN_WORDS := $(sort $(foreach command,$(COMMANDS),$(TAKEN_BY_$(command))))
+UNUSED_WORD := $(if $(COMMANDS),$(firstword $(filter-out $(TAKEN_WORDS) PYTHON VENV PY SHELL TITANS_%,$(GIVEN_WORDS))))
+ifneq ($(UNUSED_WORD),)
+TAKERS := $(sort $(foreach taker,$(filter TAKEN_BY_%,$(.VARIABLES)),$(if $(filter $(UNUSED_WORD),$($(taker))),$(taker:TAKEN_BY_%=%))))
+$(error make $(COMMANDS) takes no $(UNUSED_WORD)=, so nothing was run. It takes $(or $(TAKEN_WORDS),no word); $(UNUSED_WORD)= is for make $(TAKERS))
 endif
 $(foreach name,$(WORDS),$(eval override $(name) := $$(value $(name))))
 

@@ -18,7 +18,7 @@ from include.gates.runner import run_checks
 from include.landing.index import LandingIndex
 from include.paths import StorePaths
 from include.publishing import generations
-from include.publishing.changes import RESTATEMENT_TEXT, changed_headlines, read_last
+from include.publishing.changes import RESTATEMENT_TEXT, read_last
 from include.publishing.marts_file import SCHEMAS, Build, GateResults
 from include.publishing.publish import publish, write_known_at
 from include.raw.load import load_landing, rejected_reasons
@@ -154,7 +154,7 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
         results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name, is_passed=True)
-            restated = _restated(connection, settings)
+            restated = _restated(connection)
             if store.known_at:
                 path = write_known_at(Build(connection, store, results), settings.published)
                 step.facts = facts = PublishFacts(path=str(path), restated=restated)
@@ -162,7 +162,9 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
                 build = Build(connection, store, results, _earlier_results(store), settings.accept_loss)
                 folder = settings.files_dir if settings.source == "files" else None
                 publication = publish(build, settings.published, settings.keep_generations, folder, settings.switch)
-                step.facts = facts = PublishFacts(**asdict(publication), restated=restated)
+                values = asdict(publication)
+                restated = restated.model_copy(update={"headlines": values.pop("headlines")})
+                step.facts = facts = PublishFacts(**values, restated=restated)
         if store.known_at:
             shutil.rmtree(store.warehouse.parent)
         return facts
@@ -187,18 +189,15 @@ def _earlier_results(store: StorePaths) -> list[GateResults]:
     return [GateResults(record.run_id, record.ended_at, record.checks) for record in records]
 
 
-def _restated(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Restated:
-    changes = partial(changed_headlines, connection)
-    last = None if settings.known_at else read_last(settings.published, settings.store.source, changes)
+def _restated(connection: duckdb.DuckDBPyConnection) -> Restated:
+    """Which values vendors changed later; without the headlines that changed with them."""
     rows = connection.execute(
         f"""select {RESTATEMENT_TEXT}, count(*) over ()
         from ops.restatements
         where kind in ('restated', 'withdrawn')
         order by basket_effect desc nulls last, abs(change_ratio) desc nulls first, date desc, symbol limit 3"""
     ).fetchall()
-    return Restated(
-        rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows], headlines=last[1] if last else []
-    )
+    return Restated(rows=rows[0][1] if rows else 0, largest=[text for text, _ in rows])
 
 
 def _refuse_another_build(connection: duckdb.DuckDBPyConnection, own: str, is_passed: bool = False) -> None:

@@ -1,10 +1,10 @@
 {# Every version of every value that a vendor may restate, one row a version. `reported` is the value as the vendor gave it; #}
-{# `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied. The caller has the #}
-{# CTEs `actions` and `implied`. #}
+{# `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied. #}
+{# `currency` is that of a dividend or an estimate, which may change. The caller has the CTEs `actions` and `implied`. #}
 {% macro value_versions() %}
     {% set values = [
         {"relation": ref("stg_prices"), "field": "'close'", "reported": "close", "exponent": "-1"},
-        {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end"},
+        {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end", "currency": "currency"},
         {"relation": "implied", "field": "field", "reported": "0.0", "exponent": "0"},
         {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
         {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
@@ -12,7 +12,7 @@
     {% for figure in ["mean", "low", "high"] %}
         {% do values.append({
             "relation": ref("stg_estimates"), "date": "as_of", "field": "metric",
-            "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "reported": figure, "exponent": "-1",
+            "detail": "period_type || ' ' || period_end || ', " ~ figure ~ "'", "reported": figure, "exponent": "-1", "currency": "currency",
         }) %}
     {% endfor %}
 
@@ -25,6 +25,7 @@
             {{ value.detail | default("null") }} as detail,
             {{ value.reported }} as reported,
             {{ value.exponent }} as exponent,
+            {{ value.currency | default("null") }} as currency,
             basis_date,
             fetched_at,
             landed_at,

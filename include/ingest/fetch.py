@@ -16,7 +16,7 @@ from include.landing.parts import Parts, kept_parts, land_leftovers
 from include.paths import StorePaths
 from include.runs.facts import FetchFacts, PlannedBatch
 from include.runs.records import FailureRow, Run, symbols_by_reason
-from include.runs.releases import quarantined_units
+from include.runs.releases import kept_out, quarantined_units
 from include.runs.rounds import broken_off_since
 from include.seeds.read import load_reference
 from include.seeds.rows import Security
@@ -98,7 +98,16 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
             below = (
                 None
                 if source.is_incremental
-                else outranked(landing, key.dataset, answer.extract, landed_at, answered, settings.limits)
+                else outranked(
+                    landing,
+                    key.dataset,
+                    answer.extract,
+                    landed_at,
+                    answered,
+                    kept_out(store),
+                    reference.vendor_corrections,
+                    settings.limits,
+                )
             )
             if answer.windows or answer.failed:
                 land(store, key, answer.extract, answer.windows, answer.failed, landed_at)

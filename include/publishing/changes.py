@@ -67,6 +67,17 @@ def read_last(published: PublishedPaths, source: str, read: Callable[[Path], _Re
     return None
 
 
+def changes_since(connection: duckdb.DuckDBPyConnection, generation: Path) -> tuple[list[str], list[str]]:
+    """Tables that differ from those of ``generation``, and headlines that it says otherwise."""
+    tables = changed_tables(connection, generation)
+    if "fct_headlines" not in tables:
+        return tables, []
+    try:
+        return tables, changed_headlines(connection, generation)
+    except (duckdb.BinderException, duckdb.CatalogException):  # it is of an earlier version, and lacks columns of ops
+        return tables, []
+
+
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
 
@@ -87,50 +98,86 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> l
 
 
 RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
-    'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end)"""
+    'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end,
+    '(' || nullif(concat_ws(', ', detail, case when kind in ('rounding', 'split') then kind end), '') || ')')"""
 """A row of ``ops.restatements`` in words."""
+
+
+def _same(one: str, two: str, *columns: str) -> str:
+    return " and ".join(f"{one}.{column} is not distinct from {two}.{column}" for column in columns)
+
+
+_KEY = ("symbol", "date", "field", "detail")
+_STEP = (*_KEY, "known_at", "value_before", "value_after")
+# A value that goes back and forth takes the same step again, even at the same time: steps are counted, not only looked up.
+_STEPS = f"select *, row_number() over (partition by {', '.join(_STEP)}) as copy from {{database}}.ops.restatements"
+_CHANGED_HEADLINES = f"""
+    with day as (select arg_max(as_of, published_at) as as_of from published.ops.publications),
+    changed as (
+        select headline_id, as_of, coalesce(now.subject, before.subject) as subject,
+            case when before.subject is null then 'is new: ' || coalesce(now.value_text, 'none')
+                else 'was ' || coalesce(before.value_text, 'none') || ' and is '
+                    || case when now.subject is null then 'gone' else coalesce(now.value_text, 'none') end
+            end as verdict
+        from (from warehouse.marts.fct_headlines where as_of = (from day)) as now
+        full outer join (from published.marts.fct_headlines where as_of = (from day)) as before using (as_of, headline_id)
+        where now.subject is null or before.subject is null or now.value_text is distinct from before.value_text
+    ),
+    now as ({_STEPS.format(database="warehouse")}),
+    before as ({_STEPS.format(database="published")}),
+    since as (select now.* from now anti join before on {_same("now", "before", *_STEP, "copy")}),
+    no_more as (select before.* from before anti join now on {_same("before", "now", *_STEP, "copy")}),
+    -- From what was published to what counts now.
+    ways as (
+        select {", ".join(_KEY)}, count(*) as steps, max(known_at) as known_at, max(basket_effect) as basket_effect,
+            first(value_before order by known_at) as value_before, last(value_after order by known_at) as value_after,
+            bool_and(kind in ('rounding', 'split')) as is_slight,
+            case when last(kind order by known_at) = 'withdrawn' then 'withdrawn'
+                when is_slight then last(kind order by known_at) else 'restated' end as kind
+        from since group by {", ".join(_KEY)}
+    ),
+    restated as (
+        select symbol, field, basket_effect, is_slight, {RESTATEMENT_TEXT} as text
+        -- A version from in between, which came late, changes where the last step begins, and not where it ends.
+        from ways anti join no_more on {_same("ways", "no_more", *_KEY, "known_at", "value_after")}
+        where steps = 1 or value_before is distinct from value_after
+    ),
+    causes as (
+        select distinct changed.headline_id, restated.*
+        from changed
+        inner join warehouse.marts.dim_basket_members as members
+            on list_contains(string_split(changed.subject, '_vs_'), members.basket_id)
+        inner join restated on restated.symbol = members.symbol or restated.field = 'rate'
+        union
+        select changed.headline_id, restated.*
+        from changed inner join restated on changed.subject = restated.symbol
+    ),
+    counted as (
+        select headline_id,
+            list(text order by basket_effect desc nulls last, text) filter (where not is_slight) as texts,
+            list(text order by basket_effect desc nulls last, text) filter (where is_slight) as slight
+        from causes group by headline_id
+    )
+    select headline_id, as_of, verdict, coalesce(texts, slight, []) from changed left join counted using (headline_id) order by 1
+"""
 
 
 def changed_headlines(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Headlines of the day of ``generation`` that it says otherwise, each with the values of its subject that vendors changed since.
 
-    A value that changed may be of a member of the basket, of either basket of a pair, of the index, or a rate. Where none
-    did, the seeds or the models have changed.
+    A headline that it does not have is new, and one that it alone has is gone. A value that changed may be of a member of
+    the basket, of either basket of a pair, of the index, or a rate. Values that changed by rounding or a split alone are
+    named where no other did. Where none did, the seeds or the models have changed.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")
     try:
-        rows = connection.execute(
-            f"""with changed as (
-                select as_of, now.headline_id, now.subject, before.value_text as told, now.value_text as says
-                from warehouse.marts.fct_headlines as now
-                inner join published.marts.fct_headlines as before using (as_of, headline_id)
-                where as_of = (select arg_max(as_of, published_at) from published.ops.publications)
-                    and now.value_text is distinct from before.value_text),
-            restated as (
-                select symbol, field, basket_effect, {RESTATEMENT_TEXT} as text
-                from warehouse.ops.restatements where kind in ('restated', 'withdrawn')),
-            known as (select {RESTATEMENT_TEXT} as text from published.ops.restatements),
-            causes as (
-                select distinct changed.headline_id, restated.*
-                from changed
-                inner join warehouse.marts.dim_basket_members as members
-                    on list_contains(string_split(changed.subject, '_vs_'), members.basket_id)
-                inner join restated on restated.symbol = members.symbol or restated.field = 'rate'
-                union
-                select changed.headline_id, restated.*
-                from changed inner join restated on changed.subject = restated.symbol),
-            counted as (
-                select headline_id, list(text order by basket_effect desc nulls last, text) as texts
-                from causes where text not in (select text from known) group by headline_id)
-            select headline_id, as_of, told, says, coalesce(texts, [])
-            from changed left join counted using (headline_id) order by 1"""
-        ).fetchall()
+        rows = connection.execute(_CHANGED_HEADLINES).fetchall()
     finally:
         connection.execute("detach published")
     return [
-        f"{headline} of {as_of} was {told} and is {says}" + (f": {_first(texts)}" if texts else "")
-        for headline, as_of, told, says, texts in rows
+        f"{headline} of {as_of} {verdict}" + (f": {_first(causes)}" if causes else "")
+        for headline, as_of, verdict, causes in rows
     ]
 
 

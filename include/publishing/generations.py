@@ -15,9 +15,10 @@ from include.errors import Runbook, TitansError
 from include.files import sync_folder, write_whole
 from include.locks import exclusive
 from include.paths import PublishedPaths
+from include.production import SourceName
 from include.publishing import early_layout
 from include.publishing.manifest import Manifest, problem_of_file, read_manifest, write_manifest
-from include.publishing.names import is_generation_name
+from include.publishing.names import after, is_generation_name, new_generation_name
 from include.sealed import DamagedError, read_sealed, seal
 
 _THROUGH_CURRENT = "current/titans.duckdb"
@@ -60,16 +61,30 @@ def damaged_generations(published: PublishedPaths) -> dict[str, str]:
     return {name: problem for name, problem in found.items() if isinstance(problem, str)}
 
 
+def begin(published: PublishedPaths, source: SourceName, now: datetime) -> tuple[str, datetime]:
+    """The name of a new generation of ``source``, and its time, later than those of all that are there or begun.
+
+    The name is taken from here on: a build of another source may begin one before this one is whole. What a killed build
+    of the source began goes. The caller holds the link lock.
+    """
+    for leftover in published.generations.glob(f".{source}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    begun = [path.name.partition("-")[2] for path in published.generations.glob(".*-*")]
+    moment = after(max([*names(published), *filter(is_generation_name, begun)], default=None), now)
+    generation = new_generation_name(moment)
+    _begun(published, source, generation).mkdir(mode=FOLDER_MODE, parents=True)
+    return generation, moment
+
+
+def _begun(published: PublishedPaths, source: SourceName, generation: str) -> Path:
+    return published.generations / f".{source}-{generation}"
+
+
 @contextmanager
 def new_folder(published: PublishedPaths, manifest: Manifest) -> Iterator[Path]:
-    """Yield an empty folder, which becomes that of a generation in one step once the block has filled it.
-
-    Each source has one such folder, since one build of a source runs at a time: what a killed one left goes here.
-    """
-    published.generations.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    temporary = published.generations / f".{manifest.source}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(mode=FOLDER_MODE)
+    """Yield a folder, which becomes that of a generation in one step once the block has filled it."""
+    temporary = _begun(published, manifest.source, manifest.generation)
+    temporary.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     try:
         yield temporary
         write_manifest(temporary, manifest)

@@ -11,10 +11,9 @@ import duckdb
 from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
-from include.publishing.changes import changed_tables, raw_state, read_last
+from include.publishing.changes import changes_since, raw_state, read_last
 from include.publishing.manifest import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
-from include.publishing.names import after, new_generation_name
 from include.publishing.retention import prune
 
 
@@ -29,11 +28,13 @@ class Publication:
         is_held: whether a rollback holds the link.
         changed_source_from: the source that the link named before, where it is another one.
         production: the source that the data folder serves, where one is on record.
+        headlines: those of the generation before that say something else now, each with the values that changed.
     """
 
     generation: str
     is_new: bool
     changed: list[str]
+    headlines: list[str]
     is_held: bool
     changed_source_from: str | None
     production: str | None
@@ -76,13 +77,13 @@ def publish(
     with sentences(published.link, build.store.warehouse):
         generations.bring_over(published, build.results.run_id)
     linked = generations.linked_manifest(published)
-    last = read_last(published, source, lambda file: changed_tables(build.connection, file))
-    generation, changed = (last[0].generation, last[1]) if last else ("", ["marts"])
+    last = read_last(published, source, lambda file: changes_since(build.connection, file))
+    generation, (changed, headlines) = (last[0].generation, last[1]) if last else ("", (["marts"], []))
     if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]
     if changed:
-        now = after(max(generations.names(published), default=None), datetime.now(UTC))
-        generation = new_generation_name(now)
+        with sentences(published.link, build.store.warehouse), generations.link_lock(published, build.results.run_id):
+            generation, now = generations.begin(published, source, datetime.now(UTC))
         manifest = _manifest(build, generation, now)
         known = [*generations.manifests(published), manifest]
         target = published.file(generation)
@@ -98,9 +99,8 @@ def publish(
         prune(published, keep)
     changed_source = linked.source if linked and linked.source != source and not is_held else None
     production = read_production(published.production)
-    return Publication(
-        generation, bool(changed), changed, is_held, changed_source, production.source if production else None
-    )
+    serves = production.source if production else None
+    return Publication(generation, bool(changed), changed, headlines, is_held, changed_source, serves)
 
 
 def write_known_at(build: Build, published: PublishedPaths) -> Path:

@@ -58,6 +58,9 @@ def load_landing(
     _load_calendar(connection, reference, [batch.manifest for batch in landing.batches()])
     register_securities(connection, reference)
     loaded = []
+    # A unit whose file was let go had healed before. What healed it may be gone too, so it is not released any more.
+    landed = {batch.manifest.batch_id for batch in landing.batches()}
+    releases = [release for release in releases if release.batch_id in landed]
     # Apply releases before the next file: a row equal to a released one is a duplicate and needs no check.
     for release in releases:
         _release(connection, landing, release, now())

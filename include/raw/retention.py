@@ -45,7 +45,7 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
 
     Of each value the version that held at that time stays, and all later ones: marts are the same afterwards, and
     KNOWN_AT works from then on. The raw tables are saved before a landing file goes, so that a warehouse can still be
-    rebuilt. Always kept: estimates and share counts, files with a unit in quarantine or without a verdict, and of each
+    rebuilt, and where versions alone went, so that it does not have them again. Always kept: estimates and share counts, files with a unit in quarantine or without a verdict, and of each
     symbol the file with the last fetched day.
 
     Raises:
@@ -64,7 +64,7 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
             record_kept_from(store, begins)
             versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
             old = _removable(connection, landing, begins)
-        if old:
+        if old or versions:
             try:
                 save_raw(store)
                 for path in old:

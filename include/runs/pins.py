@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 
 from include.errors import TitansError
 from include.files import write_whole
@@ -26,7 +28,7 @@ def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
     """
     shared = load_shared_settings(**overrides)
     if (pin := _pin(shared, dag_id, run_id)) is not None:
-        return shared.model_copy(update=pin.model_dump())
+        return _pinned(shared, pin)
     try:
         settings = _allowed_settings(**overrides)
     except TitansError:
@@ -45,8 +47,18 @@ def _allowed_settings(**overrides: object) -> Settings:
 
 def pin_run(settings: Settings, run: Run) -> None:
     """Note what a run reads, for its later tasks and for its record."""
-    pin = Pin.model_validate(settings.model_dump(include=set(Pin.model_fields)))
+    home = os.environ.get("AIRFLOW_HOME")
+    pin = Pin(
+        source=settings.source,
+        files_dir=settings.files_dir,
+        exported_at=settings.exported_at,
+        is_of_folder=home is not None and Path(home).resolve() == settings.airflow_home.resolve(),
+    )
     write_whole(run.pin_path, seal(pin))
+
+
+def _pinned(settings: Settings, pin: Pin) -> Settings:
+    return settings.model_copy(update=pin.model_dump(exclude={"is_of_folder"}))
 
 
 def _served_store(settings: Settings) -> StorePaths:
@@ -64,7 +76,7 @@ def settings_of_ended_run(dag_id: str, run_id: str) -> Settings:
     """The settings of a run that has ended, for the store that its steps are recorded in."""
     shared = load_shared_settings()
     if (pin := _pin(shared, dag_id, run_id)) is not None:
-        return shared.model_copy(update=pin.model_dump())
+        return _pinned(shared, pin)
     begun = [name for name in SOURCE_NAMES if Run(shared.store_of(name), dag_id, run_id).is_under_way]
     if begun:
         return shared.model_copy(update={"source": begun[0]})

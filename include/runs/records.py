@@ -26,6 +26,8 @@ from include.shortage import shortage
 
 Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
+_PIN = "source.pin"
+_WITHOUT_PIN_SECONDS = 24 * 3600
 
 
 class FailureRow(BaseModel):
@@ -40,11 +42,16 @@ class FailureRow(BaseModel):
 
 
 class Pin(BaseModel):
-    """What a run reads."""
+    """What a run reads.
+
+    Attributes:
+        is_of_folder: whether the data folder's own Airflow executes it, that of ``make run`` and ``make airflow``.
+    """
 
     source: SourceName
     files_dir: Path | None
     exported_at: datetime | None
+    is_of_folder: bool = True
 
 
 class StepRecord(BaseModel):
@@ -143,7 +150,7 @@ class Run:
     @property
     def pin_path(self) -> Path:
         """What the run reads, as its first task found it. Gone with the parts: the record then has it."""
-        return self._parts / "source.pin"
+        return self._parts / _PIN
 
     def _pinned(self) -> dict[str, Any]:
         """Files folder and time of the export, where the run has any and its pin can be read."""
@@ -294,9 +301,20 @@ def unfinished_runs(store: StorePaths) -> list[str]:
 
 
 def forget_killed_runs(store: StorePaths) -> None:
-    """Remove what killed runs left half recorded. Only for a caller who knows that no run is under way."""
+    """Remove what killed runs of the data folder's own Airflow left half recorded. The caller holds that Airflow's lock.
+
+    Those of a server stay: it has an Airflow elsewhere, which may be at work on them, and ends their records itself.
+    """
     for name in unfinished_runs(store):
-        shutil.rmtree(store.runs / f"{name}.parts", ignore_errors=True)
+        parts = store.runs / f"{name}.parts"
+        try:
+            is_own = read_sealed(Pin, parts / _PIN).is_of_folder
+        except (FileNotFoundError, NotADirectoryError):  # a run that begins has none for a moment
+            is_own = datetime.now(UTC).timestamp() - parts.lstat().st_mtime > _WITHOUT_PIN_SECONDS
+        except DamagedError:
+            is_own = False
+        if is_own:
+            shutil.rmtree(parts, ignore_errors=True)
 
 
 def damaged_files(store: StorePaths) -> list[Path]:

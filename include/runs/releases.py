@@ -29,6 +29,12 @@ def quarantines(store: StorePaths) -> list[Quarantine]:
     return [Quarantine(unit=unit, decided_at=record.ended_at) for unit, record in _first_quarantined(store)]
 
 
+def kept_out(store: StorePaths) -> set[tuple[str, str]]:
+    """Units (batch and symbol) that were put into quarantine and that nobody released, healed since or not."""
+    released = {(release.batch_id, release.symbol) for release in releases(store)}
+    return {(unit.batch_id, unit.symbol) for unit, _ in _first_quarantined(store)} - released
+
+
 def quarantining_runs(store: StorePaths) -> set[str]:
     """Runs whose records ``quarantines`` rests on: they were the first to put a unit into quarantine."""
     return {record.run_id for _, record in _first_quarantined(store)}

@@ -92,6 +92,7 @@ class World:
     def environment(self, words: dict[str, str]) -> ExitStack:
         stack = ExitStack()
         patched = stack.enter_context(pytest.MonkeyPatch.context())
+        patched.setenv("AIRFLOW_HOME", str(self.data / "airflow"))
         for name, text in words.items():
             patched.setenv(VARIABLES[name], text)
         return stack

@@ -10,12 +10,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from include import build
+from include.publishing import generations, manifest
 from include.publishing.marts_file import Build, GateResults
 from include.publishing.publish import Publication, publish
 from include.raw.store import open_warehouse
 from include.settings import PROJECT_ROOT, Settings
 from tests.conftest import CopyStore
-from tests.pipeline import ask
+from tests.pipeline import ask, new_run
 
 MARTS = {
     "dim_securities",
@@ -183,3 +185,31 @@ def test_a_delivery_that_changes_no_mart_makes_a_generation(
         published = publish_again()
         assert (published.is_new, published.changed) == (True, ["ops"]), what
     assert publish_again().is_new is False
+
+
+def test_the_published_file_is_hashed_once_a_publication(
+    built_sample_store: Settings, copy_store: CopyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one takes seconds. One headline of the last day says something else now, and is named."""
+    settings = copy_store(built_sample_store)
+    linked = generations.linked_generation(settings.published)
+    assert linked is not None
+    hashed: list[Path] = []
+    digest = manifest._digest
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return digest(path)
+
+    monkeypatch.setattr(manifest, "_digest", counted)
+    run = new_run(settings)
+    with open_warehouse(settings.store) as connection:
+        connection.execute("update meta.builds set build_id = ?", [run.name])
+        connection.execute(
+            "update marts.fct_headlines set value_text = '9%' where headline_id = 'china_titans_return_ytd' and as_of = '2025-03-07'"
+        )
+    restated = build.publish_marts(settings, run).restated
+    assert restated is not None
+    (told,) = restated.headlines
+    assert told.startswith("china_titans_return_ytd of 2025-03-07 was ")
+    assert hashed.count(settings.published.file(linked)) == 1

@@ -412,6 +412,17 @@ class TestADeliveryThatTellsHistoryAnew:
         (reason,) = judge(settings, rows[-30:])[0]["0700.HK"]
         assert reason.startswith(f"split_shows_in_prices: the split of {rows[-3]['date']} (ratio 4.0) is new")
 
+    def test_a_split_that_moves_to_another_day_changes_no_close(self, settings: Settings) -> None:
+        """The vendor corrects its day; the closes were of one basis before. One more split beside it would change them."""
+        rows = series()
+        rows[-4] = {**rows[-4], "split_ratio": 4.0}
+        assert judge(settings, rows)[0] == {}
+        moved = [*rows[:-4], {**rows[-4], "split_ratio": 0.0}, {**rows[-3], "split_ratio": 4.0}, *rows[-2:]]
+        assert judge(settings, moved[-30:])[0] == {}
+        more = [*moved[:-6], {**moved[-6], "split_ratio": 3.0}, *moved[-5:]]
+        (reason,) = judge(settings, more[-30:])[0]["0700.HK"]
+        assert reason.startswith(f"split_shows_in_prices: the split of {rows[-6]['date']} (ratio 3.0) is new")
+
     def test_rates_upside_down(self, settings: Settings) -> None:
         rows = [{"base_currency": "USD", "quote_currency": "HKD", "date": day, "rate": 7.8} for day in sessions()]
         assert judge(settings, rows, Dataset.FX_RATES)[0] == {}

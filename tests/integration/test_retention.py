@@ -205,6 +205,25 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
     ]
 
 
+def test_versions_that_went_do_not_come_back_with_a_rebuilt_warehouse(copy: Settings) -> None:
+    """Also where no file went: each file of then is kept for another symbol."""
+    remove_old_history(copy)
+    begins = copy.model_copy(update={"keep_history_days": 10})  # 21 January
+    for manifest in (batch.manifest for batch in LandingIndex(copy.store).batches(Dataset.PRICES, Dataset.FX_RATES)):
+        with open_warehouse(copy.store) as connection:
+            connection.execute(
+                "delete from raw.unit_verdicts where batch_id = ? and symbol in ('BB', 'USDCNY')", [manifest.batch_id]
+            )
+    before = counts(copy)
+    assert remove_old_history(begins)[0].startswith("Removed 0 landing files")
+    after = counts(copy)
+    assert after != before
+    forget_warehouse(copy)
+    with open_warehouse(copy.store):
+        pass
+    assert counts(copy) == after
+
+
 def test_nothing_goes_while_files_wait_to_be_loaded(copy: Settings) -> None:
     late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2025, 1, 31), datetime(2025, 2, 1, 22, tzinfo=UTC)))
     small_world.land_delivery(copy, late, "new")

@@ -19,11 +19,14 @@ from include.ingest.fetch import fetch_batch
 from include.ingest.outranked import outranked
 from include.ingest.plan import TriggerParams, plan_prices
 from include.ingest.summary import summarise
-from include.landing.batches import BatchKey, FetchWindow, land
+from include.landing.batches import BatchKey, BatchManifest, FetchWindow, land, read_manifest
 from include.landing.index import LandingIndex
 from include.raw.store import open_warehouse
-from include.runs.facts import LandFacts, PlanFacts
+from include.raw.units import QuarantinedUnit
+from include.runs.facts import CheckRawFacts, LandFacts, PlanFacts
 from include.runs.records import RunRecord
+from include.runs.releases import kept_out, record_release
+from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 from tests.pipeline import THOROUGH, ask_warehouse, load_and_judge, new_run, write_csv
@@ -140,19 +143,113 @@ def test_what_would_change_nothing_counts_as_no_row(
     settings: Settings, stored: dict[str, Any], delivered: dict[str, Any], rows: int
 ) -> None:
     """Values that say the same, and rows that are rejected, on either side."""
-    window = FetchWindow(symbol="0700.HK", start=MONDAY, end=MONDAY, rows=1, first=MONDAY, last=MONDAY)
+    land_rows(settings, EXPORTED, {"date": MONDAY, "basis_date": MONDAY, **stored})
+    assert rows_outranked(settings, {"date": MONDAY, "basis_date": MONDAY, **delivered}) == rows
 
-    def extract(values: dict[str, Any], fetched_at: datetime) -> Extract:
-        row = {"symbol": "0700.HK", "date": MONDAY, "currency": "HKD", "basis_date": MONDAY, **values}
-        return Extract(pa.Table.from_pylist([row], schema=SCHEMAS[Dataset.PRICES]), fetched_at)
 
-    land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, "stored", 1), extract(stored, EXPORTED), [window])
-    earlier = extract(delivered, EXPORTED - timedelta(days=1))
+def extract_of(dataset: Dataset, fetched_at: datetime, *rows: dict[str, Any]) -> Extract:
+    constant = {"symbol": "0700.HK"} | ({"currency": "HKD"} if dataset is Dataset.PRICES else {})
+    return Extract(pa.Table.from_pylist([constant | row for row in rows], schema=SCHEMAS[dataset]), fetched_at)
+
+
+def land_rows(
+    settings: Settings, fetched_at: datetime, *rows: dict[str, Any], dataset: Dataset = Dataset.PRICES
+) -> BatchManifest:
+    """A delivery of one symbol, as an ingest task lands it."""
+    window = FetchWindow(symbol="0700.HK", start=MONDAY, end=MONDAY, rows=len(rows), first=MONDAY, last=MONDAY)
+    key = BatchKey(dataset, "hk", 1, f"{dataset} of {fetched_at}", 1)
+    return read_manifest(land(settings.store, key, extract_of(dataset, fetched_at, *rows), [window]))
+
+
+def rows_outranked(settings: Settings, *rows: dict[str, Any], dataset: Dataset = Dataset.PRICES) -> int | None:
+    """How many rows of a delivery of the day before ``EXPORTED`` differ from what is stored; None if none ranks above it."""
     below = outranked(
-        LandingIndex(settings.store), Dataset.PRICES, earlier, datetime.now(UTC), ["0700.HK"], settings.limits
+        LandingIndex(settings.store),
+        dataset,
+        extract_of(dataset, EXPORTED - timedelta(days=1), *rows),
+        datetime.now(UTC),
+        ["0700.HK"],
+        kept_out(settings.store),
+        load_reference(settings.seeds_dir).vendor_corrections,
+        settings.limits,
     )
-    assert below is not None
-    assert below.rows == rows
+    return below.rows if below else None
+
+
+def quarantine(settings: Settings, batch: BatchManifest) -> None:
+    """As a build records it whose gate 1 kept the unit out."""
+    run = new_run(settings)
+    with run.step("check_raw") as step:
+        unit = QuarantinedUnit(batch_id=batch.batch_id, dataset=batch.dataset, symbol="0700.HK", reasons=["why"])
+        step.facts = CheckRawFacts(quarantined=[unit])
+    run.finish("2025-03-07")
+
+
+def test_what_is_in_quarantine_ranks_above_nothing(settings: Settings) -> None:
+    """Also where a later build found it healed; until a person lets it in."""
+    wrong = land_rows(settings, EXPORTED, {"date": MONDAY, "basis_date": MONDAY, "close": 5.0})
+    row = {"date": MONDAY, "basis_date": MONDAY, "close": 500.0}
+    assert rows_outranked(settings, row) == 1
+    quarantine(settings, wrong)
+    assert rows_outranked(settings, row) is None
+    new_run(settings).finish("2025-03-07")
+    assert rows_outranked(settings, row) is None
+    record_release(settings.store, wrong.batch_id, "0700.HK", "it is right")
+    assert rows_outranked(settings, row) == 1
+
+
+FRIDAY = date(2025, 3, 7)
+
+
+def prices_on(basis: date, ratio: float = 1.0, factor: float = 1.0) -> list[dict[str, Any]]:
+    """Monday's row on a basis, and Friday's with its split, if the basis is of then."""
+    row = {"close": 500.0, "high": 501.0, "dividend": 2.0, "dividend_currency": "HKD"}
+    monday = {name: value / ratio if isinstance(value, float) else value for name, value in row.items()}
+    monday = {
+        "date": MONDAY,
+        "basis_date": basis,
+        **monday,
+        "close": 500.0 / ratio * factor,
+        "volume": round(1001 * ratio),
+    }
+    return [monday, {"date": FRIDAY, "basis_date": basis, "close": 130.0, "split_ratio": 4.0}][: 1 + (basis == FRIDAY)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "delivered", "rows"),
+    [
+        (prices_on(FRIDAY, 4.0), prices_on(MONDAY), 0),
+        (prices_on(FRIDAY, 4.0, factor=1.01), prices_on(MONDAY), 1),
+        (prices_on(FRIDAY, 1.0), prices_on(MONDAY), 1),
+        (prices_on(MONDAY), prices_on(FRIDAY, 4.0), 0),
+        (prices_on(MONDAY, factor=1 + 1e-8), prices_on(MONDAY), 0),
+    ],
+    ids=["one value", "another value", "one number, and so another value", "a split of the delivery itself", "rounding"],
+)  # fmt: skip
+def test_two_split_bases_of_one_value_are_no_difference(
+    settings: Settings, stored: list[dict[str, Any]], delivered: list[dict[str, Any]], rows: int
+) -> None:
+    """Four shares for one on Friday: 500 before and 125 after are one close."""
+    land_rows(settings, EXPORTED, *stored)
+    assert rows_outranked(settings, *delivered) == rows
+
+
+def test_shares_and_estimates_are_compared_by_the_splits_of_prices(settings: Settings) -> None:
+    """A split in quarantine is none."""
+    split = land_rows(settings, EXPORTED, *prices_on(FRIDAY, 4.0))
+    shares = {"as_of": MONDAY, "shares_outstanding": 400.0, "share_class": "all"}
+    estimate = {
+        "as_of": MONDAY, "metric": "eps", "period_type": "annual", "period_end": date(2025, 12, 31), "mean": 2.0, "low": 1.0, "currency": "HKD",
+    }  # fmt: skip
+    land_rows(settings, EXPORTED, {**shares, "basis_date": FRIDAY}, dataset=Dataset.SHARES)
+    land_rows(settings, EXPORTED, {**estimate, "basis_date": FRIDAY}, dataset=Dataset.ESTIMATES)
+    before = [
+        (Dataset.SHARES, {**shares, "basis_date": MONDAY, "shares_outstanding": 100.0}),
+        (Dataset.ESTIMATES, {**estimate, "basis_date": MONDAY, "mean": 8.0, "low": 4.0}),
+    ]
+    assert [rows_outranked(settings, row, dataset=dataset) for dataset, row in before] == [0, 0]
+    quarantine(settings, split)
+    assert [rows_outranked(settings, row, dataset=dataset) for dataset, row in before] == [1, 1]
 
 
 def test_a_landing_is_later_than_all_before_it_whatever_the_clock_says(settings: Settings) -> None:

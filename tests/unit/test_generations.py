@@ -140,3 +140,18 @@ def test_a_clock_that_was_set_back_does_not_put_a_new_generation_before_an_old_o
     moment = after(last, NOW - timedelta(days=300))
     assert new_generation_name(moment) > last
     assert after(last, NOW + timedelta(days=1)) == NOW + timedelta(days=1)
+
+
+def test_two_builds_at_one_time_have_two_names(settings: Settings) -> None:
+    """Also after the clock was set back by a year, where both follow the newest; what a killed build began goes."""
+    published = settings.published
+    newest = add_generation(published, datetime(2027, 1, 1, tzinfo=UTC))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    sources: list[SourceName] = ["files", "yahoo", "files"]
+    names = [generations.begin(published, source, now)[0] for source in sources]
+    assert [newest, *names] == sorted({newest, *names})
+    moments = [generations.begin(published, "sample", now)[1] for _ in range(2)]
+    assert moments[0] == moments[1] > datetime(2027, 1, 1, tzinfo=UTC)
+    assert generations.names(published) == [newest]
+    begun = sorted(path.name for path in published.generations.glob(".*"))
+    assert begun == sorted([f".files-{names[2]}", f".yahoo-{names[1]}", begun[1]])

@@ -1,18 +1,25 @@
-"""A word on make's command line that is no setting runs nothing."""
+"""A word on make's command line that is no setting, or that the command does not take, runs nothing."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
 
 from include.settings import PROJECT_ROOT
 
+MAKEFILE = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+TAKEN = {
+    command: words.replace("$(OF_A_RUN)", "SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH").split()
+    for command, words in re.findall(r"^TAKEN_BY_(\w+) := (.*)$", MAKEFILE, re.MULTILINE)
+}
 
-def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+
+def make(*words: str, goal: str = "help", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "help", *words],
+        ["make", "--dry-run", *goal.split(), *words] if goal != "help" else ["make", "help", *words],
         cwd=PROJECT_ROOT,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
@@ -46,3 +53,44 @@ def test_a_setting_is_taken(word: str) -> None:
 
 def test_only_the_command_line_is_looked_at() -> None:
     assert make(SOURSE="yahoo", XYZZY="1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("goal", "word", "sentence"),
+    [
+        ("publish", "TO", "make publish takes no TO=, so nothing was run. It takes DATA; TO= is for make rollback."),
+        ("status", "SOURCE", "make status takes no SOURCE=, so nothing was run. It takes DATA; SOURCE= is for make airflow build docs run."),
+        ("clean", "DATA", "make clean takes no DATA=, so nothing was run. It takes no word; DATA= is for make "),
+        ("airflow", "KNOWN_AT", "make airflow takes no KNOWN_AT="),
+        ("airflow", "ACCEPT_LOSS", "make airflow takes no ACCEPT_LOSS="),
+        ("run", "TO", "make run takes no TO="),
+        ("test", "DATA", "make test takes no DATA="),
+        ("status publish", "TO", "make status publish takes no TO="),
+    ],
+)  # fmt: skip
+def test_a_word_that_the_command_does_not_take_is_refused(goal: str, word: str, sentence: str) -> None:
+    result = make(f"{word}=x", goal=goal)
+    assert result.returncode != 0
+    assert result.stdout == ""
+    assert sentence in result.stderr
+
+
+def test_each_command_takes_its_words() -> None:
+    """Of several commands at a time, those of each; in the environment, any."""
+    for command, words in TAKEN.items():
+        result = make(*(f"{word}=1" for word in words), "PYTHON=python3", "VENV=v", "TITANS_BATCH_SIZE=1", goal=command)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
+    assert make("TO=x", "SQL=y", goal="rollback query").returncode == 0
+    assert make(goal="publish", TO="x").returncode == 0
+
+
+def test_each_word_is_taken_and_each_recipe_names_its_words() -> None:
+    """What a recipe reads is what its command takes; the words of the settings class are read by Python."""
+    (words,) = re.findall(r"^WORDS := (.*)$", MAKEFILE, re.MULTILINE)
+    assert {word for taken in TAKEN.values() for word in taken} == {*words.split(), "JOBS", "TESTS"}
+    of_settings = {"SOURCE", "FILES", "EXPORTED_AT", "AS_OF", "KNOWN_AT", "DATA", "ACCEPT_LOSS", "SWITCH"}
+    recipes = re.findall(r"^(\w+):(?!=).*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    for command, recipe in recipes:
+        read = {word for word in {*words.split(), "JOBS", "TESTS"} if re.search(rf"\$[({{$]*{word}\b", recipe)}
+        assert read == set(TAKEN.get(command, [])) - of_settings, command
+    assert {command for command, _ in recipes} >= set(TAKEN)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from include.raw.units import QuarantinedUnit
 from include.runs.facts import CheckRawFacts, PublishFacts
-from include.runs.records import FailureRow, Run, run_records, unfinished_runs
+from include.runs.records import FailureRow, Run, forget_killed_runs, run_records, unfinished_runs
 from include.runs.releases import quarantined_units, record_release, releases
-from include.settings import Settings, load_settings
+from include.settings import PROJECT_ROOT, Settings, load_settings
 
 
 @pytest.fixture
@@ -90,3 +93,56 @@ def test_releases_stay_on_record(settings: Settings) -> None:
     record_release(settings.store, "prices-hk-001", "1810.HK", "looked at it")
     (row,) = releases(settings.store)
     assert (row.batch_id, row.symbol, row.reason) == ("prices-hk-001", "1810.HK", "looked at it")
+
+
+LIVE_RUN = """
+import sys, time
+from include.runs.pins import settings_of_run
+from include.runs.records import Run
+
+settings = settings_of_run("build_marts", "scheduled__1")
+run = Run(settings.store, "build_marts", "scheduled__1")
+with run.step("load"):
+    pass
+print("loaded", flush=True)
+sys.stdin.readline()
+with Run(settings_of_run("build_marts", "scheduled__1").store, "build_marts", "scheduled__1").step("publish"):
+    pass
+run.finish(None, "publish")
+"""
+
+
+@pytest.mark.parametrize("is_server", [True, False], ids=["a server", "the data folder's own Airflow"])
+def test_a_run_of_another_airflow_is_not_declared_dead(settings: Settings, tmp_path: Path, is_server: bool) -> None:
+    """Another process, whose pid says nothing: a container has its own. Its source is pinned, and its first step recorded."""
+    home = tmp_path / "elsewhere" if is_server else settings.airflow_home
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "AIRFLOW_HOME": str(home),
+        "TITANS_DATA_DIR": str(tmp_path),
+        "TITANS_SOURCE": "sample",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", LIVE_RUN], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loaded\n"
+        forget_killed_runs(settings.store)
+        assert len(unfinished_runs(settings.store)) == is_server
+        process.communicate("go on\n", timeout=60)
+    (record,) = run_records(settings.store)
+    assert [step.step for step in record.steps] == (["load", "publish"] if is_server else ["publish"])
+
+
+def test_a_run_that_says_nothing_of_its_airflow_is_dead_after_a_day(settings: Settings) -> None:
+    """The first task of a run makes its folder and then says so. A damaged word is none."""
+    young, old, damaged = (Run(settings.store, "build_marts", name) for name in ("young", "old", "damaged"))
+    for run in (young, old, damaged):
+        with run.step("source"):
+            pass
+    damaged.pin_path.write_text("nothing")
+    for run in (old, damaged):
+        os.utime(run.pin_path.parent, (0, 0))
+    forget_killed_runs(settings.store)
+    assert unfinished_runs(settings.store) == [damaged.name, young.name]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from include.runs.records import Run, run_records
 from include.runs.releases import quarantined_units, quarantines, record_release
 from include.settings import Settings, load_settings
 from titans.airflow_env import database_of
+from titans.commands import tidy
+from titans.commands.backup import back_up
 from titans.commands.tidy import KEPT_RUNS, remove_old_logs, remove_old_records, tidy_up
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -142,3 +146,34 @@ def test_by_default_nothing_of_the_last_year_goes(tmp_path: Path) -> None:
     path = make(settings, "files/incidents/1-build_marts.md", 366)
     remove_old_records(settings, NOW)
     assert path.exists()
+
+
+def test_what_another_tidy_removes_meanwhile_is_no_failure(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of three files goes at another moment: before it is looked at, before it is removed, and by this one."""
+    before, after, own = (
+        make(settings, f"files/incidents/{name}-build_marts.md", 31) for name in ("before", "after", "own")
+    )
+    modified = tidy._modified
+
+    def removed_meanwhile(path: Path) -> float:
+        if path == before:
+            path.unlink()
+        moment = modified(path)
+        if path == after:
+            path.unlink()
+        return moment
+
+    monkeypatch.setattr(tidy, "_modified", removed_meanwhile)
+    assert remove_old_records(settings, NOW)["incidents"] == 2
+    assert not own.exists()
+
+
+def test_two_backups_at_a_time_are_two_files(settings: Settings, tmp_path: Path) -> None:
+    """In one second they wrote one file, and one of them failed."""
+    kept = settings.model_copy(update={"data_dir": tmp_path / "data"})
+    with ThreadPoolExecutor(4) as pool:
+        paths = {future.result() for future in [pool.submit(back_up, kept) for _ in range(6)]}
+    assert len(paths) == 6
+    for path in paths:
+        with tarfile.open(path) as whole:
+            assert "seeds/securities.csv" in whole.getnames()

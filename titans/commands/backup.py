@@ -28,7 +28,8 @@ def back_up(settings: Settings) -> Path:
         TitansError: the file cannot be written.
     """
     folder = settings.data_dir.parent / "backups"
-    path = folder / f"titans-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    # To the microsecond: two backups in one second would write one file.
+    path = folder / f"titans-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.tar.gz"
     try:
         with replacing(path) as temporary, tarfile.open(temporary, "w:gz") as archive:
             for file in _snapshots(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -92,7 +93,7 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> dict[
         "run records": [path for store in stores for path in _run_records(store)],
         "incidents": [path for store in stores for path in store.incidents.glob("*.md")],
     }
-    old = {what: [path for path in paths if path.lstat().st_mtime < before] for what, paths in found.items()}
+    old = {what: [path for path in paths if _modified(path) < before] for what, paths in found.items()}
     for paths in old.values():
         remove_files(paths)
     return {what: len(paths) for what, paths in old.items()}
@@ -126,5 +127,13 @@ def _run_records(store: StorePaths) -> Iterator[Path]:
     for path in files_in(store.runs, ".json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
     for paths in by_dag.values():
-        oldest = sorted(paths, key=lambda path: path.stat().st_mtime)[:-KEPT_RUNS]
+        oldest = sorted(paths, key=_modified)[:-KEPT_RUNS]
         yield from (path for path in oldest if path.name not in kept)
+
+
+def _modified(path: Path) -> float:
+    """When a file was written last, in seconds; of one that is gone by now, later than all."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:  # another tidy, or Airflow, has just removed it
+        return math.inf

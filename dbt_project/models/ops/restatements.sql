@@ -1,11 +1,12 @@
 -- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
--- the split is no restatement.
+-- the split is no restatement. The same number in another currency is one.
 with actions as (
     select
         symbol,
         date,
         case action when 'split' then 'split_ratio' else action end as field,
         value,
+        currency,
         basis_date,
         fetched_at,
         landed_at,
@@ -57,7 +58,8 @@ compared as (
         lag(reported) over history as before_as_reported,
         lag(adjustment) over history as adjustment_before,
         row_number() over history as version_number,
-        abs(value - before) <= 1e-6 * abs(before) as is_same
+        lag(currency) over history as currency_before,
+        abs(value - before) <= if(currency <> currency_before, -1, 1e-6 * abs(before)) as is_same
     from on_one_basis
     window history as (
         partition by symbol, date, field, detail
@@ -68,6 +70,7 @@ compared as (
 restated as (
     select
         *,
+        nullif(currency_before, currency) || ' to ' || currency as currencies,
         case
             when field in ('dividend', 'split_ratio') and reported = 0 then 'withdrawn'
             when is_same and adjustment <> adjustment_before then 'split'
@@ -93,13 +96,14 @@ final as (
         restated.symbol,
         restated.date,
         restated.field,
-        restated.detail,
+        nullif(concat_ws(', ', restated.detail, restated.currencies), '') as detail,
         restated.kind,
         restated.before_as_reported as value_before,
         restated.reported as value_after,
-        restated.value / nullif(restated.before, 0) - 1 as change_ratio,
+        case when restated.currencies is null then restated.value / nullif(restated.before, 0) - 1 end as change_ratio,
         abs(case
             when restated.field in ('close', 'rate') then restated.value / restated.before - 1
+            when restated.currencies is not null then null
             when restated.field = 'dividend' then (restated.value - restated.before) / closes.close
             when restated.field = 'split_ratio'
                 then coalesce(nullif(restated.value, 0), 1) / coalesce(nullif(restated.before, 0), 1) - 1

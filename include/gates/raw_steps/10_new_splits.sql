@@ -1,6 +1,6 @@
 -- Each split that no accepted unit has, beside the closes before its ex-date: as they were without it (by a fetch of
 -- before, or one that covered that day and had no split), and as the unit has them now. What it does not change is not
--- stored again.
+-- stored again. A split that the unit withdraws counts against a new one: one that moves to another day changes no close.
 create or replace table quality.new_splits as
 with known as (
     select
@@ -18,20 +18,45 @@ with known as (
     where field = 'split_ratio'
 ),
 
+accepted as (
+    select
+        actions.symbol,
+        actions.date,
+        arg_max(actions.value, {{ version_order("actions") }}) as ratio
+    from raw.corporate_actions as actions
+    inner join raw.current_verdicts as verdicts
+        on actions.batch_id = verdicts.batch_id and actions.symbol = verdicts.symbol
+    where actions.action = 'split' and verdicts.verdict in ('accepted', 'released')
+    group by actions.symbol, actions.date
+),
+
+withdrawn as (
+    select
+        gone.batch_id,
+        gone.symbol,
+        product(accepted.ratio) as ratio
+    from raw.corporate_actions as gone
+    inner join accepted on gone.symbol = accepted.symbol and gone.date = accepted.date
+    where gone.action = 'split' and gone.value = 0 and accepted.ratio > 0
+    group by gone.batch_id, gone.symbol
+),
+
 new as (
     select
         actions.batch_id,
         actions.symbol,
         actions.date as ex_date,
-        actions.value as ratio,
+        actions.value / coalesce(withdrawn.ratio, 1.0) as ratio,
         units.start_date,
         units.fetched_at,
         units.landed_at
     from raw.corporate_actions as actions
     inner join quality.pending_units as units on actions.batch_id = units.batch_id and actions.symbol = units.symbol
+    left join withdrawn on actions.batch_id = withdrawn.batch_id and actions.symbol = withdrawn.symbol
     where
         actions.action = 'split'
-        and {{ is_large_split("actions.value") }}
+        and actions.value > 0
+        and {{ is_large_split("actions.value / coalesce(withdrawn.ratio, 1.0)") }}
         and (actions.symbol, actions.date) not in (select (known.symbol, known.date) from known)
 )
 
