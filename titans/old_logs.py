@@ -79,6 +79,7 @@ def clean_airflow_database(before: datetime) -> int:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            encoding="utf-8",
             timeout=_SECONDS,
             check=False,
             start_new_session=True,  # Ctrl-C reaches this process alone

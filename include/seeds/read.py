@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,9 +90,34 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
 def load_reference(folder: Path) -> Reference:
     """Read every seed in ``folder``, the seeds of a dbt project, and check each against the others.
 
+    Seeds of the same content are checked once a process: a run of thousands of symbols asks for them once a batch.
+
     Raises:
         TitansError: names the file, the row and what to correct.
     """
+    try:
+        content = _hash_of(folder)
+    except OSError:  # reading it as a seed says which file and why
+        return _read_and_check(folder)
+    return _checked_once(folder, content)
+
+
+def _hash_of(folder: Path) -> bytes:
+    """A hash of all that the checks read."""
+    project = folder.parent
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.csv"), *project.glob("facts/*.csv"), project / "dbt_project.yml"]):
+        content = path.read_bytes()
+        digest.update(f"{path} {len(content)}\n".encode() + content)
+    return digest.digest()
+
+
+@lru_cache(maxsize=4)
+def _checked_once(folder: Path, content: bytes) -> Reference:
+    return _read_and_check(folder)
+
+
+def _read_and_check(folder: Path) -> Reference:
     reference = Reference(
         exchanges=_read(folder, "exchanges", Exchange),
         securities=_read(folder, "securities", Security),

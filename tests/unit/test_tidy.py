@@ -168,9 +168,9 @@ def test_what_another_tidy_removes_meanwhile_is_no_failure(settings: Settings, m
     assert not own.exists()
 
 
-def test_two_backups_at_a_time_are_two_files(settings: Settings, tmp_path: Path) -> None:
+def test_two_backups_at_a_time_are_two_files(tmp_path: Path) -> None:
     """In one second they wrote one file, and one of them failed."""
-    kept = settings.model_copy(update={"data_dir": tmp_path / "data"})
+    kept = load_settings(data_dir=str(tmp_path / "data"))
     with ThreadPoolExecutor(4) as pool:
         paths = {future.result() for future in [pool.submit(back_up, kept) for _ in range(6)]}
     assert len(paths) == 6
