@@ -5,25 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache, cached_property
+from functools import cached_property
 
 import exchange_calendars
 
 from include.errors import TitansError
-from include.seeds.library_calendars import FIRST_DAY, known_until, library_sessions
+from include.seeds.library_calendars import FIRST_DAY, Session, known_until, library_sessions
 from include.seeds.rows import Reference
 
 __all__ = ["FIRST_DAY", "Session", "SessionCalendar", "load_calendars"]
-
-
-@dataclass(frozen=True)
-class Session:
-    """One trading day of one exchange; times are UTC."""
-
-    date: date
-    opens_at: datetime
-    closes_at: datetime
-    is_half_day: bool
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
     calendars = {}
     for exchange in reference.exchanges:
         try:
-            sessions = {session.date: session for session in _library_sessions(exchange.calendar, last_year)}
+            sessions = {session.date: session for session in library_sessions(exchange.calendar, last_year)}
         except exchange_calendars.errors.InvalidCalendarName as error:
             raise TitansError(
                 f"Seed exchanges.csv gives {exchange.exchange} the calendar {exchange.calendar}, which exchange-calendars does not know: "
@@ -119,8 +109,3 @@ def load_calendars(reference: Reference, last_year: int | None = None) -> dict[s
             exchange.exchange, exchange.timezone, ordered, max(known_until(exchange.calendar), last_added)
         )
     return calendars
-
-
-@cache
-def _library_sessions(calendar: str, last_year: int) -> tuple[Session, ...]:
-    return tuple(Session(*row) for row in library_sessions(calendar, last_year))

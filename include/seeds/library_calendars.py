@@ -6,6 +6,7 @@ Orthodox holidays all fall on the western Easter, and special weeks are forgotte
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, cached_property
 from typing import Any
@@ -22,6 +23,16 @@ from pandas.tseries.offsets import CustomBusinessDay
 FIRST_DAY = date(1999, 12, 31)
 
 
+@dataclass(frozen=True)
+class Session:
+    """One trading day of one exchange; times are UTC."""
+
+    date: date
+    opens_at: datetime
+    closes_at: datetime
+    is_half_day: bool
+
+
 def _add(offset: Any, moment: Any) -> Any:
     """``moment + offset`` by the offset's own rule, for a time stamp or an array of them."""
     if isinstance(moment, np.ndarray):
@@ -35,11 +46,8 @@ for _offset in (_HolidayOffset, OrthodoxEaster):
 
 
 @cache
-def library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetime, datetime, bool], ...]:
+def library_sessions(calendar: str, last_year: int) -> tuple[Session, ...]:
     """The sessions that exchange-calendars has, from ``FIRST_DAY`` or its own first day on.
-
-    Returns:
-        Of each session its date, its open and close in UTC, and whether it closes early.
 
     Raises:
         InvalidCalendarName: the library has no such calendar.
@@ -56,7 +64,7 @@ def library_sessions(calendar: str, last_year: int) -> tuple[tuple[date, datetim
     early = set(library.early_closes)
     schedule = library.schedule
     return tuple(
-        (day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
+        Session(day.date(), opens.to_pydatetime(), closes.to_pydatetime(), day in early)
         for day, opens, closes in zip(schedule.index, schedule["open"], schedule["close"], strict=True)
     )
 

@@ -113,7 +113,7 @@ def test_days_after_the_calendar_ends_are_asked_for(settings: Settings, monkeypa
 
 def test_a_price_from_after_the_calendar_ends_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def of_2024(calendar: str, last_year: int) -> tuple[Any, ...]:
-        return tuple(row for row in library_sessions(calendar, last_year) if row[0].year < 2025 or calendar != "XFRA")
+        return tuple(row for row in library_sessions(calendar, last_year) if row.date.year < 2025 or calendar != "XFRA")
 
     monkeypatch.setattr("include.seeds.calendars.library_sessions", of_2024)
     land_prices(settings, WEEKS | {"NESN.SW": [*WEEKS["NESN.SW"], LAST]})
