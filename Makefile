@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
-THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed own_basket late_rates
+THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed returns_recomputed publishing own_basket late_rates
 PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2

@@ -37,7 +37,7 @@ CORE_MARTS = (
 """Marts that hold what was delivered. All others are computed from what these are."""
 THOROUGH = "THOROUGH" in os.environ
 """Set by ``make verify``: more drawn examples, and whole builds where the suite stops at gate 1."""
-own_build = pytest.mark.skipif(not THOROUGH, reason="it takes a whole build of its own: make verify plays it")
+own_build = pytest.mark.skipif(not THOROUGH, reason="it takes builds of its own: make verify plays it")
 """For a test that no shared store serves. The suite builds the sample and the real prices."""
 _numbers = count(1)
 

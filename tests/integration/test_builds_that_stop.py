@@ -59,6 +59,7 @@ def export_of(settings: Settings, market_data: Path, tmp_path: Path, symbol: str
     return settings.model_copy(update={"files_dir": folder, "exported_at": settings.exported_at.replace(day=9)})  # type: ignore[union-attr]  # set by the fixture
 
 
+@own_build
 def test_corrupt_warehouse(store: Settings) -> None:
     before = Published(store)
     store.store.warehouse.write_bytes(b"this is no database" * 1000)
@@ -167,6 +168,7 @@ def test_fx_pair_in_quarantine_stops_the_run(
     before.assert_untouched()
 
 
+@own_build
 def test_too_many_quarantined_symbols_stop_the_run(
     built_real_store: Settings, copy_store: CopyStore, market_data: Path, tmp_path: Path
 ) -> None:

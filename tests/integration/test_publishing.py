@@ -17,7 +17,7 @@ from include.publishing.publish import Publication, publish
 from include.raw.store import open_warehouse
 from include.settings import PROJECT_ROOT, Settings
 from tests.conftest import CopyStore
-from tests.pipeline import ask, new_run
+from tests.pipeline import ask, new_run, own_build
 
 MARTS = {
     "dim_securities",
@@ -163,6 +163,7 @@ CHANGES = {
 }
 
 
+@own_build
 def test_a_delivery_that_changes_no_mart_makes_a_generation(
     built_sample_store: Settings, copy_store: CopyStore
 ) -> None:

@@ -27,7 +27,7 @@ from tests import random_market
 from tests.basket_engine import Basket, Market, Member, Series
 from tests.integration.test_baskets_recomputed import accept_everything
 from tests.integration.test_baskets_recomputed import real_market as real_market
-from tests.pipeline import ask_warehouse, copy_project, ingest_all, write_csv
+from tests.pipeline import ask_warehouse, copy_project, ingest_all, own_build, write_csv
 
 TOLERANCE = 1e-9
 PERIODS = ("1d", "wtd", "mtd", "qtd", "ytd", "1m", "3m", "6m", "1y", "3y", "5y")
@@ -166,14 +166,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Market]:
     return settings, market
 
 
-@pytest.fixture(params=["real", "drawn"])
+@pytest.fixture(params=["real", pytest.param("drawn", marks=own_build)])
 def told(request: pytest.FixtureRequest) -> tuple[Settings, Market]:
     """A store and all that its vendor told."""
     store: tuple[Settings, Market] = request.getfixturevalue(request.param)
     return store
 
 
-@pytest.fixture(params=["real", "drawn", "sample"])
+@pytest.fixture(params=["real", pytest.param("drawn", marks=own_build), "sample"])
 def store(request: pytest.FixtureRequest) -> Settings:
     if request.param == "sample":
         settings: Settings = request.getfixturevalue("built_sample_store")

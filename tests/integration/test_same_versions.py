@@ -126,7 +126,7 @@ def deliveries(draw: st.DrawFn) -> list[Told]:
 
 
 @h.settings(
-    max_examples=40 if THOROUGH else 3, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
+    max_examples=40 if THOROUGH else 1, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
 )
 @h.given(told=deliveries(), order=st.randoms(use_true_random=False))
 def test_any_order_any_grouping_and_a_rebuild_store_the_same_versions(
