@@ -63,6 +63,11 @@ class StorePaths:
         return self.root / "raw_tables.duckdb"
 
     @property
+    def raw_to_save(self) -> Path:
+        """A mark: superseded versions went from the warehouse, and ``saved_raw`` has not been made since."""
+        return self.root / "raw_tables.todo"
+
+    @property
     def known_at_file(self) -> Path:
         """The file that a point-in-time build makes."""
         return self.root / "known_at" / f"{self.known_at}.duckdb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ _TABLES = (
 _ROWS = 10_000
 """Deleted in one transaction, so that no task waits for long."""
 _SECONDS = 600
+DOCS_PAGE = "static_index.html"
 
 
 def remove_log_files(logs: Path, before: datetime) -> int:
@@ -33,30 +35,30 @@ def remove_log_files(logs: Path, before: datetime) -> int:
         TitansError: a file cannot be removed.
     """
     together: dict[Path, list[Path]] = {}
-    for path in logs.rglob("*.log*"):
-        if path.is_file() and not path.is_symlink():
+    for path in _files_below(logs):
+        if ".log" in path.name:
             folder = next((each for each in path.parents if _RUN.match(each.name)), path)
             together.setdefault(folder, []).append(path)
     old = [path for paths in together.values() if not any(_is_since(path, before) for path in paths) for path in paths]
     remove_files(old)
-    _remove_empty_folders(logs)
+    _remove_emptied(logs, old)
     return len(old)
 
 
 def remove_dbt_files(stores: Iterable[Path], project: Path, before: datetime) -> int:
     """Remove dbt's logs and what it compiled, of the stores and of a dbt that a person ran; returns how many files.
 
-    Every build writes anew what it still uses.
+    Every build writes anew what it still uses. The page of ``make docs`` stays: nothing else does.
 
     Raises:
         TitansError: a file cannot be removed.
     """
     folders = [work / part for work in (*(store / "dbt" for store in stores), project) for part in ("logs", "target")]
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    old = [path for path in files if not _is_since(path, before)]
+    files = [path for folder in folders for path in _files_below(folder)]
+    old = [path for path in files if path.name != DOCS_PAGE and not _is_since(path, before)]
     remove_files(old)
     for folder in folders:
-        _remove_empty_folders(folder)
+        _remove_emptied(folder, old)
     return len(old)
 
 
@@ -113,9 +115,17 @@ def remove_files(paths: Iterable[Path]) -> None:
             ) from error
 
 
-def _remove_empty_folders(root: Path) -> None:
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
-        with contextlib.suppress(OSError):  # it holds something, or a task has just put something in
+def _files_below(root: Path) -> list[Path]:
+    """Files of a folder and those in it. What goes meanwhile is passed over, as another tidy may remove it."""
+    found = [Path(folder) / name for folder, _, names in os.walk(root) for name in names]
+    return [path for path in found if not path.is_symlink()]
+
+
+def _remove_emptied(root: Path, removed: Iterable[Path]) -> None:
+    """The folders below ``root`` that held what was removed and hold nothing now. A task may just have made another."""
+    folders = {folder for path in removed for folder in path.parents if root in folder.parents}
+    for folder in sorted(folders, reverse=True):
+        with contextlib.suppress(OSError):  # it holds something, or another tidy has removed it
             folder.rmdir()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
@@ -104,7 +105,7 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
                     answer.extract,
                     landed_at,
                     answered,
-                    kept_out(store),
+                    partial(kept_out, store),
                     reference.vendor_corrections,
                     settings.limits,
                 )

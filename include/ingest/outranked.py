@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -42,7 +42,7 @@ def outranked(
     extract: Extract,
     landed_at: datetime,
     symbols: Collection[str],
-    kept_out: Collection[tuple[str, str]],
+    kept_out: Callable[[], Collection[tuple[str, str]]],
     corrections: Sequence[VendorCorrection],
     limits: Limits,
 ) -> Outranked | None:
@@ -52,15 +52,16 @@ def outranked(
 
     Args:
         symbols: those that the delivery answers.
-        kept_out: units (batch and symbol) in quarantine. They rank above nothing.
+        kept_out: gives the units (batch and symbol) in quarantine, which rank above nothing. It reads the records of all
+            builds, so it is asked only if there is a later batch.
         corrections: of splits, they come before what the vendor says.
     """
     version = (extract.fetched_at, landed_at)
-    usable = [
-        (batch, wanted)
-        for batch in landing.batches(dataset)
-        if batch.manifest.version > version and (wanted := _usable(batch, symbols, kept_out))
-    ]
+    newer = [batch for batch in landing.batches(dataset) if batch.manifest.version > version]
+    if not newer:
+        return None
+    out = kept_out()
+    usable = [(batch, wanted) for batch in newer if (wanted := _usable(batch, symbols, out))]
     later = [(batch, rows) for batch, wanted in usable if (rows := _rows(batch, wanted)) is not None]
     if not later:
         return None
@@ -73,7 +74,7 @@ def outranked(
         prices = [
             (batch.manifest.version, rows)
             for batch in landing.batches(Dataset.PRICES)
-            if (rows := _rows(batch, _usable(batch, symbols, kept_out))) is not None
+            if (rows := _rows(batch, _usable(batch, symbols, out))) is not None
         ]
         prices.append((version, extract.table if dataset is Dataset.PRICES else SCHEMAS[Dataset.PRICES].empty_table()))
         by_version = [rows for _, rows in sorted(prices, key=lambda each: each[0])]

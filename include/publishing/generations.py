@@ -72,7 +72,8 @@ def begin(published: PublishedPaths, source: SourceName, now: datetime) -> tuple
     begun = [path.name.partition("-")[2] for path in published.generations.glob(".*-*")]
     moment = after(max([*names(published), *filter(is_generation_name, begun)], default=None), now)
     generation = new_generation_name(moment)
-    _begun(published, source, generation).mkdir(mode=FOLDER_MODE, parents=True)
+    published.generations.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)  # parents of a folder get no mode
+    _begun(published, source, generation).mkdir(mode=FOLDER_MODE)
     return generation, moment
 
 

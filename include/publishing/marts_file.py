@@ -124,7 +124,7 @@ def _fill(build: Build, temporary: Path, published: Sequence[Manifest]) -> None:
 def _copy_tables(connection: duckdb.DuckDBPyConnection) -> None:
     tables = connection.execute(
         """select schema_name, table_name, comment from duckdb_tables()
-        where database_name = 'warehouse' and list_contains(?, schema_name) and not ends_with(table_name, '__dbt_tmp')
+        where database_name = 'warehouse' and list_contains(?, schema_name) and not regexp_matches(table_name, '__dbt_(tmp|backup)$')
         order by all""",
         [list(SCHEMAS)],
     ).fetchall()

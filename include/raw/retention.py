@@ -45,8 +45,8 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
 
     Of each value the version that held at that time stays, and all later ones: marts are the same afterwards, and
     KNOWN_AT works from then on. The raw tables are saved before a landing file goes, so that a warehouse can still be
-    rebuilt, and where versions alone went, so that it does not have them again. Always kept: estimates and share counts, files with a unit in quarantine or without a verdict, and of each
-    symbol the file with the last fetched day.
+    rebuilt, and where versions alone went, so that it does not have them again. Always kept: estimates and share
+    counts, files with a unit in quarantine or without a verdict, and of each symbol the file with the last fetched day.
 
     Raises:
         TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
@@ -60,13 +60,19 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
             begins = _beginning(connection, kept_from(store), days)
             if begins is None:
                 return None
+            is_left = store.raw_to_save.exists()
             # Before anything goes, so that no point-in-time build reads what may be gone.
             record_kept_from(store, begins)
+            # If saving them fails, the next run finds no version to drop and must save them all the same.
+            store.raw_to_save.touch()
             versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
             old = _removable(connection, landing, begins)
-        if old or versions:
+            if not (old or versions or is_left):
+                store.raw_to_save.unlink()
+        if store.raw_to_save.exists():
             try:
                 save_raw(store)
+                store.raw_to_save.unlink()
                 for path in old:
                     path.unlink()
                 for folder in {path.parent for path in old}:

@@ -310,11 +310,18 @@ def forget_killed_runs(store: StorePaths) -> None:
         try:
             is_own = read_sealed(Pin, parts / _PIN).is_of_folder
         except (FileNotFoundError, NotADirectoryError):  # a run that begins has none for a moment
-            is_own = datetime.now(UTC).timestamp() - parts.lstat().st_mtime > _WITHOUT_PIN_SECONDS
+            is_own = _is_abandoned(parts)
         except DamagedError:
             is_own = False
         if is_own:
             shutil.rmtree(parts, ignore_errors=True)
+
+
+def _is_abandoned(parts: Path) -> bool:
+    try:
+        return datetime.now(UTC).timestamp() - parts.lstat().st_mtime > _WITHOUT_PIN_SECONDS
+    except FileNotFoundError:  # its run has just ended
+        return False
 
 
 def damaged_files(store: StorePaths) -> list[Path]:

@@ -419,6 +419,10 @@ class TestADeliveryThatTellsHistoryAnew:
         assert judge(settings, rows)[0] == {}
         moved = [*rows[:-4], {**rows[-4], "split_ratio": 0.0}, {**rows[-3], "split_ratio": 4.0}, *rows[-2:]]
         assert judge(settings, moved[-30:])[0] == {}
+        again = [*rows[:-4], {**rows[-4], "split_ratio": 4.0}, {**rows[-3], "split_ratio": 0.0}, *rows[-2:]]
+        beside = [*again[:-6], {**again[-6], "split_ratio": 3.0}, *again[-5:]]
+        (reason,) = judge(settings, beside[-30:])[0]["0700.HK"]
+        assert reason.startswith(f"split_shows_in_prices: the split of {rows[-6]['date']} (ratio 3.0) is new")
         more = [*moved[:-6], {**moved[-6], "split_ratio": 3.0}, *moved[-5:]]
         (reason,) = judge(settings, more[-30:])[0]["0700.HK"]
         assert reason.startswith(f"split_shows_in_prices: the split of {rows[-6]['date']} (ratio 3.0) is new")

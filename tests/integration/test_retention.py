@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -205,7 +206,9 @@ def test_a_unit_in_quarantine_keeps_its_file(copy: Settings) -> None:
     ]
 
 
-def test_versions_that_went_do_not_come_back_with_a_rebuilt_warehouse(copy: Settings) -> None:
+def test_versions_that_went_do_not_come_back_with_a_rebuilt_warehouse(
+    copy: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where no file went: each file of then is kept for another symbol."""
     remove_old_history(copy)
     begins = copy.model_copy(update={"keep_history_days": 10})  # 21 January
@@ -215,7 +218,11 @@ def test_versions_that_went_do_not_come_back_with_a_rebuilt_warehouse(copy: Sett
                 "delete from raw.unit_verdicts where batch_id = ? and symbol in ('BB', 'USDCNY')", [manifest.batch_id]
             )
     before = counts(copy)
-    assert remove_old_history(begins)[0].startswith("0 landing files and ")
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "save_raw", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(TitansError, match="No space left on device"):
+            remove_old_history(begins)
+    assert remove_old_history(begins)[0].startswith("0 landing files and 0 superseded versions")
     after = counts(copy)
     assert after != before
     forget_warehouse(copy)

@@ -169,7 +169,7 @@ def rows_outranked(settings: Settings, *rows: dict[str, Any], dataset: Dataset =
         extract_of(dataset, EXPORTED - timedelta(days=1), *rows),
         datetime.now(UTC),
         ["0700.HK"],
-        kept_out(settings.store),
+        lambda: kept_out(settings.store),
         load_reference(settings.seeds_dir).vendor_corrections,
         settings.limits,
     )

@@ -110,7 +110,9 @@ def _tidy(settings: Settings) -> None:
     """As ``make tidy``, now and every day. What cannot be tidied stops no server."""
     try:
         console.print(tidy_up(settings), soft_wrap=True)
-    except TitansError as error:
+    except _Stopped:
+        raise
+    except Exception as error:  # whatever it is, the server matters more
         console.print(f"Not tidied {error}", style="yellow", markup=False, soft_wrap=True)
 
 
@@ -119,7 +121,8 @@ def _shorten(logs: Path) -> None:
     for command in _COMPONENTS:
         log = logs / f"{command[0]}.log"
         if is_long(log):
-            shutil.copyfile(log, earlier_log(log))
+            with contextlib.suppress(OSError):  # such as a full disk, which what is cut off frees
+                shutil.copyfile(log, earlier_log(log))
             os.truncate(log, 0)
 
 

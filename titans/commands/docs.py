@@ -12,6 +12,7 @@ from include.raw.lock import writer_lock
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from include.transform import invoke_dbt
 from titans.entities import ENTITIES_PAGE, entities_page
+from titans.old_logs import DOCS_PAGE
 from titans.output import console
 from titans.seeds_page import SEEDS_PAGE, seeds_page
 
@@ -39,4 +40,4 @@ def write_docs(settings: Settings) -> Path:
         for path, page in ((ENTITIES_PAGE, entities_page(manifest)), (SEEDS_PAGE, seeds_page(manifest))):
             if not path.exists() or path.read_text(encoding="utf-8") != page:
                 write_whole(path, page)
-    return target / "static_index.html"
+    return target / DOCS_PAGE

@@ -110,14 +110,11 @@ def remove_old_logs(settings: Settings, now: datetime | None = None) -> dict[str
     """
     before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_logs_days)
     stores = [settings.store_of(name).root for name in SOURCE_NAMES]
-    removed = {
-        "log files": remove_log_files(Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]), before),
-        "files of dbt": remove_dbt_files(stores, settings.dbt_project_dir, before),
-    }
+    removed = {"log files": remove_log_files(Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]), before)}
     is_local = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite")
-    if is_local and not database_of(settings.airflow_home).exists():
-        return removed
-    return removed | {"rows of Airflow's database": clean_airflow_database(before)}
+    if not is_local or database_of(settings.airflow_home).exists():
+        removed["rows of Airflow's database"] = clean_airflow_database(before)
+    return removed | {"files of dbt": remove_dbt_files(stores, settings.dbt_project_dir, before)}
 
 
 def _run_records(store: StorePaths) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 -- Each split that no accepted unit has, beside the closes before its ex-date: as they were without it (by a fetch of
 -- before, or one that covered that day and had no split), and as the unit has them now. What it does not change is not
--- stored again. A split that the unit withdraws counts against a new one: one that moves to another day changes no close.
+-- stored again. A split that moves changes no close: the unit withdraws it and tells the same ratio a few days away.
 create or replace table quality.new_splits as
 with known as (
     select
@@ -30,15 +30,34 @@ accepted as (
     group by actions.symbol, actions.date
 ),
 
-withdrawn as (
+-- Each withdrawn one accounts for one new one, the nearest.
+moved as (
     select
-        gone.batch_id,
-        gone.symbol,
-        product(accepted.ratio) as ratio
-    from raw.corporate_actions as gone
-    inner join accepted on gone.symbol = accepted.symbol and gone.date = accepted.date
-    where gone.action = 'split' and gone.value = 0 and accepted.ratio > 0
-    group by gone.batch_id, gone.symbol
+        actions.batch_id,
+        actions.symbol,
+        actions.date
+    from raw.corporate_actions as actions
+    inner join raw.corporate_actions as gone
+        on
+            actions.batch_id = gone.batch_id
+            and actions.symbol = gone.symbol
+            and gone.action = 'split'
+            and gone.value = 0
+            and abs(actions.date - gone.date) <= 10
+    inner join accepted
+        on
+            gone.symbol = accepted.symbol
+            and gone.date = accepted.date
+            and accepted.ratio > 0
+            and abs(actions.value / accepted.ratio - 1) < 1e-9
+    where
+        actions.action = 'split'
+        and actions.value > 0
+        and (actions.symbol, actions.date) not in (select (known.symbol, known.date) from known)
+    qualify row_number() over (
+        partition by gone.batch_id, gone.symbol, gone.date
+        order by abs(actions.date - gone.date), actions.date
+    ) = 1
 ),
 
 new as (
@@ -46,18 +65,18 @@ new as (
         actions.batch_id,
         actions.symbol,
         actions.date as ex_date,
-        actions.value / coalesce(withdrawn.ratio, 1.0) as ratio,
+        actions.value as ratio,
         units.start_date,
         units.fetched_at,
         units.landed_at
     from raw.corporate_actions as actions
     inner join quality.pending_units as units on actions.batch_id = units.batch_id and actions.symbol = units.symbol
-    left join withdrawn on actions.batch_id = withdrawn.batch_id and actions.symbol = withdrawn.symbol
     where
         actions.action = 'split'
-        and actions.value > 0
-        and {{ is_large_split("actions.value / coalesce(withdrawn.ratio, 1.0)") }}
+        and {{ is_large_split("actions.value") }}
         and (actions.symbol, actions.date) not in (select (known.symbol, known.date) from known)
+        and (actions.batch_id, actions.symbol, actions.date) not in
+        (select (moved.batch_id, moved.symbol, moved.date) from moved)
 )
 
 select
