@@ -93,7 +93,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             f"FAILED: {MARKET_DATA} is there, and yet tests on it were skipped: {_skipped}", red=True
         )
     builds = _builds(config)
-    terminalreporter.write_line(f"{len(builds)} full builds, of at most {MOST_BUILDS}")
+    terminalreporter.write_line(f"{len(builds)} full builds" + ("" if THOROUGH else f", of at most {MOST_BUILDS}"))
     if _is_over(builds):
         for test, number in Counter(builds).most_common():
             terminalreporter.write_line(f"FAILED: {number} builds in {test}", red=True)
