@@ -181,7 +181,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Told], list[bool], list[bool]]:
 
 
 @h.settings(
-    max_examples=60 if THOROUGH else 2, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
+    max_examples=12 if THOROUGH else 2, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
 )
 @h.given(history=histories(), days=st.integers(0, 8), retired_after=st.integers(2, 6), is_rebuilt=st.booleans())
 def test_every_day_since_is_known_as_if_nothing_had_been_let_go(
