@@ -32,6 +32,7 @@ FAULTS = {
     "dividends_apart": "update marts.fct_corporate_actions set date = '2025-01-01' where symbol = 'MSFT' and date > '2024-06-01'",
     "dividends_convertible": "update marts.fct_corporate_actions set value_in_price_currency = null where symbol = 'MSFT'",
     "dollar_identity": "update marts.fct_security_daily set return_usd_1d = return_usd_1d + 1e-6 where date = '2025-03-07'",
+    "calendar_returns_are_daily": "update marts.fct_basket_calendar_returns set period_return = period_return + 1e-6 where period_type = 'year'",
     "drawdown_episodes_deepest": "delete from marts.fct_drawdown_episodes where subject_id = 'HSTECH.HK'",
     "dollars_begin_later": "update marts.fct_security_daily set close_usd = null where currency = 'HKD' and date < '2021-01-10'; "
     "update intermediate.int_fx_first_rates set first_date = '2021-01-10' where currency = 'HKD'",

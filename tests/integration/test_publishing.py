@@ -29,6 +29,7 @@ MARTS = {
     "fct_index_daily",
     "fct_basket_daily",
     "fct_basket_member_daily",
+    "fct_basket_calendar_returns",
     "fct_basket_comparison_daily",
     "fct_basket_market_value_daily",
     "fct_estimate_snapshots",

@@ -44,7 +44,9 @@ before as (
         lag(local_price) over series as before_local_price,
         lag(local_total) over series as before_local_total,
         lag(usd_price) over series as before_usd_price,
-        lag(usd_total) over series as before_usd_total
+        lag(usd_total) over series as before_usd_total,
+        min(year(date)) filter (where local_price is not null) over (partition by basket_id) as base_year,
+        min(year(date)) filter (where usd_price is not null) over (partition by basket_id) as base_year_usd
     from levels
     window series as (partition by basket_id order by date)
 ),
@@ -93,18 +95,22 @@ based as (
         end as usd_total_mtd,
         row_number() over year as days_ytd,
         case
+            when year(date) = base_year then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_local_price) over year
         end as local_price_ytd,
         case
+            when year(date) = base_year then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_local_total) over year
         end as local_total_ytd,
         case
+            when year(date) = base_year_usd then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_usd_price) over year
         end as usd_price_ytd,
         case
+            when year(date) = base_year_usd then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_usd_total) over year
         end as usd_total_ytd
