@@ -104,7 +104,7 @@ def test_returns_of_several_years_a_year(
         expected = np.expm1(np.log(series.to_numpy() / bases) / years)
         np.testing.assert_allclose(actual[column], expected, atol=TOLERANCE)
     elapsed = (days - days[0]).days.to_numpy()
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         since_base = np.expm1(np.log(series.to_numpy() / 100) * 365.25 / elapsed)
     since_base[days < days[0] + pd.DateOffset(years=1)] = np.nan
     np.testing.assert_allclose(actual[3], since_base, atol=TOLERANCE)

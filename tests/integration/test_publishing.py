@@ -28,6 +28,7 @@ MARTS = {
     "fct_security_daily",
     "fct_index_daily",
     "fct_basket_daily",
+    "fct_basket_exposures",
     "fct_basket_member_daily",
     "fct_basket_calendar_returns",
     "fct_basket_comparison_daily",

@@ -108,9 +108,7 @@ final as (
             when level is not null
                 then
                     100 * product(coalesce((level + dividend) / previous_level, 1)) over (
-                        partition by basket_id, currency_basis
-                        order by date
-                        rows between unbounded preceding and current row
+                        partition by basket_id, currency_basis order by date rows between unbounded preceding and current row
                     )
         end as level,
         members,

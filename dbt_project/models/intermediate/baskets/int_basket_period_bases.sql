@@ -7,7 +7,7 @@ select
     s.return_type,
     {% for period in var("periods_to_date") %}
         {% if period == "ytd" -%}
-            case when year(s.date) = year(s.base_date) then 100 else lag(s.level, back.back_ytd) over series end
+            case when year(s.date) = year(s.base_date) and s.date >= s.base_date then 100 else lag(s.level, back.back_ytd) over series end
         {%- else -%}
             lag(s.level, back.back_{{ period }}) over series
         {%- endif %} as base_level_{{ period }},
