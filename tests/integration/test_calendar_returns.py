@@ -85,9 +85,7 @@ def test_the_titans_of_the_story_in_calendar_years(built_real_store: Settings) -
 
 
 @pytest.mark.parametrize("basket", ["china_titans", "magnificent_seven"])
-def test_returns_of_several_years_a_year(
-    built_real_store: Settings, levels: dict[str, pd.Series], basket: str
-) -> None:
+def test_returns_of_several_years_a_year(built_real_store: Settings, levels: dict[str, pd.Series], basket: str) -> None:
     """pandas finds the bases; the growth a year is taken through logarithms."""
     series = levels[basket]
     days = series.index

@@ -1,6 +1,14 @@
 -- What each rebalance moved: half the sum of the changes in weight, of who comes and who leaves too. The first purchase
 -- moved nothing.
-with before_and_after as (
+with rebalances as (
+    select distinct
+        basket_id,
+        rebalance_date,
+        rebalance_number
+    from {{ ref("int_basket_holdings") }}
+),
+
+before_and_after as (
     select
         basket_id,
         rebalance_date,
@@ -17,7 +25,7 @@ with before_and_after as (
         held.symbol,
         0 as weight_after,
         coalesce(held.weight_close_usd, held.weight_close) as weight_before
-    from (select distinct basket_id, rebalance_date, rebalance_number from {{ ref("int_basket_holdings") }}) as rebalances
+    from rebalances
     inner join {{ ref("int_basket_member_steps") }} as held
         on rebalances.basket_id = held.basket_id and rebalances.rebalance_date = held.date
     where rebalances.rebalance_number > 0

@@ -48,7 +48,7 @@ periods as (
         return_type,
         min(previous_date) as counted_from,
         max(date) as counted_to,
-        arg_max(level, date) / arg_min(previous_level, date) - 1 as period_return,
+        arg_max(level, date) / arg_min(previous_level, date) as growth,
         min(drawdown) as max_drawdown,
         arg_min(date, row(-return_1d, date)) filter (where return_1d is not null) as best_day,
         max(return_1d) as best_day_return,
@@ -61,9 +61,9 @@ periods as (
 
 -- A period without a level in the days before it has no return, as everywhere.
 based as (
-    select * replace (
-        case when counted_from >= period_start - 1 - {{ var("max_base_age_days") }} then period_return end as period_return
-    )
+    select
+        *,
+        case when counted_from >= period_start - 1 - {{ var("max_base_age_days") }} then growth - 1 end as period_return
     from periods
 )
 

@@ -48,7 +48,7 @@ select
     {% for period in var("periods") %}
         s.excess_return_{{ period }},
     {% endfor %}
-    one.comparator_basket_id is not distinct from s.comparator_basket_id as is_default_comparator,
+    coalesce(one.comparator_basket_id = s.comparator_basket_id, false) as is_default_comparator,
     100 * s.level / first_value(s.level ignore nulls) over series as level_rebased,
     100 * s.comparator_level / first_value(s.comparator_level ignore nulls) over series as comparator_level_rebased,
     100 * level_rebased / comparator_level_rebased as relative_level,

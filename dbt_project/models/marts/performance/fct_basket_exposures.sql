@@ -29,27 +29,36 @@ weights as (
 ),
 
 days as (
+    select distinct
+        basket_id,
+        date
+    from weights
+),
+
+so_far as (
     select
-        wanted.basket_id,
-        wanted.date,
+        days.basket_id,
+        days.date,
+        (date_trunc('month', days.date) - interval 11 month)::date as first_of_12_months,
         rebalances.rebalance_date is not null as is_rebalance,
         rebalances.turnover,
-        (wanted.date - (date_trunc('month', wanted.date) - interval 11 month)::date)::integer as days_of_12_months
-    from (select distinct basket_id, date from weights) as wanted
+        sum(coalesce(rebalances.turnover, 0)) over (
+            partition by days.basket_id
+            order by days.date
+        ) as turnover_so_far
+    from days
     left join {{ ref("int_basket_turnover") }} as rebalances
-        on wanted.basket_id = rebalances.basket_id and wanted.date = rebalances.rebalance_date
+        on days.basket_id = rebalances.basket_id and days.date = rebalances.rebalance_date
 ),
 
 -- Calendar months: a year of 365 days would count two annual rebalances, on 31 and on 30 December, or none.
 turnovers as (
     select
-        *,
-        sum(turnover) over (
-            partition by basket_id
-            order by date
-            range between to_days(days_of_12_months) preceding and current row
-        ) as turnover_12m
-    from days
+        so_far.*,
+        so_far.turnover_so_far - coalesce(before.turnover_so_far, 0) as turnover_12m
+    from so_far
+    asof left join so_far as before
+        on so_far.basket_id = before.basket_id and so_far.first_of_12_months > before.date
 ),
 
 exposures as (
@@ -78,7 +87,7 @@ select
     exposures.member_count,
     turnovers.is_rebalance,
     turnovers.turnover,
-    case when exposures.date >= base_dates.base_date + interval 1 year then coalesce(turnovers.turnover_12m, 0) end as turnover_12m
+    case when exposures.date >= base_dates.base_date + interval 1 year then turnovers.turnover_12m end as turnover_12m
 from exposures
 inner join turnovers on exposures.basket_id = turnovers.basket_id and exposures.date = turnovers.date
 inner join {{ ref("baskets") }} as baskets on exposures.basket_id = baskets.basket_id
