@@ -21,6 +21,7 @@ OF_A_RUN := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH
 TAKEN_BY_run := $(OF_A_RUN)
 TAKEN_BY_build := $(OF_A_RUN)
 TAKEN_BY_airflow := SOURCE FILES EXPORTED_AT DATA SWITCH PORT
+TAKEN_BY_report := DATA
 TAKEN_BY_query := SQL DATA
 TAKEN_BY_status := DATA
 TAKEN_BY_rollback := TO DATA
@@ -82,7 +83,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 .DEFAULT_GOAL := help
-.PHONY: help install run build test check verify lint lint-changed lint-python airflow query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
+.PHONY: help install run build test check verify lint lint-changed lint-python airflow report query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -145,6 +146,9 @@ lint-python: $(VENV)/dev.stamp
 
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
 	@$(PY) -m titans airflow --port "$$PORT"
+
+report: $(VENV)/run.stamp ## the path of the published pages, opened where there is a desktop
+	@$(PY) -m titans report
 
 query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
 	@$(PY) -m titans query -- "$$SQL"

@@ -9,6 +9,9 @@ from pathlib import Path
 from include.limits import Config, Limits
 from include.production import SourceName
 
+REPORT_INDEX = "index.html"
+"""The page that a report begins with."""
+
 
 @dataclass(frozen=True)
 class StorePaths:
@@ -102,6 +105,11 @@ class PublishedPaths:
         return self.folder / "titans.duckdb"
 
     @property
+    def report(self) -> Path:
+        """The pages of the generation that people read: a link through ``current``, which never changes."""
+        return self.folder / "report"
+
+    @property
     def current(self) -> Path:
         """The link to the folder of the generation that people read. It moves in one step."""
         return self.folder / "current"
@@ -126,6 +134,10 @@ class PublishedPaths:
     def file(self, generation: str) -> Path:
         """The database. Every client calls it ``titans``, after its name."""
         return self.generations / generation / "titans.duckdb"
+
+    def report_of(self, generation: str) -> Path:
+        """The folder of pages. An early generation has none, nor one whose pages could not be made."""
+        return self.generations / generation / "report"
 
     def manifest(self, generation: str) -> Path:
         return self.generations / generation / "manifest.json"

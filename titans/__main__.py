@@ -21,6 +21,7 @@ from titans.output import errors
 COMMANDS = (
     "run",
     "build",
+    "report",
     "query",
     "status",
     "rollback",

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from include.commands import make_command, make_run
 from include.errors import TitansError
+from include.paths import REPORT_INDEX
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
 from include.runs.facts import CheckRawFacts, PublishFacts
@@ -123,6 +124,13 @@ def _print_published(console: Console, settings: Settings, published: PublishFac
         f"{'Built' if published.is_held else 'Published':<10} {_relative(settings.published.link)} "
         f"({published.generation}: {state})",
     )
+    if published.report_problem:
+        say(
+            console,
+            f"Report     none: {published.report_problem}. {make_command(settings.data_dir, 'report')} tries again",
+        )
+    elif (page := settings.published.report_of(published.generation) / REPORT_INDEX).exists():
+        say(console, f"Report     {_relative(page if published.is_held else settings.published.report / page.name)}")
     if published.is_held:
         held = generations.linked_generation(settings.published)
         say(

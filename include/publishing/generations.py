@@ -22,6 +22,7 @@ from include.publishing.names import after, is_generation_name, new_generation_n
 from include.sealed import DamagedError, read_sealed, seal
 
 _THROUGH_CURRENT = "current/titans.duckdb"
+_REPORT_THROUGH_CURRENT = "current/report"
 _PATIENCE_SECONDS = 60.0
 FOLDER_MODE = 0o755
 """Readers cannot put another file under a published name, whatever the umask."""
@@ -107,6 +108,7 @@ def linked_generation(published: PublishedPaths) -> str | None:
     """
     _refuse_no_link(published.link)
     _refuse_no_link(published.current)
+    _refuse_no_link(published.report)
     if (early := early_layout.linked(published)) is not None:
         return early
     is_usual = not published.link.is_symlink() or published.link.readlink() == Path(_THROUGH_CURRENT)
@@ -236,6 +238,8 @@ def move_link(published: PublishedPaths, generation: str) -> None:
     _point(published.current, f"generations/{generation}")
     if not published.link.is_symlink() or published.link.readlink() != Path(_THROUGH_CURRENT):
         _point(published.link, _THROUGH_CURRENT)
+    if not published.report.is_symlink() or published.report.readlink() != Path(_REPORT_THROUGH_CURRENT):
+        _point(published.report, _REPORT_THROUGH_CURRENT)
 
 
 def _point(link: Path, target: str) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
-from include.paths import PublishedPaths
+from include.limits import Limits
+from include.paths import REPORT_INDEX, PublishedPaths
+from include.plain_text import visible
 from include.production import read_production
 from include.publishing import generations, switch
 from include.publishing.changes import changes_since, raw_state, read_last
 from include.publishing.manifest import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
 from include.publishing.retention import prune
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Publication:
         changed_source_from: the source that the link named before, where it is another one.
         production: the source that the data folder serves, where one is on record.
         headlines: those of the generation before that say something else now, each with the values that changed.
+        report_problem: why a new generation has no report, where it has none.
     """
 
     generation: str
@@ -38,6 +44,7 @@ class Publication:
     is_held: bool
     changed_source_from: str | None
     production: str | None
+    report_problem: str | None = None
 
 
 def last_complete_session(connection: duckdb.DuckDBPyConnection) -> date:
@@ -81,6 +88,7 @@ def publish(
     generation, (changed, headlines) = (last[0].generation, last[1]) if last else ("", (["marts"], []))
     if last and not changed and raw_state(build.connection) != last[0].raw_state:
         changed = ["ops"]
+    report_problem = None
     if changed:
         with sentences(published.link, build.store.warehouse), generations.link_lock(published, build.results.run_id):
             generation, now = generations.begin(published, source, datetime.now(UTC))
@@ -89,6 +97,7 @@ def publish(
         target = published.file(generation)
         with sentences(target, build.store.warehouse), generations.new_folder(published, manifest) as folder:
             write_marts_file(build, folder / target.name, manifest, known)
+            report_problem = _write_report(folder / target.name, published.report_of(generation), build.store.limits)
     with generations.link_lock(published, build.results.run_id):
         # Again, inside the lock: a real source may have published meanwhile.
         switch.refuse_simulated(published, source, is_switch)
@@ -100,7 +109,27 @@ def publish(
     changed_source = linked.source if linked and linked.source != source and not is_held else None
     production = read_production(published.production)
     serves = production.source if production else None
-    return Publication(generation, bool(changed), changed, headlines, is_held, changed_source, serves)
+    return Publication(generation, bool(changed), changed, headlines, is_held, changed_source, serves, report_problem)
+
+
+def _write_report(file: Path, report: Path, limits: Limits) -> str | None:
+    """Make the pages beside a new file; returns why there are none.
+
+    Figures that passed the gates are published all the same: pages can be made later, out of the file.
+
+    Args:
+        report: where the pages are once the generation has its name.
+    """
+    try:
+        # Its chart library takes a second to import, and most of what imports this module makes no page.
+        from include.publishing.report.pages import make_report
+
+        make_report(file, limits)
+    except Exception as error:
+        _log.exception("The generation has no report")
+        return visible(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+    _log.info("Report: %s", report / REPORT_INDEX)
+    return None
 
 
 def write_known_at(build: Build, published: PublishedPaths) -> Path:

@@ -190,6 +190,7 @@ class PublishFacts(StepFacts):
         changed_source_from: the source that the link named before, where it is another one.
         production: the source that the data folder serves, where one is on record.
         path: the file of a point-in-time build, which publishes nothing.
+        report_problem: why a new generation has no report, where it has none.
     """
 
     generation: str = ""
@@ -199,6 +200,7 @@ class PublishFacts(StepFacts):
     changed_source_from: str | None = None
     production: str | None = None
     path: str | None = None
+    report_problem: str | None = None
     restated: Restated | None = None
 
 

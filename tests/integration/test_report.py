@@ -1,0 +1,347 @@
+"""The report: its figures are those of the marts, it needs nothing but itself, and no basket breaks it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from lxml import html  # type: ignore[import-untyped]  # it brings no types
+
+from include.limits import Limits
+from include.publishing import generations
+from include.publishing.publish import _write_report
+from include.publishing.report import texts
+from include.publishing.report.pages import make_report
+from include.settings import Settings, load_settings
+from tests.pipeline import AS_OF
+from tests.published_folder import add_generation
+from titans.commands.report import report_page
+
+Cells = dict[str, list[float | str | None]]
+PERIODS = "return_1m, return_3m, return_ytd, return_1y, return_3y_annualised, return_5y_annualised"
+HOSTILE = "<script>alert(1)</script>&\"'{{ 7 * 7 }}"
+LONG = "LongNameWithoutAnySpace".ljust(80, "x")
+
+
+@pytest.fixture(params=["sample", "real"])
+def published(request: pytest.FixtureRequest) -> Settings:
+    settings: Settings = request.getfixturevalue(f"built_{request.param}_store")
+    return settings
+
+
+@pytest.fixture
+def marts(published: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(published.published.link), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def copied(built_sample_store: Settings, tmp_path: Path) -> Path:
+    """A copy of the sample's published file, for a test that changes it."""
+    return copy_of(built_sample_store, tmp_path)
+
+
+def copy_of(settings: Settings, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copyfile(settings.published.link, folder / "titans.duckdb"))
+
+
+def made_after(file: Path, *changes: str) -> Path:
+    """The pages of a file after changes to its marts."""
+    with duckdb.connect(str(file)) as connection:
+        for change in changes:
+            connection.execute(change)
+    return make_report(file, Limits())
+
+
+def page_of(folder: Path, name: str) -> Any:
+    return html.fromstring((folder / f"{name}.html").read_text(encoding="utf-8"))
+
+
+def text_of(page: Any, section: str) -> str:
+    return " ".join(page.xpath(f"//*[@id='{section}']")[0].text_content().split())
+
+
+def cells(page: Any, section: str) -> Cells:
+    """Figures by the name of their row, unrounded, or the text of a cell that has none."""
+    rows = page.xpath(f"//*[@id='{section}']//tbody/tr")
+    return {" ".join(row[0].text_content().split()): [_value(cell) for cell in row[1:]] for row in rows}
+
+
+def _value(cell: Any) -> float | str | None:
+    if numbers := cell.xpath(".//data/@value"):
+        return float(numbers[0])
+    if days := cell.xpath(".//time/@datetime"):
+        return str(days[0])
+    text = str(cell.text_content()).strip()
+    return None if text == "n/a" else text
+
+
+def expected(connection: duckdb.DuckDBPyConnection, sql: str) -> Cells:
+    """Rows of a query, the first column of which names them; days as text."""
+    rows = connection.execute(sql).fetchall()
+    return {str(row[0]): [str(value) if isinstance(value, date) else value for value in row[1:]] for row in rows}
+
+
+@pytest.mark.parametrize("basket", ["china_titans", "magnificent_seven"])
+def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.DuckDBPyConnection, basket: str) -> None:
+    page = page_of(published.published.report, basket)
+    of_day = f"basket_id = '{basket}' and date = '{AS_OF}'"
+    plain = "currency_basis = 'local' and return_type = 'price'"
+    returns = cells(page, "returns")
+    for label, basis, kind in (
+        ("Local currency, without dividends", "local", "price"),
+        ("US dollars, with dividends", "usd", "total"),
+    ):
+        (wanted,) = marts.execute(
+            f"select {PERIODS} from marts.fct_basket_daily where {of_day} and currency_basis = ? and return_type = ?",
+            [basis, kind],
+        ).fetchall()
+        assert returns[label] == list(wanted)
+    assert cells(page, "members") == expected(
+        marts,
+        f"""select members.security_name, members.symbol, weight_close, securities.return_ytd, contribution_ytd,
+                valuations.forward_pe
+            from marts.fct_basket_member_daily as members
+            inner join marts.fct_security_daily as securities using (symbol, date)
+            left join marts.fct_security_valuation_daily as valuations using (symbol, date)
+            where {of_day} and {plain} order by weight_close desc""",
+    )
+    (parts,) = marts.execute(
+        f"""select price_effect_usd, fx_effect_usd, issuance_effect_usd, membership_effect_usd, change_ytd_usd
+        from marts.fct_basket_market_value_daily where {of_day}"""
+    ).fetchall()
+    assert [values[0] for values in cells(page, "value").values()] == list(parts)
+    years = marts.execute(
+        f"""select period_return, max_drawdown from marts.fct_basket_calendar_returns
+        where basket_id = '{basket}' and period_type = 'year' and {plain} and period_start >= '2021-01-01'
+        order by period_start"""
+    ).fetchall()
+    found = list(cells(page, "years").values())
+    assert found[0] == [year[0] for year in years]
+    assert found[-1] == [year[1] for year in years]
+    depths = marts.execute(
+        f"""select depth from marts.fct_drawdown_episodes
+        where subject_id = '{basket}' and {plain} order by depth limit 5"""
+    ).fetchall()
+    names = page.xpath("//*[@id='risk']//tbody/tr/th//data/@value")
+    assert [float(name) for name in names] == [depth[0] for depth in depths]
+    sentences = marts.execute(
+        f"""select replace(sentence, 'Simulated: ', '') from marts.fct_headlines
+        where as_of = '{AS_OF}' and subject = '{basket}'
+            and measure in ('return_ytd', 'forward_pe', 'market_value_change_ytd_usd')"""
+    ).fetchall()
+    assert {each.text_content() for each in page.xpath("//*[@id='summary']//dd")} == {row[0] for row in sentences}
+
+
+def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_store: Settings) -> None:
+    page = page_of(built_sample_store.published.report, "china_titans")
+    with duckdb.connect(str(built_sample_store.published.link), read_only=True) as marts:
+        (comparison,) = marts.execute(
+            f"""select excess_return_1m, excess_return_3m, excess_return_ytd, excess_return_1y, forward_pe_discount,
+                level_rebased, comparator_level_rebased
+            from marts.fct_basket_comparison_daily
+            where basket_id = 'china_titans' and date = '{AS_OF}' and currency_basis = 'local' and return_type = 'price'"""
+        ).fetchall()
+        (multiples,) = marts.execute(
+            f"""select forward_pe_aggregate, forward_pe_aggregate_profitable, forward_pe_equal_weight, forward_pe_median
+            from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
+        ).fetchall()
+    assert cells(page, "returns")["Difference, percentage points"] == [*comparison[:4], "", ""]
+    assert [values[0] for values in cells(page, "valuation").values()] == [*multiples, comparison[4]]
+    ends = [float(value) for value in page.xpath("//*[@id='levels']//figcaption//data/@value")]
+    assert ends == list(comparison[5:])
+
+
+def test_the_press_check_shows_every_claim_with_its_verdict(
+    published: Settings, marts: duckdb.DuckDBPyConnection
+) -> None:
+    rows = marts.execute(
+        """select claim_id, subject, value, verdict from marts.fct_press_reconciliation
+        where evaluated_at = 'claim_date'"""
+    ).fetchall()
+    index, titans = (page_of(published.published.report, name) for name in ("index", "china_titans"))
+    assert len(rows) == 10
+    for claim_id, subject, value, verdict in rows:
+        (row,) = index.xpath(f"//*[@id='{claim_id}']")
+        assert verdict.replace("_", " ") in row[-1].text_content()
+        assert _value(row[3]) == value
+        assert len(titans.xpath(f"//*[@id='{claim_id}']")) == ("china_titans" in subject)
+
+
+def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
+    shown = 0
+    for path in published.published.report.glob("*.html"):
+        for figure in html.fromstring(path.read_text(encoding="utf-8")).xpath("//td//data"):
+            text, value = figure.text_content(), float(figure.get("value"))
+            scale = {"%": 100, "trillion": 1e-12, "billion": 1e-9, "million": 1e-6}.get(
+                (re.search(r"%|[a-z]+illion", text) or [""])[0], 1
+            )
+            number = float(re.sub(r"[^-\d.]", "", text))
+            assert min(abs(number - value * factor) for factor in (scale, 100 * scale)) < 0.0501, (path, text, value)
+            shown += 1
+    assert shown > 100
+
+
+def test_a_report_needs_nothing_but_itself(published: Settings) -> None:
+    folder = published.published.report
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"https?:|//[a-z]|src=|<script|url\((?!#)|@import|javascript:", text, re.IGNORECASE)
+        for link in html.fromstring(text).xpath("//@href"):
+            assert link.startswith("#") or link == "data:," or (folder / link).is_file()
+        assert path.stat().st_size <= (1_500_000 if path.name == "index.html" else 300_000)
+        assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_page_can_be_read_by_a_screen_reader(published: Settings) -> None:
+    for path in published.published.report.iterdir():
+        page = html.fromstring(path.read_text(encoding="utf-8"))
+        assert page.get("lang") == "en"
+        assert [heading.tag for heading in page.xpath("//h1 | //h2 | //h3")][:2] == ["h1", "h2"]
+        assert page.xpath("//h1[2] | //h3") == []
+        assert page.xpath("//th[not(@scope)]") == []
+        assert page.xpath("//svg[not(@role='img') or string-length(@aria-label) < 20]") == []
+        ids = page.xpath("//@id")
+        assert len(ids) == len(set(ids))
+        assert set(page.xpath("//@aria-labelledby")) <= set(ids)
+
+
+def test_the_same_file_gives_the_same_bytes(built_sample_store: Settings, copied: Path) -> None:
+    made = make_report(copied, Limits())
+    published = built_sample_store.published.report
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == {
+        path.name: path.read_bytes() for path in published.iterdir()
+    }
+
+
+def test_no_name_is_markup(copied: Path) -> None:
+    quoted = HOSTILE.replace("'", "''")
+    folder = made_after(
+        copied,
+        f"update marts.dim_baskets set name = '{quoted}' where basket_id = 'china_titans'",
+        f"update marts.dim_baskets set name = '{LONG}' where basket_id = 'magnificent_seven'",
+        f"update marts.fct_basket_member_daily set security_name = '{quoted}' where symbol = '0700.HK'",
+        f"update marts.fct_headlines set sentence = '{quoted}' where subject = 'china_titans'",
+        f"update marts.fct_press_reconciliation set statement = '{quoted}', reason = '{quoted}'",
+        f"update marts.fct_event_windows set event_name = '{quoted}'",
+    )
+    for name in ("index", "china_titans", "magnificent_seven"):
+        page = page_of(folder, name)
+        assert page.xpath("//script") == []
+        assert HOSTILE in page.text_content()
+    assert page_of(folder, "china_titans").xpath("//h1")[0].text_content() == HOSTILE
+    assert page_of(folder, "magnificent_seven").xpath("//h1")[0].text_content() == LONG
+
+
+def test_what_is_missing_is_said(copied: Path) -> None:
+    """One member, no comparator, no estimates, no share counts, no event and no fall: a sentence each."""
+    folder = made_after(
+        copied,
+        "update marts.dim_baskets set comparator_basket_id = null",
+        "delete from marts.fct_basket_comparison_daily",
+        "delete from marts.dim_basket_members where symbol <> 'AAPL'",
+        "delete from marts.fct_basket_member_daily where symbol <> 'AAPL'",
+        "delete from marts.fct_event_windows",
+        "delete from marts.fct_drawdown_episodes",
+        "delete from marts.fct_press_reconciliation",
+        "update marts.fct_security_valuation_daily set forward_pe = null",
+        "update marts.fct_basket_market_value_daily set change_ytd_usd = null",
+        """update marts.fct_headlines set value = null, sentence = 'It cannot be computed.'
+        where measure in ('forward_pe', 'market_value_change_ytd_usd')""",
+    )
+    page = page_of(folder, "magnificent_seven")
+    assert list(cells(page, "members")) == ["Apple"]
+    assert cells(page, "members")["Apple"][-1] is None
+    assert len(page.xpath("//svg[contains(@class, 'wide')]")) == 1
+    assert "Difference, percentage points" not in cells(page, "returns")
+    assert "no comparator" in page.xpath("//*[@class='caveats']")[0].text_content()
+    for section in ("valuation", "value"):
+        assert "It cannot be computed." in text_of(page, section)
+        assert cells(page, section) == {}
+    assert "No market event" in text_of(page, "levels")
+    assert "has not fallen by 5%" in text_of(page, "risk")
+    assert "has no claim on this basket" in text_of(page, "press")
+    assert "1 member," in text_of(page, "method")
+
+
+def test_a_basket_without_a_day_has_a_page(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        *(
+            f"delete from marts.{mart} where basket_id = 'china_titans'"
+            for mart in (
+                "fct_basket_daily", "fct_basket_member_daily", "fct_basket_comparison_daily", "fct_basket_exposures",
+                "fct_basket_calendar_returns", "fct_basket_valuation_daily", "fct_basket_market_value_daily",
+            )
+        ),
+        "delete from marts.fct_headlines where subject = 'china_titans'",
+    )  # fmt: skip
+    page = page_of(folder, "china_titans")
+    assert page.xpath("//svg") == []
+    for section in ("summary", "returns", "years", "members", "valuation", "value"):
+        assert "no day of this basket yet" in text_of(page, section)
+
+
+def test_late_prices_are_a_caveat(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        """update ops.freshness set is_late = true, sessions_behind = 3, last_date = '2025-03-04'
+        where symbol = '9988.HK'""",
+    )
+    caveats = page_of(folder, "china_titans").xpath("//*[@class='caveats']")[0].text_content()
+    assert "prices of Alibaba end on 4 March 2025, 3 sessions before" in caveats
+    assert page_of(folder, "magnificent_seven").xpath("//*[@class='caveats']")[0].text_content().count("Alibaba") == 0
+
+
+def test_figures_are_published_without_pages_where_those_cannot_be_made(tmp_path: Path) -> None:
+    file = tmp_path / "titans.duckdb"
+    duckdb.connect(str(file)).close()
+    problem = _write_report(file, tmp_path / "report", Limits())
+    assert problem is not None
+    assert "ops" in problem
+    assert [path.name for path in tmp_path.iterdir()] == ["titans.duckdb"]
+
+
+def test_make_report_makes_the_pages_that_a_generation_lacks(built_sample_store: Settings, tmp_path: Path) -> None:
+    settings = load_settings(data_dir=str(tmp_path / "data"))
+    generation = add_generation(settings.published, datetime(2025, 3, 8, tzinfo=UTC))
+    shutil.copyfile(built_sample_store.published.link, settings.published.file(generation))
+    assert not settings.published.report.exists()
+    page = report_page(settings)
+    assert page == settings.published.report / "index.html"
+    assert page.read_bytes() == (built_sample_store.published.report / "index.html").read_bytes()
+    assert {path.name for path in settings.published.file(generation).parent.iterdir()} == {
+        "titans.duckdb", "manifest.json", "report",
+    }  # fmt: skip
+
+
+def test_the_link_of_the_report_follows_the_generation(built_sample_store: Settings) -> None:
+    published = built_sample_store.published
+    assert str(published.report.readlink()) == "current/report"
+    linked = generations.linked_generation(published)
+    assert linked is not None
+    assert published.report.resolve() == published.report_of(linked).resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (texts.change(0.0004), "+0.0%"),
+        (texts.change(-0.0004), "+0.0%"),
+        (texts.change(-0.4306), "-43.1%"),
+        (texts.dollars(-533.9e6), "-$533.9 million"),
+        (texts.dollars(439e9), "+$439.0 billion"),
+        (texts.dollars(15.9e12, "-"), "$15.9 trillion"),
+        (texts.dollars(0.0), "$0"),
+        (texts.change(None), "n/a"),
+    ],
+)
+def test_figures_are_rounded_for_readers(text: str, wanted: str) -> None:
+    assert html.fromstring(text).text_content() == wanted
