@@ -95,9 +95,12 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     of_day = f"basket_id = '{basket}' and date = '{AS_OF}'"
     plain = "currency_basis = 'local' and return_type = 'price'"
     returns = cells(page, "returns")
+    names = {"china_titans": "China's seven tech titans", "magnificent_seven": "The Magnificent Seven"}
     for label, basis, kind in (
-        ("Local currency, without dividends", "local", "price"),
-        ("US dollars, with dividends", "usd", "total"),
+        (names[basket], "local", "price"),
+        ("With dividends", "local", "total"),
+        ("In US dollars", "usd", "price"),
+        ("In US dollars, with dividends", "usd", "total"),
     ):
         (wanted,) = marts.execute(
             f"select {PERIODS} from marts.fct_basket_daily where {of_day} and currency_basis = ? and return_type = ?",
@@ -180,11 +183,12 @@ def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
     for path in published.published.report.glob("*.html"):
         for figure in html.fromstring(path.read_text(encoding="utf-8")).xpath("//td//data"):
             text, value = figure.text_content(), float(figure.get("value"))
-            scale = {"%": 100, "trillion": 1e-12, "billion": 1e-9, "million": 1e-6}.get(
-                (re.search(r"%|[a-z]+illion", text) or [""])[0], 1
-            )
+            mark = re.search(r"%|billion|million", text)
+            # Without a mark it is a multiple or percentage points.
+            factors = {"%": [100], "billion": [1e-9], "million": [1e-6]}[mark[0]] if mark else [1, 100]
             number = float(re.sub(r"[^-\d.]", "", text))
-            assert min(abs(number - value * factor) for factor in (scale, 100 * scale)) < 0.0501, (path, text, value)
+            digits = len(text.partition(".")[2].rstrip("% bilmon"))
+            assert number in [round(value * factor, digits) for factor in factors], (path, text, value)
             shown += 1
     assert shown > 100
 
@@ -336,9 +340,10 @@ def test_the_link_of_the_report_follows_the_generation(built_sample_store: Setti
         (texts.change(0.0004), "+0.0%"),
         (texts.change(-0.0004), "+0.0%"),
         (texts.change(-0.4306), "-43.1%"),
-        (texts.dollars(-533.9e6), "-$533.9 million"),
+        (texts.dollars(-533.9e6), "-$0.5 billion"),
         (texts.dollars(439e9), "+$439.0 billion"),
-        (texts.dollars(15.9e12, "-"), "$15.9 trillion"),
+        (texts.dollars(15.9e12, "-"), "$15,900.0 billion"),
+        (texts.dollars(-53.9e6), "-$53.9 million"),
         (texts.dollars(0.0), "$0"),
         (texts.change(None), "n/a"),
     ],

@@ -249,10 +249,11 @@ class _Reader:
         return Section(rows, None if rows else "No market event of the seeds lies within the history of this basket.")
 
     def _returns(self, basket: Row) -> Section:
-        """One row a kind of return of the basket, then its comparator's and the difference to it."""
+        """The basket, its comparator and the difference, all in local currency without dividends; then its other returns."""
         rows = self._rows(
-            """select *, case when currency_basis = 'local' then 'Local currency' else 'US dollars' end
-                || case when return_type = 'price' then ', without dividends' else ', with dividends' end as label
+            """select *, case when currency_basis = 'usd' and return_type = 'total' then 'In US dollars, with dividends'
+                when currency_basis = 'usd' then 'In US dollars'
+                when return_type = 'total' then 'With dividends' else name end as label
             from marts.fct_basket_daily where basket_id = $basket_id and date = $as_of
             order by currency_basis, return_type""",
             basket_id=basket["basket_id"],
@@ -260,18 +261,14 @@ class _Reader:
         )
         if not rows:
             return Section([], _no_day(basket))
-        if comparator := basket["comparator_basket_id"]:
-            of_comparator = self._rows(
-                """select * from marts.fct_basket_daily
-                where basket_id = $comparator and currency_basis = 'local' and return_type = 'price'
-                    and date <= $session
-                order by date desc limit 1""",
-                comparator=comparator,
-                session=self._session,
-            )
-            rows += [{**row, "label": f"{basket['comparator_name']}, likewise"} for row in of_comparator]
-            rows += self._excess(basket)
-        return Section(rows)
+        comparator = self._rows(
+            """select *, name as label from marts.fct_basket_daily
+            where basket_id = $comparator and currency_basis = 'local' and return_type = 'price' and date <= $session
+            order by date desc limit 1""",
+            comparator=basket["comparator_basket_id"],
+            session=self._session,
+        )
+        return Section([rows[0], *comparator, *self._excess(basket), *rows[1:]])
 
     def _excess(self, basket: Row) -> list[Row]:
         """Returns beyond the comparator's. Annualised returns have no such difference."""

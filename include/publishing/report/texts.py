@@ -7,7 +7,7 @@ from datetime import date, datetime
 from markupsafe import Markup
 
 MISSING = Markup('<span class="missing">n/a</span>')
-_SCALES = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+_BILLIONS_FROM = 1e8
 
 
 def _data(value: float, text: str) -> Markup:
@@ -36,7 +36,7 @@ def times(value: float | None) -> Markup:
 
 
 def dollars(value: float | None, sign: str = "+") -> Markup:
-    """US dollars in trillions, billions or millions.
+    """US dollars in billions, as headlines say them; small ones in millions.
 
     Args:
         sign: ``+`` for changes, ``-`` for values, which are marked where they are negative alone.
@@ -45,8 +45,8 @@ def dollars(value: float | None, sign: str = "+") -> Markup:
         return MISSING
     if value == 0:
         return _data(value, "$0")
-    scale, name = next(((scale, name) for scale, name in _SCALES if abs(value) >= scale), _SCALES[-1])
-    number = f"{_no_negative_zero(value / scale, 1):{sign}.1f}"
+    scale, name = (1e9, "billion") if abs(value) >= _BILLIONS_FROM else (1e6, "million")
+    number = f"{_no_negative_zero(value / scale, 1):{sign},.1f}"
     mark = number[0] if number[0] in "+-" else ""
     return _data(value, f"{mark}${number.lstrip('+-')} {name}")
 
