@@ -61,6 +61,7 @@ FAULTS = {
     "nothing_lost": "insert into quality.rows_before select * replace (row_count + 1 as row_count) from quality.rows_now limit 1",
     "ntm_eps_between_its_years": "update marts.fct_security_valuation_daily set eps_ntm = 2 * greatest(eps_fy1, eps_fy2)",
     "press_claims_all_judged": "delete from marts.fct_press_reconciliation where evaluated_at = 'session_before'",
+    "press_verdicts_explained": "update marts.fct_press_reconciliation set explanation = null where verdict = 'differs'",
     "press_verdicts_follow": "update marts.fct_press_reconciliation set verdict = 'agrees' where verdict = 'differs'",
     "prices_filled": "delete from marts.fct_security_daily; delete from marts.fct_index_daily",
     "returns_in_range": "update marts.fct_security_daily set return_1d = -1 where date = '2025-03-07'",
