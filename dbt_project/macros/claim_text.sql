@@ -1,3 +1,27 @@
+{# Whether a value is what a claim says. Bounds are compared with a slack of a billionth, so that a value exactly at its #}
+{# bound counts as at it, whatever its last binary digit. #}
+{% macro claim_holds(value) -%}
+    {%- set difference = "(" ~ value ~ " - claimed_value)" -%}
+    {%- set slack = "1e-9 * greatest(1, abs(claimed_value), abs(" ~ value ~ "))" -%}
+    case comparison
+        when 'about' then abs({{ difference }}) <= tolerance + {{ slack }}
+        when 'more_than' then {{ difference }} > {{ slack }} - tolerance
+        when 'less_than' then {{ difference }} < tolerance - {{ slack }}
+        when 'at_least' then {{ difference }} >= -tolerance - {{ slack }}
+        when 'at_most' then {{ difference }} <= tolerance + {{ slack }}
+        when 'in_year' then abs({{ difference }}) <= tolerance
+    end
+{%- endmacro %}
+
+{# What other definitions of a measure come to, and which of them fit the claim; nothing where there are none. #}
+{% macro other_definitions(definitions) -%}
+    coalesce(' Counted otherwise: ' || nullif(concat_ws(', '
+    {%- for words, column in definitions.items() -%}
+        , '{{ words | replace("'", "''") }} ' || printf('%.1f', {{ column }}) || case when {{ claim_holds(column) }} then ' (fits)' else '' end
+    {%- endfor -%}
+    ), '') || '.', '')
+{%- endmacro %}
+
 {# A value in words, by its unit: 43.1%, 18.0 times, $439 billion, the highest since 2021. #}
 {% macro in_words(value, unit) -%}
     case {{ unit }}

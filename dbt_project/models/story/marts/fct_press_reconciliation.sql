@@ -1,24 +1,14 @@
--- Bounds are compared with a slack of a billionth, so that a value exactly at its bound counts as at it, whatever its
--- last binary digit.
 with differences as (
     select
         *,
-        value - claimed_value as difference,
-        1e-9 * greatest(1, abs(claimed_value), abs(value)) as slack
+        value - claimed_value as difference
     from {{ ref("int_press_values") }}
 ),
 
 judged as (
     select
         *,
-        case comparison
-            when 'about' then abs(difference) <= tolerance + slack
-            when 'more_than' then difference > slack - tolerance
-            when 'less_than' then difference < tolerance - slack
-            when 'at_least' then difference >= -tolerance - slack
-            when 'at_most' then difference <= tolerance + slack
-            when 'in_year' then abs(difference) <= tolerance
-        end as holds
+        {{ claim_holds("value") }} as holds
     from differences
 ),
 
@@ -39,7 +29,12 @@ worded as (
     select
         *,
         {{ claim_in_words() }} as claimed_text,
-        {{ in_words("value", "unit") }} as value_text
+        {{ in_words("value", "unit") }} as value_text,
+        {{ other_definitions({
+            "by the basket's own weights": "forward_pe_basket_weighted",
+            "with equal weights": "forward_pe_equal_weight",
+            "the median": "forward_pe_median",
+        }) }} as other_definitions
     from verdicts
 ),
 
@@ -79,7 +74,7 @@ select
         "other_date": long_date("paired.other_date"),
         "other_value": "paired.other_value_text",
         "reason": "paired.reason",
-    }, "templates.sentence") }} as explanation,
+    }, "templates.sentence") }} || paired.other_definitions as explanation,
     paired.statement,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
 from paired
