@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -35,8 +36,8 @@ _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
 }
 _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "volume", "dividends", "stock_splits"}
 """What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
-_DAY_NAMES = {"date", "", "index", "unnamed:_0", "__index_level_0__"}
-"""What a column of days is called where nothing else can stand first, as an index that pandas wrote."""
+_DAY_NAMES = {"date", "", "index", "unnamed:_0", "_index_level_0_"}
+"""What a column of days is called, in plain spelling, where nothing else can stand first, as an index of pandas."""
 _NUMBER = re.compile(r"[+-]?(\d|\.\d)")
 
 
@@ -172,15 +173,15 @@ def _cells_of_two_rows(dataset: Dataset, sheet: Sheet, units: Units) -> list[Cel
     return []
 
 
-def is_index_name(row: Sequence[str]) -> bool:
+def _is_index_name(row: Sequence[str]) -> bool:
     """Whether a row has the name of the index alone: pandas gives it one of its own."""
     return _plain(row[0]) in _DAY_NAMES and not any(row[1:])
 
 
 def _wide(dataset: Dataset, sheet: Sheet, header: Sequence[str], cells: list[Cell], header_rows: int) -> Layout:
-    twice = [cell for cell in cells if sum((other.unit, other.field) == (cell.unit, cell.field) for other in cells) > 1]
-    if twice:
-        raise TitansError(f"{sheet.file.path} has {twice[0].field} of {twice[0].unit} in two columns: keep one.")
-    has_index_name = header_rows == 2 and len(sheet.header) > 2 and is_index_name(sheet.header[2])
+    ((unit, column), times), *_ = Counter((cell.unit, cell.field) for cell in cells).most_common(1)
+    if times > 1:
+        raise TitansError(f"{sheet.file.path} has {column} of {unit} in {times} columns: keep one.")
+    has_index_name = header_rows == 2 and len(sheet.header) > 2 and _is_index_name(sheet.header[2])
     last = sheet.header_lines[header_rows if has_index_name else header_rows - 1]
     return Layout(last + 1, {"date": 0}, cells=tuple(cells))

@@ -251,10 +251,11 @@ class FilesSource:
         """The file that holds, or should hold, a symbol; of many files their folder."""
         names = self._copy.contents.files[dataset]
         first = next(iter(names))
-        if len(names) == 1:
-            return first
         own = [name for name, of in names.items() if unit and of == unit]
-        return own[0] if own else f"{dataset}/" if "/" in first else str(self._folder)
+        # One file is all, unless it is that of another symbol.
+        if own or (len(names) == 1 and (unit is None or names[first] not in self._known(dataset))):
+            return own[0] if own else first
+        return f"{dataset}/" if "/" in first else str(self._folder)
 
 
 def _notes(connection: duckdb.DuckDBPyConnection, delivered: pa.Table) -> list[str]:
