@@ -272,7 +272,7 @@ def date_first_versions(dataset: Dataset, rules: TableRules) -> str:
                 case when row_number() over history = 1 then min(known_from) over (partition by {key})
                 else greatest(min(known_from) over (partition by {key}), fetched_at) end as known_from
             from raw.{dataset} as r
-            where ({key}) in (select ({key}) from raw.{dataset} where list_contains($batches, batch_id))
+            where ({key}) in (select ({key}) from raw.{dataset} where batch_id in (select unnest($batches)))
                 and (r.batch_id, {_prefixed(rules.symbol)}) not in
                     (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             window history as (partition by {key} order by {version_order()})

@@ -87,11 +87,12 @@ class FilesSource:
         connection = self._limits.in_memory()
         connection.register("prices", self._copy.days(Dataset.PRICES))
         connection.register("closed", self._last_closed)
+        connection.register("wanted", pa.table({"unit": pa.array(wanted, pa.string())}))
         first, last, latest, units, late = connection.execute(
             """select min(day), max(day) filter (day <= last_closed), max(day), count(distinct unit),
                 count(distinct unit) filter (day > $latest)
-            from prices inner join closed using (unit) where list_contains($wanted, unit)""",
-            {"wanted": wanted, "latest": self._exported_by + timedelta(days=1)},
+            from prices inner join closed using (unit) semi join wanted using (unit)""",
+            {"latest": self._exported_by + timedelta(days=1)},
         ).fetchone() or (None, None, None, 0, 0)
         if self._exported_at and late > units / 2:
             raise TitansError(
