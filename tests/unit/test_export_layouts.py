@@ -208,11 +208,12 @@ def test_adjusted_closes_are_reported(export: Export) -> None:
         {"fx_rates.csv": lines("Rate,DATE,Base Currency,Quote_Currency", "7.77,2025-03-06,USD,HKD", "7.2,2025-03-06,USD,CNY")},
         {"fx_rates.csv": lines("Price,Close,Close,High,High", "Ticker,HKD=X,CNY=X,HKD=X,CNY=X", "Date,,,,", "2025-03-06,7.77,7.2,9,9")},
         {"fx_rates.csv": lines("Date,HKD=X,USD/CNY,EURUSD", "2025-03-06,7.77,7.2,1.08")},
+        {"fx_rates.csv": lines("Date,Note,USDHKD,USDCNY,Remarks", "2025-03-06,fixed late,7.77,7.2,x")},
         {"fx_rates/USDHKD.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/CNY=X.csv": lines("Date,Close", "2025-03-06 00:00:00+00:00,7.2")},
         {"fx_rates/usd-hkd.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/cny=x.csv": lines("date,rate", "2025-03-06,7.2")},
         {"fx_rates.csv": lines("base_currency,quote_currency,date,rate", "usd,hkd,2025-03-06,7.77", "USD,cny,2025-03-06,7.2")},
     ],
-    ids=["names in any case", "yfinance", "a column a pair", "a file a pair", "pairs in small letters", "codes in small letters"],
+    ids=["names in any case", "yfinance", "a column a pair", "columns of remarks", "a file a pair", "pairs in small letters", "codes in small letters"],
 )  # fmt: skip
 def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export({"prices.csv": lines(HEADER, *TWO), **content})
@@ -221,6 +222,7 @@ def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
         ("USD", "CNY", date(2025, 3, 6), 7.2),
         ("USD", "HKD", date(2025, 3, 6), 7.77),
     ]
+    assert extract.notes == []
 
 
 @pytest.mark.parametrize(

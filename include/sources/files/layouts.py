@@ -38,6 +38,7 @@ _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "vo
 """What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
 _DAY_NAMES = {"date", "", "index", "unnamed:_0", "_index_level_0_"}
 """What a column of days is called, in plain spelling, where nothing else can stand first, as an index of pandas."""
+_CURRENCIES = re.compile(r"[A-Za-z]{3}([/_ -]?[A-Za-z]{3})?(=X)?")
 _NUMBER = re.compile(r"[+-]?(\d|\.\d)")
 
 
@@ -98,7 +99,7 @@ def _layout_of(dataset: Dataset, sheet: Sheet, units: Units) -> Layout:
             cells = [Cell(position, units.named(name), "") for position, name in enumerate(sheet.header[0]) if position]
             if _names_symbols(dataset, [cell.unit for cell in cells], units):
                 field = "close" if dataset is Dataset.PRICES else "rate"
-                cells = [replace(cell, field=field) for cell in cells if cell.unit]
+                cells = [replace(cell, field=field) for cell in cells if _may_be_of(dataset, cell.unit)]
                 return _wide(dataset, sheet, header, cells, 1)
     return _long(dataset, sheet, header)
 
@@ -108,6 +109,11 @@ def _names_symbols(dataset: Dataset, names: Sequence[str], units: Units) -> bool
     return any(name in units.known for name in names) or (
         dataset is Dataset.PRICES and bool(meant(filter(None, names), units.known))
     )
+
+
+def _may_be_of(dataset: Dataset, name: str) -> bool:
+    """Whether a column may be of a symbol or pair, of the seeds or not. Any other column of a table of rates is a remark."""
+    return bool(_CURRENCIES.fullmatch(name) if dataset is Dataset.FX_RATES else name)
 
 
 def _plain(name: str) -> str:
