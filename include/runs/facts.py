@@ -128,6 +128,7 @@ class LoadFacts(StepFacts):
 
     Attributes:
         rejected: why rows were rejected, in words, the most frequent reason first.
+        releases_without_effect: units that a person let in and whose landing file is gone, in words.
         rows_copied: rows of the store that a point-in-time build starts from.
     """
 
@@ -136,6 +137,7 @@ class LoadFacts(StepFacts):
     rows_unchanged: int = 0
     rows_rejected: int = 0
     rejected: list[str] = Field(default_factory=list)
+    releases_without_effect: list[str] = Field(default_factory=list)
     rows_copied: int = 0
 
 
