@@ -61,7 +61,9 @@ def _with_sentences(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except BrokenPipeError:
             raise typer.Exit(0) from None
-        except (TitansError, OSError, *_errors_of_duckdb()) as error:
+        except Exception as error:
+            if not isinstance(error, (TitansError, OSError, *_errors_of_duckdb())):
+                raise
             errors.print(f"Error: {visible(_sentence(error))}", style="red", markup=False)
             raise typer.Exit(1) from error
 

@@ -113,11 +113,11 @@ def remove_files(paths: Iterable[Path]) -> None:
         except OSError as error:
             refused.append((path, error))
     if refused:
-        path, error = refused[0]
+        path, first = refused[0]
         more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
         raise TitansError(
-            f"{path}{more} cannot be removed ({error.strerror}): make its folder writable and run again."
-        ) from error
+            f"{path}{more} cannot be removed ({first.strerror}): make its folder writable and run again."
+        ) from first
 
 
 def _files_below(root: Path) -> list[Path]:

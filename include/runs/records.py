@@ -82,7 +82,7 @@ class RunRecord(BaseModel):
 
     run_id: str
     dag_id: str
-    source: str
+    source: SourceName
     as_of: str | None
     known_at: date | None = None
     """Set for a point-in-time build."""

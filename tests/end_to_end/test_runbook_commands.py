@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -283,8 +283,11 @@ def _run_with_the_clock_ahead(world: World) -> None:
         update={"batch_id": key.batch_id(landed_at), "fetched_at": landed_at, "landed_at": landed_at}
     )
     rows = checked_rows(path, manifest)
-    doubled = rows.set_column(rows.column_names.index("close"), "close", pc.multiply(rows["close"], 1.01))
-    write_batch(store.landing_file(Dataset.PRICES, later.batch_id), doubled, later)
+    closes = pc.if_else(
+        pc.equal(rows["date"], date.fromisoformat(LAST_DAY)), pc.multiply(rows["close"], 1.01), rows["close"]
+    )
+    other = rows.set_column(rows.column_names.index("close"), "close", closes)
+    write_batch(store.landing_file(Dataset.PRICES, later.batch_id), other, later)
     world.execute_run({"DATA": str(world.data)}, is_build_alone=True)
     record = run_records(store, "build_marts")[-1].model_copy(update={"ended_at": landed_at})
     write_whole(store.runs / f"build_marts.{record.run_id}.json", seal(record))

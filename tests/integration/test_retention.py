@@ -14,7 +14,8 @@ import pytest
 from include import build
 from include.errors import TitansError
 from include.landing.index import LandingIndex
-from include.landing.retention import kept_from
+from include.landing.retention import kept_from, record_kept_from
+from include.paths import StorePaths
 from include.raw import retention
 from include.raw.lock import writer_lock
 from include.raw.store import open_warehouse
@@ -346,11 +347,10 @@ def test_an_older_file_that_lands_meanwhile_is_noticed(copy: Settings, monkeypat
     late = WORLD.answer(
         Fetch(Dataset.PRICES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC))
     )
-    real = retention.record_kept_from
 
-    def paused(*arguments: object) -> None:
+    def paused(store: StorePaths, moment: datetime) -> None:
         small_world.land_delivery(copy, late, "late")
-        real(*arguments)  # type: ignore[arg-type]  # as they came
+        record_kept_from(store, moment)
 
     before = counts(copy)
     with monkeypatch.context() as patch:

@@ -156,7 +156,8 @@ def remove_old_rows(settings: Settings, now: datetime | None = None) -> dict[str
 def _run_records(store: StorePaths) -> Iterator[Path]:
     """Those that may go: all but the last of each DAG, and those that a rebuilt warehouse reads its quarantine from."""
     kept = {f"{Run(store, 'build_marts', run_id).name}.json" for run_id in quarantining_runs(store)}
-    kept |= {path.name for path in damaged_files(store)}  # one that cannot be read now may be one of these
+    # One that cannot be read now may be one of these.
+    kept |= {path.name for path in damaged_files(store) if path.name.startswith("build_marts.")}
     by_dag: dict[str, list[Path]] = {}
     for path in files_in(store.runs, ".json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)
