@@ -68,7 +68,9 @@ def test_a_query_reads_no_deprecated_column(query: Query, built_sample_store: Se
     )
     words = set(re.findall(r"\w+", query.sql))
     assert [
-        f"{table}.{column}" for schema, table, column in columns if (schema, table) in tables_of(query) and column in words
+        f"{table}.{column}"
+        for schema, table, column in columns
+        if (schema, table) in tables_of(query) and column in words
     ] == []
 
 

@@ -95,9 +95,10 @@ def _asker(connection: duckdb.DuckDBPyConnection, sql: str, names: Mapping[str, 
 def _stand_ins(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """The first basket that has a comparator, that comparator, and the first of the basket's members."""
     row = connection.execute(
-        """select basket_id, comparator_basket_id, min(symbol)
-        from marts.dim_baskets inner join marts.dim_basket_members using (basket_id)
-        where valid_to is null
-        group by all order by comparator_basket_id is null, basket_id limit 1"""
+        """select * from (
+            select basket_id, comparator_basket_id, min(symbol)
+            from marts.dim_baskets inner join marts.dim_basket_members using (basket_id)
+            where valid_to is null group by all)
+        order by comparator_basket_id is null, basket_id limit 1"""
     ).fetchone()
     return {name: value for name, value in zip((BASKET, COMPARATOR, SYMBOL), row or (), strict=False) if value}
