@@ -142,7 +142,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resu
 
 def good(stage: str) -> Cost:
     marts = {"fct_security_daily": {"cpu": 2.0, "is_equal": True, "models": ["a", "b"]}}
-    query = {"title": "1. How far?", "rows": 1_234, "p50": 0.02, "p95": 0.0504, "budget": 0.05}
+    query = {"title": "1. How far?", "rows": 1_234, "p50": 0.02, "p95": 0.0504, "cpu": 0.03, "budget": 0.05}
     facts = {"marts": marts, "limits": "2 threads", "queries": [query]}
     return Cost(wall=2.0, cpu=1.0, peak=2**30, facts=facts)
 
@@ -163,7 +163,14 @@ def test_every_part_is_shown_with_its_cost(bench: Callable[..., Result], tmp_pat
     assert "1.00" in lines["fct_security_daily"]
     assert "yes" in lines["fct_security_daily"]
     assert "200%" in lines["both gates, of the transform"]
-    assert re.split(r"\s{2,}", lines["1. How far?"].strip()) == ["1. How far?", "20 ms", "50 ms", "50 ms", "1,234"]
+    assert re.split(r"\s{2,}", lines["1. How far?"].strip()) == [
+        "1. How far?",
+        "20 ms",
+        "50 ms",
+        "50 ms",
+        "30 ms",
+        "1,234",
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -302,6 +309,7 @@ def test_queries_are_asked_about_who_is_in_the_published_file(tmp_path: Path) ->
     (timed,) = readers.time_queries(path, [readers.Query("1. Who?", "", sql, "")])
     assert (timed["title"], timed["rows"], timed["budget"]) == ("1. Who?", 3, 0.05)
     assert 0 < timed["p50"] <= timed["p95"] < 1
+    assert 0 < timed["cpu"] < 1
 
 
 def test_the_95th_of_a_hundred_is_exceeded_by_five() -> None:

@@ -258,12 +258,12 @@ def _reader_table(parts: list[Part]) -> Table | None:
     if cost is None:
         return None
     table = Table("readers' queries", box=None, header_style="bold")
-    for heading in ("p50", "p95", "at most", "rows"):
+    for heading in ("p50", "p95", "at most", "CPU", "rows"):
         table.add_column(heading, justify="right")
     for query in cost.facts["queries"]:
-        p50, p95, budget = (f"{1000 * query[name]:,.0f} ms" for name in ("p50", "p95", "budget"))
+        p50, p95, budget, cpu = (f"{1000 * query[name]:,.0f} ms" for name in ("p50", "p95", "budget", "cpu"))
         late = "[yellow]" if query["p95"] > query["budget"] else ""
-        table.add_row(escape(query["title"]), p50, f"{late}{p95}", budget, f"{query['rows']:,}")
+        table.add_row(escape(query["title"]), p50, f"{late}{p95}", budget, cpu, f"{query['rows']:,}")
     return table
 
 
