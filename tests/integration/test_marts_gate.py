@@ -63,6 +63,9 @@ FAULTS = {
     "prices_filled": "delete from marts.fct_security_daily; delete from marts.fct_index_daily",
     "returns_in_range": "update marts.fct_security_daily set return_1d = -1 where date = '2025-03-07'",
     "revisions_complete": "update marts.fct_estimate_revisions set change_7d = change_7d + 0.01",
+    "risk_at_month_ends": "delete from marts.fct_basket_risk where date = '2025-03-07' and window_length = '3y'",
+    "risk_drawdowns_within_records": "update marts.fct_basket_risk set max_drawdown = -0.99 where max_drawdown < 0",
+    "risk_in_range": "update marts.fct_basket_risk set volatility = -volatility",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",
     "weights_sum_to_one": "update intermediate.int_basket_holdings set weight = 1.01 * weight",
     **{
