@@ -48,43 +48,41 @@ parts as (
     qualify date = min(date) over (partition by basket_id, currency_basis, return_type, month) and date > month
 ),
 
-windows as (
-    {% for name, risk_window in var("risk_windows").items() %}
-        select
-            basket_id,
-            currency_basis,
-            return_type,
-            date,
-            month,
-            '{{ name }}' as window_length,
+-- The first day of each window that ends on the day.
+first_days as (
+    select
+        *,
+        {% for name, risk_window in var("risk_windows").items() %}
             first_value(date) over (
                 partition by basket_id, currency_basis, return_type
                 order by date
                 {{ last_cycles(risk_window.cycle, risk_window.returns + 1) }}
-            ) as first_date
-        from levels
+            ) as first_{{ name }}{% if not loop.last %},{% endif %}
+        {% endfor %}
+    from levels
+),
+
+windows as (
+    {% for name in var("risk_windows") %}
+        select
+            first_days.*,
+            '{{ name }}' as window_length,
+            first_days.first_{{ name }} as first_date
+        from first_days
+        inner join {{ ref("int_basket_month_ends") }} as month_ends
+            on first_days.basket_id = month_ends.basket_id and first_days.date = month_ends.date
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 
 wanted as (
     select
-        windows.basket_id,
-        windows.currency_basis,
-        windows.return_type,
-        windows.date,
-        windows.window_length,
+        *,
         unnest(list_prepend(
-            windows.first_date,
-            generate_series(
-                date_trunc('month', windows.first_date) + interval 1 month,
-                windows.month,
-                interval 1 month
-            )::date[]
+            first_date,
+            generate_series(date_trunc('month', first_date) + interval 1 month, month, interval 1 month)::date[]
         )) as starts_on
     from windows
-    inner join {{ ref("int_basket_month_ends") }} as month_ends
-        on windows.basket_id = month_ends.basket_id and windows.date = month_ends.date
 ),
 
 in_windows as (
