@@ -51,7 +51,12 @@ MARTS_ON_STAGING = {
 READ_BY_PYTHON = {
     "calendar_overrides": "the load step lays it over the calendars, and models read the sessions that come of it"
 }
-CALLED_BY_DBT = {"generate_schema_name", "materialization_table_duckdb", "materialization_view_duckdb"}
+CALLED_BY_DBT = {
+    "duckdb__load_csv_rows",
+    "generate_schema_name",
+    "materialization_table_duckdb",
+    "materialization_view_duckdb",
+}
 
 
 @pytest.fixture(scope="module")

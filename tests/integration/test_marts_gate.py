@@ -20,6 +20,7 @@ FAULTS = {
     "baskets_priced": "update marts.fct_basket_daily set members_priced = 0 where date = '2025-03-07'",
     "baskets_start_when_wanted": "update seeds.baskets set base_date = '2021-01-04'; update marts.dim_baskets set base_date = '2021-02-01'",
     "breadth_in_range": "update marts.fct_basket_valuation_daily set revision_breadth_7d = 1.5 where date = '2025-03-07'",
+    "calendar_returns_are_daily": "update marts.fct_basket_calendar_returns set period_return = period_return + 1e-6 where period_type = 'year'",
     "closes_have_dollars": "update marts.fct_security_daily set close_usd = null where date = '2025-03-07'",
     "closes_positive": "update marts.fct_security_daily set close = 0 where date = '2025-03-07'",
     "closes_unsuspicious": "update marts.fct_security_daily set is_suspect = true where date = '2025-03-07'",
@@ -45,6 +46,7 @@ FAULTS = {
     "events_in_the_data": "delete from marts.fct_event_windows where event_id = 'nasdaq_record'",
     "every_basket_filled": "delete from marts.fct_basket_daily where basket_id = 'magnificent_seven'",
     "excess_identity": "update marts.fct_basket_comparison_daily set excess_return_ytd = excess_return_ytd + 1e-6 where basket_id = 'china_titans'",
+    "exposures_sum_to_one": "delete from marts.fct_basket_exposures where kind = 'sector' and value = 'Communication Services'",
     "fiscal_years_steady": "update intermediate.int_fiscal_year_ends set is_transition_year = true",
     "forward_pe_in_range": "update marts.fct_security_valuation_daily set forward_pe = -forward_pe where date = '2025-03-07'",
     "forward_pe_plausible": "update marts.fct_security_valuation_daily set forward_pe = 2.9 where date = '2025-03-07'",
@@ -67,6 +69,7 @@ FAULTS = {
     "risk_drawdowns_within_records": "update marts.fct_basket_risk set max_drawdown = -0.99 where max_drawdown < 0",
     "risk_in_range": "update marts.fct_basket_risk set volatility = -volatility",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",
+    "turnover_in_range": "update marts.fct_basket_exposures set turnover = 1.5 where turnover is not null",
     "weights_sum_to_one": "update intermediate.int_basket_holdings set weight = 1.01 * weight",
     **{
         f"{table.removeprefix('marts.')}_key_unique": f"insert into {table} select * from {table} limit 1"

@@ -3,7 +3,8 @@
 -- claimed.
 with basket_rows as (
     select
-        daily.*,
+        -- What a basket returned since its base is not what it returned in the year.
+        daily.* replace (case when daily.is_ytd_since_base is distinct from true then daily.return_ytd end as return_ytd),
         market_values.market_value_usd,
         market_values.change_ytd_usd as market_value_change_ytd_usd,
         market_values.members_valued,
