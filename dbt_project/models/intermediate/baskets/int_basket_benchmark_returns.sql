@@ -27,8 +27,8 @@ with levels as (
             and benchmarks.return_type = other.return_type
             and own.week_shift = other.week_shift
             and own.week_start = other.week_start
-    -- A basket on one clock with this benchmark may have more sets of weeks for another one.
-    where own.week_shift = 0 or not benchmarks.is_one_clock
+    -- A basket may have more sets of weeks for another benchmark.
+    where list_contains(benchmarks.week_shifts, own.week_shift)
 ),
 
 returns as (

@@ -24,21 +24,29 @@ with measured as (
     {% endfor %}
 ),
 
-series as (
-    select distinct
+sets as (
+    select
         basket_id,
         benchmark_id,
         currency_basis,
         return_type,
-        week_shift,
-        window_length
-    from measured
+        unnest(week_shifts) as week_shift
+    from {{ ref("int_basket_benchmarks") }}
+),
+
+wanted as (
+    select
+        sets.*,
+        month_ends.date,
+        month_ends.next_date,
+        unnest({{ var("benchmark_windows") | list }}) as window_length
+    from sets
+    inner join {{ ref("int_basket_month_ends") }} as month_ends on sets.basket_id = month_ends.basket_id
 ),
 
 at_month_ends as (
     select
-        series.*,
-        month_ends.date,
+        wanted.*,
         coalesce(measured.observations, 0) as observations,
         coalesce(measured.observations >= measured.min_observations, false) as is_observed,
         measured.covariance / nullif(sqrt(measured.basket_variance * measured.benchmark_variance), 0) as correlation,
@@ -48,17 +56,16 @@ at_month_ends as (
         measured.active_risk * sqrt({{ var("cycles_per_year").week }}) as tracking_error,
         measured.mean_active_return / nullif(measured.active_risk, 0)
         * sqrt({{ var("cycles_per_year").week }}) as information_ratio
-    from series
-    inner join {{ ref("int_basket_month_ends") }} as month_ends on series.basket_id = month_ends.basket_id
+    from wanted
     asof left join measured
         on
-            series.basket_id = measured.basket_id
-            and series.benchmark_id = measured.benchmark_id
-            and series.currency_basis = measured.currency_basis
-            and series.return_type = measured.return_type
-            and series.week_shift = measured.week_shift
-            and series.window_length = measured.window_length
-            and month_ends.next_date >= measured.next_start
+            wanted.basket_id = measured.basket_id
+            and wanted.benchmark_id = measured.benchmark_id
+            and wanted.currency_basis = measured.currency_basis
+            and wanted.return_type = measured.return_type
+            and wanted.week_shift = measured.week_shift
+            and wanted.window_length = measured.window_length
+            and wanted.next_date >= measured.next_start
 ),
 
 final as (

@@ -1,6 +1,7 @@
 -- What each series of a basket is measured against: the indices that exchanges.csv names for the exchanges of its
 -- members, and the baskets that it is compared with. An index has no dividends, and another currency than the
--- members' is converted in dollars only. One clock: all exchanges of both sides are in one time zone.
+-- members' is converted in dollars only. Where exchanges of both sides are in several time zones, there are five sets of
+-- weeks.
 with subjects as (
     select
         members.basket_id as subject_id,
@@ -48,7 +49,7 @@ compared as (
         pairs.basket_id,
         pairs.benchmark_id,
         pairs.benchmark_kind,
-        count(distinct subjects.timezone) = 1 as is_one_clock,
+        case when count(distinct subjects.timezone) = 1 then [0] else {{ var("week_shifts") }} end as week_shifts,
         count(distinct subjects.currency) = 1 as is_one_currency
     from pairs
     inner join subjects on subjects.subject_id in (pairs.basket_id, pairs.benchmark_id)
@@ -69,6 +70,6 @@ select
     currency_basis,
     return_type,
     benchmark_kind,
-    is_one_clock
+    week_shifts
 from series
 where benchmark_kind = 'basket' or (return_type = 'price' and (currency_basis = 'usd' or is_one_currency))

@@ -1,12 +1,11 @@
--- The last level of each week of baskets and of the indices and baskets that they are measured against. Where
--- exchanges of both sides are not on one clock there are five sets of weeks, one a weekday that they end on. A week
--- counts once all data of it are there.
+-- The last level of each week of baskets and of the indices and baskets that they are measured against. A set of
+-- weeks ends on Friday (Monday to Sunday, shift 0), or on Monday to Thursday. A week counts once all data of it are there.
 with subjects as (
     select distinct
         unnest([basket_id, benchmark_id]) as subject_id,
         currency_basis,
         return_type,
-        is_one_clock
+        week_shifts
     from {{ ref("int_basket_benchmarks") }}
 ),
 
@@ -15,7 +14,7 @@ wanted as (
         subject_id,
         currency_basis,
         return_type,
-        unnest(case when is_one_clock then [0] else {{ var("week_shifts") }} end) as week_shift
+        unnest(week_shifts) as week_shift
     from subjects
 ),
 
