@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from include.errors import TitansError
 from include.limits import Limits
 from include.paths import REPORT_INDEX, PublishedPaths
 from include.plain_text import visible
@@ -105,7 +106,10 @@ def publish(
         switch.remember(published, source, files_dir, generation, is_switch and not is_held)
         if not is_held and generations.linked_generation(published) != generation:
             generations.move_link(published, generation)
-        prune(published, keep)
+        try:
+            prune(published, keep)
+        except (OSError, TitansError) as error:  # the link has moved: what stays for longer makes no publication red
+            _log.warning("Old generations stay in %s: %s", published.generations, error)
     changed_source = linked.source if linked and linked.source != source and not is_held else None
     production = read_production(published.production)
     serves = production.source if production else None

@@ -36,7 +36,6 @@ MAX_CHAINED_VIEWS = 2
 WITHOUT_KEY = {
     "stg_rejected_rows": "what is refused may lack its key or have it twice: that is why it is refused",
     "rejected_rows": "the same rows, for people",
-    "restatements": "two versions that were told at one moment are two rows",
 }
 WITHOUT_VECTORS = {
     "dim_securities": "it says what the seeds say",
