@@ -120,7 +120,28 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
         f"""select price_effect_usd, fx_effect_usd, issuance_effect_usd, membership_effect_usd, change_ytd_usd
         from marts.fct_basket_market_value_daily where {of_day}"""
     ).fetchall()
-    assert [values[0] for values in cells(page, "value").values()] == list(parts)
+    assert cells(page, "value") == {"US dollars": list(parts)}
+    assert cells(page, "volatility") == expected(
+        marts,
+        f"""select case window_length when '1y' then '1 year, weekly' when '3y' then '3 years, monthly'
+                else replace(window_length, 'd', ' sessions') end,
+            volatility, max_drawdown
+        from marts.fct_basket_risk
+        where {of_day} and {plain} and benchmark_id is null
+        order by list_position(['30d', '90d', '1y', '3y'], window_length)""",
+    )
+    assert cells(page, "benchmarks") == expected(
+        marts,
+        f"""select benchmark_name || case window_length when '1y' then ', 1 year' else ', 3 years' end
+                || case currency_basis when 'usd' then ', US dollars' else '' end,
+            beta, beta_standard_error, correlation, tracking_error, information_ratio
+        from marts.fct_basket_risk
+        where {of_day} and return_type = 'price' and beta is not null
+            and (currency_basis = 'local' or benchmark_id not in (
+                select benchmark_id from marts.fct_basket_risk
+                where {of_day} and currency_basis = 'local' and beta is not null))
+        order by benchmark_name, window_length desc""",
+    )
     years = marts.execute(
         f"""select period_return, max_drawdown from marts.fct_basket_calendar_returns
         where basket_id = '{basket}' and period_type = 'year' and {plain} and period_start >= '2021-01-01'
@@ -129,11 +150,17 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     found = list(cells(page, "years").values())
     assert found[0] == [year[0] for year in years]
     assert found[-1] == [year[1] for year in years]
+    unmeasured = marts.execute(
+        f"""select distinct benchmark_name from marts.fct_basket_risk
+        where {of_day} and benchmark_id is not null group by benchmark_name having max(beta) is null"""
+    ).fetchall()
+    assert ("Too few common weeks" in text_of(page, "benchmarks")) == bool(unmeasured)
+    assert all(name in text_of(page, "benchmarks") for (name,) in unmeasured)
     depths = marts.execute(
         f"""select depth from marts.fct_drawdown_episodes
         where subject_id = '{basket}' and {plain} order by depth limit 5"""
     ).fetchall()
-    names = page.xpath("//*[@id='risk']//tbody/tr/th//data/@value")
+    names = page.xpath("//*[@id='falls']//tbody/tr/th//data/@value")
     assert [float(name) for name in names] == [depth[0] for depth in depths]
     sentences = marts.execute(
         f"""select replace(sentence, 'Simulated: ', '') from marts.fct_headlines
@@ -153,7 +180,8 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
             where basket_id = 'china_titans' and date = '{AS_OF}' and currency_basis = 'local' and return_type = 'price'"""
         ).fetchall()
         (multiples,) = marts.execute(
-            f"""select forward_pe_aggregate, forward_pe_aggregate_profitable, forward_pe_equal_weight, forward_pe_median
+            f"""select forward_pe_aggregate, forward_pe_aggregate_profitable, forward_pe_basket_weighted,
+                forward_pe_equal_weight, forward_pe_median
             from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
         ).fetchall()
     assert cells(page, "returns")["Difference, percentage points"] == [*comparison[:4], "", ""]
@@ -166,15 +194,16 @@ def test_the_press_check_shows_every_claim_with_its_verdict(
     published: Settings, marts: duckdb.DuckDBPyConnection
 ) -> None:
     rows = marts.execute(
-        """select claim_id, subject, value, verdict from marts.fct_press_reconciliation
+        """select claim_id, subject, value, verdict, explanation from marts.fct_press_reconciliation
         where evaluated_at = 'claim_date'"""
     ).fetchall()
     index, titans = (page_of(published.published.report, name) for name in ("index", "china_titans"))
     assert len(rows) == 10
-    for claim_id, subject, value, verdict in rows:
+    for claim_id, subject, value, verdict, explanation in rows:
         (row,) = index.xpath(f"//*[@id='{claim_id}']")
-        assert verdict.replace("_", " ") in row[-1].text_content()
-        assert _value(row[3]) == value
+        assert row[-2].text_content() == verdict.replace("_", " ")
+        assert row[-1].text_content() == explanation
+        assert _value(row[1]) == value
         assert len(titans.xpath(f"//*[@id='{claim_id}']")) == ("china_titans" in subject)
 
 
@@ -185,10 +214,13 @@ def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
             text, value = figure.text_content(), float(figure.get("value"))
             mark = re.search(r"%|billion|million", text)
             # Without a mark it is a multiple or percentage points.
-            factors = {"%": [100], "billion": [1e-9], "million": [1e-6]}[mark[0]] if mark else [1, 100]
-            number = float(re.sub(r"[^-\d.]", "", text))
-            digits = len(text.partition(".")[2].rstrip("% bilmon"))
-            assert number in [round(value * factor, digits) for factor in factors], (path, text, value)
+            marked: dict[str, list[float]] = {"%": [100], "billion": [1e-9], "million": [1e-6]}
+            factors = marked[mark[0]] if mark else [1, 100]
+            shape = re.search(r"(-?)[^\d]*([\d,]+)(?:\.(\d+))?", text)
+            assert shape, (path, text)
+            sign, digits, decimals = shape.groups(default="")
+            number = float(f"{sign}{digits.replace(',', '')}.{decimals}")
+            assert number in [round(value * factor, len(decimals)) for factor in factors], (path, text, value)
             shown += 1
     assert shown > 100
 
@@ -233,7 +265,7 @@ def test_no_name_is_markup(copied: Path) -> None:
         f"update marts.dim_baskets set name = '{LONG}' where basket_id = 'magnificent_seven'",
         f"update marts.fct_basket_member_daily set security_name = '{quoted}' where symbol = '0700.HK'",
         f"update marts.fct_headlines set sentence = '{quoted}' where subject = 'china_titans'",
-        f"update marts.fct_press_reconciliation set statement = '{quoted}', reason = '{quoted}'",
+        f"update marts.fct_press_reconciliation set statement = '{quoted}', explanation = '{quoted}'",
         f"update marts.fct_event_windows set event_name = '{quoted}'",
     )
     for name in ("index", "china_titans", "magnificent_seven"):
@@ -254,6 +286,7 @@ def test_what_is_missing_is_said(copied: Path) -> None:
         "delete from marts.fct_basket_member_daily where symbol <> 'AAPL'",
         "delete from marts.fct_event_windows",
         "delete from marts.fct_drawdown_episodes",
+        "delete from marts.fct_basket_risk",
         "delete from marts.fct_press_reconciliation",
         "update marts.fct_security_valuation_daily set forward_pe = null",
         "update marts.fct_basket_market_value_daily set change_ytd_usd = null",
@@ -271,6 +304,8 @@ def test_what_is_missing_is_said(copied: Path) -> None:
         assert cells(page, section) == {}
     assert "No market event" in text_of(page, "levels")
     assert "has not fallen by 5%" in text_of(page, "risk")
+    assert "too short for a volatility" in text_of(page, "risk")
+    assert "to measure this basket against" in text_of(page, "benchmarks")
     assert "has no claim on this basket" in text_of(page, "press")
     assert "1 member," in text_of(page, "method")
 

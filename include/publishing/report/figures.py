@@ -21,7 +21,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of one section, or a sentence that says what is missing and why."""
+    """Rows of one section, and a sentence on what is missing and why: all of it where there are no rows."""
 
     rows: list[Row]
     missing: str | None = None
@@ -62,6 +62,8 @@ class BasketFigures:
     members: Section
     exposures: Section
     valuation: Section
+    risk: Section
+    benchmarks: Section
     drawdowns: Section
     value_gained: Section
     press: Section
@@ -186,6 +188,8 @@ class _Reader:
             members=self._members(basket),
             exposures=self._exposures(basket),
             valuation=valuation,
+            risk=self._risk(basket),
+            benchmarks=self._benchmarks(basket),
             drawdowns=self._drawdowns(basket),
             value_gained=value_gained,
             press=self._press(basket_id),
@@ -341,6 +345,40 @@ class _Reader:
         if rows and self._headline(basket, "forward_pe").get("value") is not None:
             return Section(rows)
         return Section([], self._sentence(basket, "forward_pe"))
+
+    def _risk(self, basket: Row) -> Section:
+        """Volatility and largest fall of each window that has enough returns."""
+        rows = self._rows(
+            """from marts.fct_basket_risk
+            where basket_id = $basket_id and date = $as_of and currency_basis = 'local' and return_type = 'price'
+                and benchmark_id is null and volatility is not null
+            order by list_position(['30d', '90d', '1y', '3y'], window_length)""",
+            basket_id=basket["basket_id"],
+            as_of=basket["as_of"],
+        )
+        return Section(rows, None if rows else "The history is too short for a volatility, even over 30 sessions.")
+
+    def _benchmarks(self, basket: Row) -> Section:
+        """The basket against indices and baskets, in local currency where the members share one, else in dollars."""
+        rows = self._rows(
+            """from marts.fct_basket_risk
+            where basket_id = $basket_id and date = $as_of and return_type = 'price' and beta is not null
+            qualify currency_basis = min(currency_basis) over (partition by benchmark_id)
+            order by benchmark_name, window_length desc""",
+            basket_id=basket["basket_id"],
+            as_of=basket["as_of"],
+        )
+        unmeasured = self._rows(
+            """select benchmark_name from marts.fct_basket_risk
+            where basket_id = $basket_id and date = $as_of and benchmark_id is not null
+            group by benchmark_name having max(beta) is null order by benchmark_name""",
+            basket_id=basket["basket_id"],
+            as_of=basket["as_of"],
+        )
+        if unmeasured:
+            names = ", ".join(row["benchmark_name"] for row in unmeasured)
+            return Section(rows, f"Too few common weeks for a beta, correlation or tracking error: {names}.")
+        return Section(rows, None if rows else "The seeds name no index and no basket to measure this basket against.")
 
     def _drawdowns(self, basket: Row) -> Section:
         rows = self._rows(

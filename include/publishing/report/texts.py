@@ -51,17 +51,14 @@ def dollars(value: float | None, sign: str = "+") -> Markup:
     return _data(value, f"{mark}${number.lstrip('+-')} {name}")
 
 
-def claimed(value: float | None, unit: str) -> Markup:
-    """The value of a press claim, or what it is held against."""
-    match unit:
-        case "ratio":
-            return change(value)
-        case "usd":
-            return dollars(value)
-        case "year":
-            return MISSING if value is None else _data(value, f"{value:.0f}")
-        case _:
-            return times(value)
+def plain(value: float | None) -> Markup:
+    """A number of no unit: beta, correlation."""
+    return MISSING if value is None else _data(value, f"{_no_negative_zero(value, 2):.2f}")
+
+
+def worded(text: str | None, value: float | None) -> Markup:
+    """What the marts say of a value in words, with the value."""
+    return MISSING if value is None or text is None else _data(value, text)
 
 
 def day(value: date | None) -> Markup:
