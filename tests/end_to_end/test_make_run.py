@@ -52,6 +52,10 @@ def test_summary_tells_what_a_user_needs(first_run: subprocess.CompletedProcess[
     assert "of 10 claims 5 agree on their day, 5 differ: see fct_press_reconciliation" in out
     assert "0 failed" in out
     assert str(data / "published" / "titans.duckdb") in out
+    page = data / "published" / "report" / "index.html"
+    assert f"Report     {page}" in out
+    assert titans(data, "report").stdout == f"{page}\n"
+    assert "China's seven tech titans" in page.read_text(encoding="utf-8").replace("&#39;", "'")
     assert "make query" in out
     assert first_run.stderr == ""
 

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from lxml import html  # type: ignore[import-untyped]  # it brings no types
 
+from include.errors import TitansError
 from include.limits import Limits
 from include.publishing import generations
 from include.publishing.publish import _write_report
@@ -200,11 +201,11 @@ def test_the_press_check_shows_every_claim_with_its_verdict(
     index, titans = (page_of(published.published.report, name) for name in ("index", "china_titans"))
     assert len(rows) == 10
     for claim_id, subject, value, verdict, explanation in rows:
-        (row,) = index.xpath(f"//*[@id='{claim_id}']")
+        (row,) = index.xpath(f"//*[@id='claim-{claim_id}']")
         assert row[-2].text_content() == verdict.replace("_", " ")
         assert row[-1].text_content() == explanation
         assert _value(row[1]) == value
-        assert len(titans.xpath(f"//*[@id='{claim_id}']")) == ("china_titans" in subject)
+        assert len(titans.xpath(f"//*[@id='claim-{claim_id}']")) == ("china_titans" in subject)
 
 
 def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
@@ -361,6 +362,16 @@ def test_make_report_makes_the_pages_that_a_generation_lacks(built_sample_store:
     }  # fmt: skip
 
 
+def test_a_folder_in_the_place_of_the_link_is_refused(tmp_path: Path) -> None:
+    published = load_settings(data_dir=str(tmp_path / "data")).published
+    generation = add_generation(published, datetime(2025, 3, 8, tzinfo=UTC))
+    published.report.unlink()
+    published.report.mkdir()
+    with pytest.raises(TitansError, match=r"report is a folder, and must be a link"):
+        generations.move_link(published, generation)
+    assert published.link.read_text() == generation
+
+
 def test_the_link_of_the_report_follows_the_generation(built_sample_store: Settings) -> None:
     published = built_sample_store.published
     assert str(published.report.readlink()) == "current/report"
@@ -385,3 +396,16 @@ def test_the_link_of_the_report_follows_the_generation(built_sample_store: Setti
 )
 def test_figures_are_rounded_for_readers(text: str, wanted: str) -> None:
     assert html.fromstring(text).text_content() == wanted
+
+
+def test_a_basket_may_be_called_as_the_parts_of_a_page(copied: Path) -> None:
+    tables = ("dim_baskets", "fct_basket_daily", "fct_basket_member_daily", "dim_basket_members")
+    folder = made_after(
+        copied,
+        *(f"update marts.{table} set basket_id = 'index' where basket_id = 'china_titans'" for table in tables),
+        *(f"update marts.{table} set basket_id = 'press' where basket_id = 'magnificent_seven'" for table in tables),
+    )
+    assert {path.name for path in folder.iterdir()} == {"index.html", "index-basket.html", "press.html"}
+    ids = page_of(folder, "index").xpath("//@id")
+    assert len(ids) == len(set(ids))
+    assert page_of(folder, "index-basket").xpath("//h1")[0].text_content() == "China's seven tech titans"

@@ -62,8 +62,8 @@ def write_report(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def page_name(basket_id: str) -> str:
-    """The file of a basket's page: an id has small letters, digits and underscores alone."""
-    return f"{basket_id}.html" if basket_id != "index" else "index_.html"
+    """The file of a basket's page: an id has small letters, digits and underscores alone, so no other is named so."""
+    return f"{basket_id}.html" if f"{basket_id}.html" != REPORT_INDEX else "index-basket.html"
 
 
 def _charts(figures: BasketFigures) -> list[str]:
