@@ -208,7 +208,7 @@ CASES: dict[str, tuple[str, Version | None, History, str]] = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The sentence about the headline of each case, which is about a symbol of its own."""
     origins, now = [], []
     for case, (field, published, history, _) in CASES.items():
@@ -221,11 +221,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_headline_that_changed_names_what_changed_since(told: dict[str, str], case: str) -> None:
+def test_a_headline_that_changed_names_what_changed_since(sentences: dict[str, str], case: str) -> None:
     """From the version that was published to the one that counts now, whatever came between them or late."""
     field, _, _, cause = CASES[case]
     sentence = f"{case} of 2025-03-07 was 1.0% and is 1.1%"
-    assert told[case] == (f"{sentence}: {case} {field} of 2025-03-03 {cause}" if cause else sentence)
+    assert sentences[case] == (f"{sentence}: {case} {field} of 2025-03-03 {cause}" if cause else sentence)
 
 
 @pytest.mark.parametrize(
