@@ -111,15 +111,20 @@ def remove_files(paths: Iterable[Path]) -> None:
     """Remove each; one that has gone meanwhile is gone.
 
     Raises:
-        TitansError: a file cannot be removed.
+        TitansError: a file cannot be removed, and the others have gone.
     """
+    refused: list[tuple[Path, OSError]] = []
     for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise TitansError(
-                f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
-            ) from error
+            refused.append((path, error))
+    if refused:
+        path, first = refused[0]
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise TitansError(
+            f"{path}{more} cannot be removed ({first.strerror}): make its folder writable and run again."
+        ) from first
 
 
 def _files_below(root: Path) -> list[Path]:

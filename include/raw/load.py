@@ -76,6 +76,14 @@ def load_landing(
     return loaded
 
 
+def without_effect(connection: duckdb.DuckDBPyConnection, releases: Sequence[Release]) -> list[Release]:
+    """Releases on record that let nothing in: the landing file of their unit is gone."""
+    let_in = set(
+        connection.execute("select batch_id, symbol from raw.current_verdicts where verdict = 'released'").fetchall()
+    )
+    return [release for release in releases if (release.batch_id, release.symbol) not in let_in]
+
+
 def rejected_reasons(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]) -> list[str]:
     """Why rows of these batches were rejected, in words, the most frequent reason first."""
     rows = connection.execute(

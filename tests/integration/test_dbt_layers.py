@@ -48,7 +48,6 @@ NUMBERS_WITH_A_REASON = {
     "int_security_multiples": {"0.5": "half of a year"},
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
-    "fct_press_reconciliation": {"1e-9": "what a double loses"},
 }
 
 

@@ -41,6 +41,7 @@ MARTS = {
     "fct_shares_outstanding",
     "fct_estimate_revisions",
     "fct_headlines",
+    "fct_basket_risk",
     "fct_drawdown_episodes",
     "fct_event_windows",
     "fct_press_reconciliation",

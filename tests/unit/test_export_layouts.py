@@ -666,8 +666,11 @@ def test_a_damaged_copy_is_refused(export: Export, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(TitansError, match=r"prices\.parquet, a copy of the export, .* remove .* made anew"):
         prices(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies", name))
-    (path.parent / "contents.json").write_text("{")
-    assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD
+    contents = path.parent / "contents.json"
+    for damaged in (b"{", contents.read_bytes().replace(b"prices.csv", b"prices.csw")):
+        contents.write_bytes(damaged)
+        assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD
+        assert b"prices.csv" in contents.read_bytes(), "the copy is made anew"
 
 
 def test_copies_that_no_run_needs_go(export: Export, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from include.errors import TitansError
 from include.files import sync_folder, write_whole
 from include.limits import Limits
 from include.locks import exclusive
+from include.sealed import seal, unseal
 from include.seeds.rows import Reference
 from include.sources.base import DATE_COLUMN, KEY_COLUMNS, SCHEMAS, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
@@ -73,7 +74,7 @@ class ExportCopy:
 
     @cached_property
     def contents(self) -> Contents:
-        return Contents.model_validate_json(_contents_path(self._folder).read_text(encoding="utf-8"))
+        return unseal(Contents, _contents_path(self._folder).read_bytes(), needs_hash=True)
 
     def rows_of(self, dataset: Dataset, units: Collection[str]) -> pa.Table:
         """The rows of these symbols or pairs, sorted by them and the day."""
@@ -188,12 +189,8 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
     shutil.rmtree(folder / "spare", ignore_errors=True)
     hashes = {path.name: _hash(path) for path in folder.glob("*.parquet")}
     names = {dataset: {file.name: file.unit for file in files[dataset]} for dataset in files}
-    write_whole(
-        _contents_path(folder),
-        Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes).model_dump_json(
-            indent=1
-        ),
-    )
+    contents = Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes)
+    write_whole(_contents_path(folder), seal(contents))
 
 
 def _read(
