@@ -185,6 +185,8 @@ CASES: dict[str, tuple[str, Version | None, History, str]] = {
     "the one before was let go": ("close", Version(101, 4), [Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
     "the published one equals one that came late":
         ("close", Version(101, 4), [FIRST, Version(101, 3, 13), Version(103, 5)], "from 101.0 to 103.0"),
+    "the batch of the published one was let go":
+        ("close", Version(101, 4, 24), [FIRST, Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
     "rounding": ("close", FIRST, [FIRST, Version(100.00001, 4)], "from 100.0 to 100.00001 (rounding)"),
     "a split": ("close", OLD_BASIS, [OLD_BASIS, Version(100, 4)], "from 400.0 to 100.0 (split)"),
     "a split, and a change back to the number of before":
