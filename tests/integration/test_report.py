@@ -226,6 +226,15 @@ def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
     assert shown > 100
 
 
+def test_every_page_says_whether_its_data_are_real(built_sample_store: Settings, built_real_store: Settings) -> None:
+    for settings, label in ((built_sample_store, "SIMULATED"), (built_real_store, "REAL")):
+        for path in settings.published.report.iterdir():
+            page = html.fromstring(path.read_text(encoding="utf-8"))
+            (badge,) = page.xpath("//header//*[contains(@class, 'badge')]")
+            assert badge.text_content() == label
+            assert "as of" in page.text_content().lower()
+
+
 def test_a_report_needs_nothing_but_itself(published: Settings) -> None:
     folder = published.published.report
     for path in folder.iterdir():
