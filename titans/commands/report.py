@@ -22,7 +22,7 @@ def report() -> None:
     page = report_page(load_shared_settings())
     console.print(str(page), markup=False, soft_wrap=True)
     if sys.stdout.isatty() and (sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
-        webbrowser.open(page.as_uri())
+        webbrowser.open_new_tab(page.as_uri())
 
 
 def report_page(settings: Settings) -> Path:
