@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     yahoo_pause_minutes: int = Field(default=15, ge=1)
     """How long it is then left alone, by later runs too."""
     batch_size: int = Field(default=25, ge=1)
-    """Symbols in one mapped ingest task."""
+    """Symbols in one mapped ingest task. Of more than 500 times as many symbols, each task has more."""
     overlap_sessions: int = Field(default=10, ge=0)
     """Sessions before the last stored one that every price extraction reads again."""
     keep_generations: int = Field(default=3, ge=1)

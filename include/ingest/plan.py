@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import ceil
 from typing import Any
 
 from include.errors import TitansError
@@ -23,6 +24,8 @@ from include.sources import open_source
 from include.sources.base import Dataset, Source, currency_pairs
 
 FX_OVERLAP = timedelta(days=10)
+_MOST_BATCHES = 500
+"""Of one dataset in a run. Airflow makes a task of each, and refuses to make more than 1,024 of one list."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,8 @@ def _batches(
     batch_size: int,
     copy_name: str | None,
 ) -> list[PlannedBatch]:
+    """Batches of ``batch_size`` symbols, or of more where there would be too many batches."""
+    batch_size = max(batch_size, ceil(sum(map(len, windows.values())) / _MOST_BATCHES))
     slices = [
         (start, end, symbols[first : first + batch_size])
         for (start, end), symbols in sorted(windows.items(), key=lambda item: (item[0][0] or date.min, item[0][1]))

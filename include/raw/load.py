@@ -186,13 +186,16 @@ def _load_file(
             ).fetchall()
         )
         rows_rejected = sum(rejected.values())
+        (rows_accepted,) = connection.execute(
+            f"select coalesce(sum(copies), 0)::bigint from judged where {load_sql.IS_ACCEPTED}"
+        ).fetchone() or (0,)
         rows_new = _append(connection, manifest, loaded_at)
         loaded = LoadedBatch(
             manifest.batch_id,
             manifest.dataset,
             rows_read,
             rows_new,
-            rows_read - rows_rejected - rows_new,
+            rows_accepted - rows_new,
             rows_rejected,
         )
         _record_fetches(connection, manifest, rejected)

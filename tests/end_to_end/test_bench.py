@@ -14,8 +14,9 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import pytest
 
 from include.settings import PROJECT_ROOT
-from titans.bench.parts import BY_HAND, MODELS, STEPS
+from titans.bench.parts import BY_HAND, MODELS, READERS, STEPS
 from titans.bench.ratios import MARTS
+from titans.bench.readers import PAGE, read_queries
 
 COMMAND = [sys.executable, "-m", "titans", "bench", "--only", "world"]
 
@@ -43,6 +44,12 @@ def test_every_part_of_a_tiny_world_is_measured(tmp_path: Path) -> None:
     counted = [model for mart in models.values() for model in mart["models"]]
     assert len(counted) == len(set(counted))
     assert set(MARTS) <= set(counted)
+    asked = parts[READERS]["cost"]["facts"]["queries"]
+    assert [query["title"] for query in asked] == [
+        query.title for query in read_queries(PAGE.read_text(encoding="utf-8"))
+    ]
+    # The world has stand-ins for the basket, the pair and the symbol that the page names: each answer has rows.
+    assert all(query["rows"] for query in asked if query["budget"] < 1)
     assert parts["day after, delta: load"]["cost"]["facts"]["note"].endswith(" 0 unchanged")
     assert list(tmp_path.iterdir()) == []
 

@@ -17,7 +17,7 @@ from include.seeds.library_calendars import library_sessions
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
-from tests.pipeline import ask_warehouse, forget_default_securities, new_run, write_csv
+from tests.pipeline import ask_warehouse, build_marts, forget_default_securities, new_run, own_build, write_csv
 
 SECURITIES = {
     "SAP.DE": ("XFRA", "EUR"),
@@ -58,10 +58,14 @@ def settings(tmp_path: Path, project_copy: Path) -> Settings:
     return load_settings(source="yahoo", data_dir=str(tmp_path / "data"), dbt_project_dir=str(project_copy))
 
 
+def close_of(symbol: str, day: date) -> float:
+    return 100 + 10 * list(SECURITIES).index(symbol) + day.day % 7 / 10
+
+
 def land_prices(settings: Settings, days: dict[str, list[date]]) -> None:
     """Land a price of each symbol on each of its days."""
     rows: list[dict[str, Any]] = [
-        {"symbol": symbol, "date": day, "close": 100 + 10 * list(days).index(symbol) + day.day % 7 / 10, "currency": SECURITIES[symbol][1],
+        {"symbol": symbol, "date": day, "close": close_of(symbol, day), "currency": SECURITIES[symbol][1],
          "volume": 100 + day.day, "basis_date": LAST}
         for symbol, own in days.items() for day in own
     ]  # fmt: skip
@@ -163,3 +167,33 @@ def test_a_price_of_anothers_session_is_rejected_and_one_before_the_calendar_say
 
 def test_the_currency_of_tel_aviv_is_a_minor_unit(settings: Settings) -> None:
     assert load_reference(settings.seeds_dir).major_unit("ILA") == ("ILS", 100.0)
+
+
+@own_build
+def test_a_basket_whose_members_are_all_on_different_exchanges(settings: Settings) -> None:
+    """Its days are those of any of them, and a member whose exchange is closed has its last close."""
+    seeds, first = settings.seeds_dir, date(2025, 7, 21)
+    write_csv(
+        seeds / "baskets.csv",
+        "basket_id,name,weighting,rebalance,base_date,comparator_basket_id",
+        "all,All,equal,none,,",
+    )
+    write_csv(
+        seeds / "basket_members.csv",
+        "basket_id,symbol,valid_from,valid_to",
+        *(f"all,{symbol},," for symbol in SECURITIES),
+    )
+    land_prices(settings, WEEKS)
+    build_marts(settings, "+fct_basket_daily")
+    levels = ask_warehouse(
+        settings,
+        """select date, level, members_priced from marts.fct_basket_daily
+        where currency_basis = 'local' and return_type = 'price' order by date""",
+    )
+    days = sorted({day for own in WEEKS.values() for day in own if day >= first})
+    expected = [
+        100 * sum(close_of(symbol, max(own for own in WEEKS[symbol] if own <= day)) / close_of(symbol, first) for symbol in WEEKS) / 4
+        for day in days
+    ]  # fmt: skip
+    assert [(day, members) for day, _, members in levels] == [(day, 4) for day in days]
+    assert [level for _, level, _ in levels] == pytest.approx(expected, rel=1e-12)

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pytest
 
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import Settings
+from titans.bench.readers import PAGE as PAGE_PATH
+from titans.bench.readers import Query, read_queries
 
-PAGE = (PROJECT_ROOT / "docs" / "QUERIES.md").read_text(encoding="utf-8")
+PAGE = PAGE_PATH.read_text(encoding="utf-8")
 MAY_BE_EMPTY = re.compile(r"<!-- may be empty: (\S.*) -->")
-
-
-@dataclass(frozen=True)
-class Query:
-    title: str
-    before: str
-    sql: str
-    after: str
-
-    @property
-    def tables(self) -> set[tuple[str, str]]:
-        return set(re.findall(r"\b(marts|ops)\.(\w+)", self.sql))
-
-
-def read_queries(page: str) -> list[Query]:
-    """A section for each: a question, what it answers, one block of SQL, how to read the result."""
-    found = []
-    for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
-        title, _, rest = section.partition("\n")
-        before, sql, after = re.split(r"^```(?:sql)?$", rest, flags=re.MULTILINE)
-        found.append(Query(title, before.strip(), sql.strip(), re.split(r"^## ", after, flags=re.MULTILINE)[0].strip()))
-    return found
 
 
 QUERIES = read_queries(PAGE)
 each_query = pytest.mark.parametrize("query", QUERIES, ids=[query.title for query in QUERIES])
+
+
+def tables_of(query: Query) -> set[tuple[str, str]]:
+    return set(re.findall(r"\b(marts|ops)\.(\w+)", query.sql))
 
 
 def run(settings: Settings, sql: str, threads: int = 2) -> list[tuple[Any, ...]]:
@@ -62,7 +45,7 @@ def test_a_query_says_what_it_answers_and_how_to_read_it(query: Query) -> None:
     assert said.endswith(".")
     assert query.after.endswith(".")
     assert re.search(r"^order by ", query.sql, flags=re.MULTILINE), "give its result an order"
-    assert query.tables, "name tables as marts.<table>"
+    assert tables_of(query), "name tables as marts.<table>"
 
 
 @each_query
@@ -85,7 +68,9 @@ def test_a_query_reads_no_deprecated_column(query: Query, built_sample_store: Se
     )
     words = set(re.findall(r"\w+", query.sql))
     assert [
-        f"{table}.{column}" for schema, table, column in columns if (schema, table) in query.tables and column in words
+        f"{table}.{column}"
+        for schema, table, column in columns
+        if (schema, table) in tables_of(query) and column in words
     ] == []
 
 

@@ -122,7 +122,6 @@ def test_an_older_fetch_that_is_loaded_later_does_not_win(settings: Settings) ->
         (price(currency="CNY"), "another currency than the security has"),
         (price(currency=None), "no currency"),
         (price(volume=-5), "negative volume"),
-        (price(split_ratio=-2.0), "split ratio is negative"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -135,6 +134,26 @@ def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(
     ((reasons, values),) = rows_of(settings, "select reasons, row_values from raw.rejected_rows")
     assert reason in reasons
     assert '"close"' in values
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [({"dividend": -0.5}, "negative dividend"), ({"split_ratio": -2.0}, "split ratio is negative")],
+)
+def test_a_bad_dividend_or_split_costs_no_price(settings: Settings, action: dict[str, Any], reason: str) -> None:
+    """Nor does it withdraw what is stored of it, as a row without one does."""
+    land_rows(settings, Dataset.PRICES, [price(**dict.fromkeys(action, 2.0)), price(TUESDAY)], at(5))
+    load(settings)
+    accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=510.0, **action), price(TUESDAY)], at(6))
+    (batch,) = load(settings)
+    assert (batch.rows_new, batch.rows_unchanged, batch.rows_rejected) == (1, 1, 1)
+    assert rows_of(settings, "select reasons from raw.rejected_rows") == [([reason],)]
+    assert rows_of(settings, "select close from raw.prices where date = '2025-03-03' order by fetched_at") == [
+        (500.0,),
+        (510.0,),
+    ]
+    assert rows_of(settings, "select value from raw.corporate_actions") == [(2.0,)]
 
 
 def test_identical_twins_count_once_and_differing_ones_are_both_refused(settings: Settings) -> None:

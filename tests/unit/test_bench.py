@@ -21,9 +21,9 @@ from typer.testing import CliRunner, Result
 
 from include.settings import PROJECT_ROOT
 from titans.__main__ import app
-from titans.bench import parts, ratios
+from titans.bench import parts, ratios, readers
 from titans.bench.measure import Cost, Limits, run_apart
-from titans.bench.parts import BY_HAND, MODELS, own_environment
+from titans.bench.parts import BY_HAND, MODELS, READERS, own_environment
 
 MIB = 2**20
 PLENTY = Limits(memory=2_000 * MIB, seconds=60)
@@ -142,7 +142,9 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Resu
 
 def good(stage: str) -> Cost:
     marts = {"fct_security_daily": {"cpu": 2.0, "is_equal": True, "models": ["a", "b"]}}
-    return Cost(wall=2.0, cpu=1.0, peak=2**30, facts={"marts": marts, "limits": "2 threads"})
+    query = {"title": "1. How far?", "rows": 1_234, "p50": 0.02, "p95": 0.0504, "cpu": 0.03, "budget": 0.05}
+    facts = {"marts": marts, "limits": "2 threads", "queries": [query]}
+    return Cost(wall=2.0, cpu=1.0, peak=2**30, facts=facts)
 
 
 def lines_of(result: Result) -> dict[str, str]:
@@ -161,6 +163,14 @@ def test_every_part_is_shown_with_its_cost(bench: Callable[..., Result], tmp_pat
     assert "1.00" in lines["fct_security_daily"]
     assert "yes" in lines["fct_security_daily"]
     assert "200%" in lines["both gates, of the transform"]
+    assert re.split(r"\s{2,}", lines["1. How far?"].strip()) == [
+        "1. How far?",
+        "20 ms",
+        "50 ms",
+        "50 ms",
+        "30 ms",
+        "1,234",
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -176,7 +186,7 @@ def test_a_part_that_fails_costs_those_that_need_it_only(bench: Callable[..., Re
     assert result.exit_code == 1
     assert "16.00 GiB" in lines["transform"]
     assert "stopped: it took more than 12.0 GiB" in lines["transform"]
-    for title in ("gate 2", "publish", MODELS, BY_HAND):
+    for title in ("gate 2", "publish", READERS, MODELS, BY_HAND):
         assert "not run: a part before it did not end" in lines[title]
     assert "2.0 s" in lines["day after that, whole: gate 1"]
     assert "Error: Not everything could be measured: transform: stopped" in result.stderr
@@ -262,3 +272,47 @@ def test_marts_are_compared_to_a_billionth(change: str, differs: bool) -> None:
             )
         connection.execute(change)
         assert ratios._differs(connection, "m", ["symbol"]) is differs
+
+
+def test_each_section_of_the_page_is_a_query_with_its_budget() -> None:
+    page = """# Queries
+## One
+### 1. How far?
+It answers.
+```sql
+select 1 where 'china_titans' = 'x'
+```
+Read it so.
+## Two
+### 2. How wide?
+It answers.
+```sql
+select 2
+```
+Read it otherwise.
+"""
+    one, two = readers.read_queries(page)
+    assert (one.title, one.sql, one.after) == ("1. How far?", "select 1 where 'china_titans' = 'x'", "Read it so.")
+    assert (one.budget, two.budget) == (0.05, 1.0)
+
+
+def test_queries_are_asked_about_who_is_in_the_published_file(tmp_path: Path) -> None:
+    path = tmp_path / "titans.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            """create schema marts;
+            create table marts.dim_baskets as from (values ('a', null), ('b', 'c'), ('c', 'b')) t(basket_id, comparator_basket_id);
+            create table marts.dim_basket_members as
+                from (values ('b', 'X', date '2020-01-01'), ('b', 'Z', null), ('b', 'Y', null)) t(basket_id, symbol, valid_to)"""
+        )
+    sql = "select 1 from range(3) where ('china_titans', 'magnificent_seven', '0700.HK') = ('b', 'c', 'Y')"
+    (timed,) = readers.time_queries(path, [readers.Query("1. Who?", "", sql, "")])
+    assert (timed["title"], timed["rows"], timed["budget"]) == ("1. Who?", 3, 0.05)
+    assert 0 < timed["p50"] <= timed["p95"] < 1
+    assert 0 < timed["cpu"] < 1
+
+
+def test_the_95th_of_a_hundred_is_exceeded_by_five() -> None:
+    assert readers.percentile([float(value) for value in range(100, 0, -1)], 0.95) == 95
+    assert readers.percentile([3.0, 1.0, 2.0], 0.5) == 2
+    assert readers.percentile([7.0], 0.95) == 7

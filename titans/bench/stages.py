@@ -28,7 +28,7 @@ from include.runs.records import Run
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.transform import parsed_project
-from titans.bench import ratios
+from titans.bench import ratios, readers
 
 Facts = dict[str, object]
 
@@ -129,6 +129,14 @@ def _copy(settings: Settings, run_id: str) -> Facts:
     return {}
 
 
+def _readers(settings: Settings, run_id: str) -> Facts:
+    """Dashboards on what was published."""
+    queries = readers.read_queries(readers.PAGE.read_text(encoding="utf-8"))
+    timed = readers.time_queries(settings.published.link.resolve(), queries)
+    in_time = sum(query["p95"] <= query["budget"] for query in timed)
+    return {"queries": timed, "note": f"{in_time} of {len(timed)} queries within their budgets"}
+
+
 def _models(settings: Settings, run_id: str) -> Facts:
     return {"marts": ratios.run_models(settings)}
 
@@ -146,6 +154,7 @@ STAGES: dict[str, Callable[[Settings, str], Facts]] = {
     "check_marts": _check_marts,
     "publish": _publish,
     "copy": _copy,
+    "readers": _readers,
     "models": _models,
     "by_hand": _by_hand,
 }

@@ -31,6 +31,7 @@ from titans.bench.parts import (
     GATE_2,
     MODELS,
     PUBLISH,
+    READERS,
     TRANSFORM,
     WHOLE_EXPORT,
     Part,
@@ -97,7 +98,7 @@ def bench(
             failed += [f"{part.title}: {part.failed}" for part in parts if part.cost and part.failed]
             failed += [f"{mart} by hand is not what the models make" for mart in _unequal(parts)]
             if not as_json:
-                for shown in (_title(world, limits), _parts_table(parts), _mart_table(parts), _beside_table(parts)):
+                for shown in _tables(world, limits, parts):
                     if shown is not None:
                         console.print(shown, "")
     if as_json:
@@ -171,6 +172,16 @@ def _run_world(world: World, folder: Path, limits: Limits) -> list[Part]:
         return list(run_parts(world, folder, limits, lambda title: status.update(f"{title} ...")))
 
 
+def _tables(world: World, limits: Limits, parts: list[Part]) -> list[str | Table | None]:
+    return [
+        _title(world, limits),
+        _parts_table(parts),
+        _mart_table(parts),
+        _beside_table(parts),
+        _reader_table(parts),
+    ]
+
+
 def _title(world: World, limits: Limits) -> str:
     return (
         f"{world.symbols:,} symbols x {world.years} years, {world.baskets} baskets of {world.members}; "
@@ -239,6 +250,21 @@ def _beside_table(parts: list[Part]) -> Table | None:
             one, other = (sum(cost.cpu for cost in side if cost) for side in costs)
             table.add_row(title, *_seconds(one, other), f"{one / other:.0%}")
     return table if table.row_count else None
+
+
+def _reader_table(parts: list[Part]) -> Table | None:
+    """The queries of docs/QUERIES.md beside their budgets; None where they were not asked."""
+    cost = _cost_of(parts, READERS)
+    if cost is None:
+        return None
+    table = Table("readers' queries", box=None, header_style="bold")
+    for heading in ("p50", "p95", "at most", "CPU", "rows"):
+        table.add_column(heading, justify="right")
+    for query in cost.facts["queries"]:
+        p50, p95, budget, cpu = (f"{1000 * query[name]:,.0f} ms" for name in ("p50", "p95", "budget", "cpu"))
+        late = "[yellow]" if query["p95"] > query["budget"] else ""
+        table.add_row(escape(query["title"]), p50, f"{late}{p95}", budget, cpu, f"{query['rows']:,}")
+    return table
 
 
 def _seconds(*values: float) -> list[str]:
