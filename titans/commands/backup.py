@@ -55,7 +55,7 @@ def back_up(settings: Settings) -> Path:
                 archive.add(file, arcname=f"seeds/{file.name}")
     except OSError as error:
         is_named = error.filename is not None and is_refused(error)
-        why = refusal(error) if is_named else f"{error.strerror or error}: free space and try again."
+        why = refusal(error) if is_named else f"{error}: free space and try again."
         raise TitansError(f"The backup {path} cannot be written. {why}") from error
     return path
 
