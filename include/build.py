@@ -21,7 +21,7 @@ from include.publishing import generations
 from include.publishing.changes import RESTATEMENT_TEXT, read_last
 from include.publishing.marts_file import SCHEMAS, Build, GateResults
 from include.publishing.publish import publish, write_known_at
-from include.raw.load import load_landing, rejected_reasons
+from include.raw.load import load_landing, rejected_reasons, without_effect
 from include.raw.lock import writer_lock
 from include.raw.point_in_time import copy_store
 from include.raw.store import open_warehouse, with_patience
@@ -52,10 +52,10 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             return facts
         reference = load_reference(settings.seeds_dir)
         with writer_lock(store.warehouse, run.name), open_warehouse(store) as connection:
-            batches = load_landing(
-                connection, LandingIndex(store), reference, releases(store), lambda: quarantines(store)
-            )
+            on_record = releases(store)
+            batches = load_landing(connection, LandingIndex(store), reference, on_record, lambda: quarantines(store))
             rejected = rejected_reasons(connection, batches)
+            idle = [f"{release.symbol} of {release.batch_id}" for release in without_effect(connection, on_record)]
             if connection.execute("select exists(from raw.prices)").fetchone() == (False,):
                 raise TitansError(
                     f"There is no price to build from in {store.root}: run an ingest DAG first, or {make_run(settings)}.",
@@ -67,6 +67,7 @@ def load(settings: Settings, run: Run) -> LoadFacts:
             rows_unchanged=sum(batch.rows_unchanged for batch in batches),
             rows_rejected=sum(batch.rows_rejected for batch in batches),
             rejected=rejected,
+            releases_without_effect=idle,
         )
         return facts
 

@@ -41,8 +41,9 @@ def _source_words(settings: Settings) -> dict[str, str]:
     if not is_known:
         words["SOURCE"] = str(settings.source)
     if settings.source == "files":
-        if settings.files_dir and not (is_known and production and production.files_dir == settings.files_dir):
-            words["FILES"] = str(settings.files_dir)
+        remembered = production.files_dir if is_known and production else None
+        if remembered is None or settings.files_dir not in (None, remembered):
+            words["FILES"] = str(settings.files_dir or "DIR")
         if settings.exported_at:
             moment = settings.exported_at.astimezone(UTC)
             is_day = moment == end_of_day(moment.date())

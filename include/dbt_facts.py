@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -13,6 +13,18 @@ from include.errors import TitansError
 
 _SET_BY_THE_BUILD = {"source", "known_at"}
 _MART_PREFIXES = ("dim_", "fct_")
+
+
+Cycle = Literal["day", "week", "month"]
+
+
+class RiskWindow(BaseModel):
+    """The returns that volatility takes: their cycle, and how many."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    cycle: Cycle
+    returns: PositiveInt
 
 
 class DbtVars(BaseModel):
@@ -32,6 +44,11 @@ class DbtVars(BaseModel):
     correction_drawdown: float = Field(gt=0, lt=1)
     bear_drawdown: float = Field(gt=0, lt=1)
     min_episode_depth: float = Field(gt=0, lt=1)
+    risk_windows: dict[str, RiskWindow] = Field(min_length=1)
+    benchmark_windows: dict[str, PositiveInt] = Field(min_length=1)
+    cycles_per_year: dict[Cycle, PositiveInt] = Field(min_length=1)
+    week_shifts: tuple[int, ...] = Field(min_length=1, strict=False)
+    min_observations_ratio: float = Field(gt=0, le=1)
     event_sessions_before: PositiveInt
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)

@@ -11,10 +11,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from include.errors import Runbook, TitansError
 
@@ -40,24 +40,29 @@ def exclusive(
     Raises:
         HeldError: another process holds the lock.
         TitansError: the file system has no locks.
-        OSError: the file cannot be written.
+        OSError: the file cannot be opened for writing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience_seconds
-    with path.open("a+", encoding="utf-8") as file:
-        while not _try(file, path):
-            if time.monotonic() >= deadline:
-                raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
-            time.sleep(_POLL_SECONDS)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        _note(file, json.dumps({"holder": holder, "pid": os.getpid(), "since": since}))
-        try:
-            yield
-        finally:
-            _note(file, "")
+    is_held = False
+    while not is_held:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileIO(path, "a+") as file:
+            while not _try(file, path):
+                if time.monotonic() >= deadline:
+                    raise HeldError(refusal.replace("{who}", _holder_of(path)), runbook)
+                time.sleep(_POLL_SECONDS)
+            # The holder may have removed it with its folder: whoever opens the path now has another file.
+            is_held = _is_at(path, file)
+            if is_held:
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                _note(file, json.dumps({"holder": holder, "pid": os.getpid(), "since": since}))
+                try:
+                    yield
+                finally:
+                    _note(file, "")
 
 
-def _try(file: IO[str], path: Path) -> bool:
+def _try(file: FileIO, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -70,11 +75,19 @@ def _try(file: IO[str], path: Path) -> bool:
     return True
 
 
-def _note(file: IO[str], text: str) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(text)
-    file.flush()
+def _is_at(path: Path, file: FileIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _note(file: FileIO, text: str) -> None:
+    """Where the disk is full the name is missing, and the lock holds: what frees room must go on."""
+    with suppress(OSError):
+        file.seek(0)
+        file.truncate()
+        file.write(text.encode())
 
 
 def _holder_of(path: Path) -> str:

@@ -37,6 +37,9 @@ class StorePaths:
     def landing(self) -> Path:
         return self.root / "landing"
 
+    def landing_file(self, dataset: str, batch_id: str) -> Path:
+        return self.landing / dataset / f"{batch_id}.parquet"
+
     @property
     def exports(self) -> Path:
         """Checked copies of the exports that source ``files`` reads."""

@@ -61,12 +61,31 @@ def _with_sentences(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except BrokenPipeError:
             raise typer.Exit(0) from None
-        except (TitansError, OSError) as error:
-            text = refusal(error) if isinstance(error, OSError) else str(error)
-            errors.print(f"Error: {visible(text)}", style="red", markup=False)
+        except Exception as error:
+            if not isinstance(error, (TitansError, OSError, *_errors_of_duckdb())):
+                raise
+            errors.print(f"Error: {visible(_sentence(error))}", style="red", markup=False)
             raise typer.Exit(1) from error
 
     return wrapper
+
+
+def _errors_of_duckdb() -> tuple[type[Exception], ...]:
+    """None where the command has not imported it: who reads records alone waits for no database."""
+    duckdb = sys.modules.get("duckdb")
+    return (duckdb.Error,) if duckdb else ()
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, TitansError):
+        return str(error)
+    if isinstance(error, OSError):
+        return refusal(error)
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return (
+        f"DuckDB could not go on ({first_line}): free memory, disk or open files, and see what make status names, then "
+        "try again. What was published is untouched."
+    )
 
 
 app = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

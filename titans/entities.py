@@ -17,8 +17,8 @@ _INTRODUCTION = """\
 The tables of schema `marts`, their keys and how they join. `make docs` writes this page out of the dbt project; do not edit it by hand.
 
 PK is the key of a table, FK a column that names a row of another one. A line ends in a crow's foot where there may be many rows. Every `date` also joins
-`dim_dates`, which is drawn without its lines; a `subject` or `subject_id` is a `basket_id` or a `symbol`, and joins either. The columns that hold the figures
-are left out: `describe marts.<table>` lists them with their types, and `make docs` with what they mean.
+`dim_dates`, which is drawn without its lines; a `subject`, `subject_id` or `benchmark_id` is a `basket_id` or a `symbol`, and joins either. The columns that hold the
+figures are left out: `describe marts.<table>` lists them with their types, and `make docs` with what they mean.
 """
 
 

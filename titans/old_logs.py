@@ -65,18 +65,25 @@ def remove_dbt_files(stores: Iterable[Path], project: Path, before: datetime) ->
 def clean_airflow_database(before: datetime) -> int:
     """``airflow db clean`` on the database that the environment names; returns how many rows went.
 
-    In a process of its own, since Airflow lets no task near its database.
+    It moves rows into a table of their own before it deletes them. One that was killed leaves that table, which goes first.
 
     Raises:
         TitansError: Airflow could not clean it.
     """
-    command = [
-        *(sys.executable, "-m", "airflow", "db", "clean", "--yes", "--skip-archive", "--error-on-cleanup-failure"),
-        *("--clean-before-timestamp", before.isoformat(), "--tables", ",".join(_TABLES), "--batch-size", str(_ROWS)),
-    ]
+    tables = ("--yes", "--tables", ",".join(_TABLES))
+    _airflow_db("drop-archived", *tables)
+    said = _airflow_db(
+        *("clean", *tables, "--skip-archive", "--error-on-cleanup-failure"),
+        *("--clean-before-timestamp", before.isoformat(), "--batch-size", str(_ROWS)),
+    )
+    return sum(int(rows) for rows in re.findall(r"^Found (\d+) rows", said, re.MULTILINE))
+
+
+def _airflow_db(*arguments: str) -> str:
+    """What ``airflow db`` says. In a process of its own, since Airflow lets no task near its database."""
     try:
-        cleaned = subprocess.run(
-            command,
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", *arguments],
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -91,28 +98,33 @@ def clean_airflow_database(before: datetime) -> int:
             f"Airflow's database could not be cleaned within {_SECONDS // 60} minutes: another process writes to it, or "
             "it is very large. The rest is tidied; run make tidy again when no DAG runs."
         ) from error
-    if cleaned.returncode:
-        lines = (cleaned.stderr.strip() or cleaned.stdout.strip()).splitlines()
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise TitansError(
-            f"Airflow's database could not be cleaned ({lines[-1] if lines else 'airflow db clean said nothing'}). "
+            f"Airflow's database could not be cleaned ({lines[-1] if lines else f'airflow db {arguments[0]} said nothing'}). "
             "The rest is tidied; run make tidy again when no DAG runs."
         )
-    return sum(int(rows) for rows in re.findall(r"^Found (\d+) rows", cleaned.stdout, re.MULTILINE))
+    return done.stdout
 
 
 def remove_files(paths: Iterable[Path]) -> None:
     """Remove each; one that has gone meanwhile is gone.
 
     Raises:
-        TitansError: a file cannot be removed.
+        TitansError: a file cannot be removed, and the others have gone.
     """
+    refused: list[tuple[Path, OSError]] = []
     for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise TitansError(
-                f"{path} cannot be removed ({error.strerror}): make its folder writable and run again."
-            ) from error
+            refused.append((path, error))
+    if refused:
+        path, first = refused[0]
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise TitansError(
+            f"{path}{more} cannot be removed ({first.strerror}): make its folder writable and run again."
+        ) from first
 
 
 def _files_below(root: Path) -> list[Path]:

@@ -15,10 +15,11 @@ from rich.status import Status
 from include.errors import TitansError
 from include.ingest.as_of import bound_to_coverage, parse_as_of
 from include.paths import StorePaths
+from include.production import SOURCE_NAMES
 from include.progress import Say, at_intervals, watched
-from include.publishing.switch import refuse_simulated
 from include.runs.again import again
 from include.runs.facts import LandFacts, LoadFacts, PublishFacts, TransformFacts
+from include.runs.pins import refuse_sample
 from include.runs.records import Run, RunRecord, forget_killed_runs, is_complete, runbook_of, symbols_by_reason
 from include.runs.rounds import begin_round, end_round
 from include.seeds.calendars import load_calendars
@@ -60,14 +61,14 @@ def run_pipeline(settings: Settings, *, is_build_alone: bool = False) -> Pipelin
     """
     result, holder = PipelineResult(), "make build" if is_build_alone else "make run"
     is_build_alone = is_build_alone or settings.known_at is not None
-    if settings.known_at is None:
-        refuse_simulated(settings.published, settings.source, settings.switch)
+    refuse_sample(settings)
     pin_source(settings)
     as_of = _check_beforehand(settings, result, is_build_alone)
     home = settings.airflow_home
     log = logs_of(home) / "make-run.log"
     with airflow_lock(home, holder), quiet_libraries(log) as console, airflow_database(home):
-        forget_killed_runs(settings.store)
+        for name in SOURCE_NAMES:
+            forget_killed_runs(settings.store_of(name))
         with _timed(result, "Airflow starts", console):
             set_airflow_environment(home)
             prepare_airflow(home)

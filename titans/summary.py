@@ -13,7 +13,7 @@ from include.commands import make_command, make_run
 from include.errors import TitansError
 from include.publishing import generations
 from include.publishing.publish import last_complete_session
-from include.runs.facts import CheckRawFacts, PublishFacts
+from include.runs.facts import CheckRawFacts, LoadFacts, PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
 
@@ -150,6 +150,8 @@ def _print_gates(console: Console, build: RunRecord) -> None:
         say(console, f"           warned: {check.name}, {check.rows_text} ({check.examples_text}). {check.why}")
     for unit in build.facts(CheckRawFacts).quarantined:
         say(console, f"Quarantine {unit.symbol} of batch {unit.batch_id}: {'; '.join(unit.reasons)}")
+    for idle in build.facts(LoadFacts).releases_without_effect:
+        say(console, f"Released   without effect, for its landing file is gone: {idle}")
 
 
 def say(console: Console, line: str) -> None:

@@ -17,6 +17,7 @@
         "year": "year(value_date)::varchar",
         "base_date": long_date("base_date"),
         "iso_base_date": "strftime(base_date, '%Y-%m-%d')",
+        "data_since": long_date("data_since"),
         "level": "format('{:,.2f}', level)",
         "known": "known::varchar",
         "members": "members::varchar",

@@ -1,11 +1,13 @@
 {# Every version of every value that a vendor may restate, one row a version. `reported` is the value as the vendor gave it; #}
 {# `exponent` says how a split changes it: a price is divided by the ratio, a share count multiplied. #}
-{# `currency` is that of a dividend or an estimate, which may change. The caller has the CTEs `actions` and `implied`. #}
+{# `currency` is that of a dividend or an estimate, which may change. #}
 {% macro value_versions() %}
     {% set values = [
         {"relation": ref("stg_prices"), "field": "'close'", "reported": "close", "exponent": "-1"},
-        {"relation": "actions", "field": "field", "reported": "value", "exponent": "case field when 'dividend' then -1 else 0 end", "currency": "currency"},
-        {"relation": "implied", "field": "field", "reported": "0.0", "exponent": "0"},
+        {
+            "relation": ref("int_action_versions"), "field": "case action when 'split' then 'split_ratio' else action end", "reported": "value",
+            "exponent": "case action when 'dividend' then -1 else 0 end", "currency": "currency",
+        },
         {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
         {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
     ] %}

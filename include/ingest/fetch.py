@@ -9,7 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from include.errors import TitansError
+from include.errors import Runbook, TitansError
 from include.ingest.outranked import outranked
 from include.landing.batches import BatchKey, FailedFetch, FetchWindow, fetch_windows, land
 from include.landing.index import LandingIndex
@@ -136,12 +136,14 @@ def fetch_batch(settings: Settings, request: PlannedBatch, run: Run, attempt: in
 def _refuse_a_clock_set_back(landing: LandingIndex, dataset: Dataset) -> None:
     """Fetch times order the versions of a row: rows fetched on a clock set back would rank below what they correct."""
     now = datetime.now(UTC)
-    last = landing.last_fetch(dataset) or now
-    if last > now + _CLOCK_TOLERANCE:
+    newest = max(landing.batches(dataset), key=lambda batch: batch.manifest.fetched_at, default=None)
+    if newest is not None and newest.manifest.fetched_at > now + _CLOCK_TOLERANCE:
         raise TitansError(
             f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, and {dataset} were last fetched at "
-            f"{last:%Y-%m-%d %H:%M}: it was set back, and what came now would count as older. Nothing was fetched. "
-            "Set the clock, then run again."
+            f"{newest.manifest.fetched_at:%Y-%m-%d %H:%M} ({newest.path.name}): it was set back, and what came now "
+            "would count as older. Nothing was fetched. If the clock is wrong now, set it, then run again. If it was "
+            f"ahead then, {Runbook.LATE_DATA.path} says what to do with what was fetched.",
+            Runbook.LATE_DATA,
         )
 
 

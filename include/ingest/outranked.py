@@ -12,6 +12,7 @@ import pyarrow as pa
 from include.landing.batches import DamagedLandingError, checked_rows, rows_by_symbol
 from include.landing.index import LandedBatch, LandingIndex
 from include.limits import Limits
+from include.publishing.changes import SAME_VALUE
 from include.runs.facts import Outranked
 from include.seeds.rows import VendorCorrection
 from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset, Extract
@@ -32,8 +33,6 @@ _MAIN_VALUE = {
 """A row without it is rejected, and so ranks above nothing. Only estimates may be zero or less."""
 _PER_SHARE = {"open", "high", "low", "close", "dividend", "mean"}
 _IN_SHARES = {"volume", "shares_outstanding"}
-_SAME = 1e-6
-"""Relative, as in ``ops.restatements``: less is rounding."""
 
 
 def outranked(
@@ -171,4 +170,4 @@ def _differs(name: str) -> str:
         one, two = f"{one} * one.factor", f"{two} * two.factor"
         rounded = "abs(one.factor - two.factor)"  # whole shares
     return f"""(({one}) is null) <> (({two}) is null)
-            or abs({one} - {two}) > greatest({_SAME} * abs({two}), {rounded})"""
+            or abs({one} - {two}) > greatest({SAME_VALUE} * abs({two}), {rounded})"""

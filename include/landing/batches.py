@@ -175,9 +175,14 @@ def land(
     """
     refuse_older(store, key.dataset, extract.fetched_at)
     manifest = BatchManifest.of(key, store.source, extract, landed_at or datetime.now(UTC), windows, failures)
-    path = store.landing / key.dataset / f"{manifest.batch_id}.parquet"
+    path = store.landing_file(key.dataset, manifest.batch_id)
     if not path.exists():
         write_batch(path, extract.table, manifest)
+        try:
+            refuse_older(store, key.dataset, extract.fetched_at)
+        except TitansError:  # make tidy has just begun to let go what may have superseded it
+            path.unlink()
+            raise
     return path
 
 

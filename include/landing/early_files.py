@@ -62,6 +62,15 @@ def early_files(store: StorePaths, found: Iterable[tuple[Path, str]]) -> dict[st
     return known
 
 
+def landing_times(store: StorePaths) -> dict[str, datetime]:
+    """When each early file on record landed, by its name.
+
+    Raises:
+        TitansError: the record cannot be read.
+    """
+    return {name: file.landed_at for name, file in _read(store.landing / "early_files.json").items()}
+
+
 def _add(known: dict[str, EarlyFile], new: Iterable[tuple[Path, str]]) -> None:
     taken = {file.landed_at for file in known.values()}
     for path, manifest_hash in sorted(new, key=lambda each: (each[0].stat().st_mtime_ns, each[0].name)):
@@ -76,7 +85,7 @@ def _add(known: dict[str, EarlyFile], new: Iterable[tuple[Path, str]]) -> None:
 def _read(path: Path) -> dict[str, EarlyFile]:
     try:
         return read_sealed(_Record, path, needs_hash=True).files
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except DamagedError as error:
         raise TitansError(

@@ -54,10 +54,6 @@ class LandingIndex:
             for window in batch.manifest.windows:
                 yield batch.manifest, window
 
-    def last_fetch(self, dataset: Dataset) -> datetime | None:
-        """When the newest batch was fetched."""
-        return max((batch.manifest.fetched_at for batch in self.batches(dataset)), default=None)
-
     def next_landing(self, dataset: Dataset) -> datetime:
         """When a batch that lands now lands: later than every one before, whatever the clock says."""
         landed = (batch.manifest.version[1] for batch in self.batches(dataset))

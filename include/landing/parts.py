@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,11 +12,21 @@ from pathlib import Path
 import pyarrow as pa
 
 from include.files import files_in
-from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest, write_batch
+from include.landing.batches import (
+    BatchKey,
+    BatchManifest,
+    DamagedLandingError,
+    FetchWindow,
+    checked_rows,
+    land,
+    read_manifest,
+    write_batch,
+)
 from include.locks import HeldError, exclusive
 from include.paths import StorePaths
 from include.sources.base import Extract
 
+_log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 60.0
 _DYING_SECONDS = 5.0
 """How long the previous attempt at a batch may take to die before the next one begins without its answers."""
@@ -69,8 +80,16 @@ def land_leftovers(store: StorePaths, key: BatchKey) -> None:
 
 
 def _land(store: StorePaths, folder: Path) -> None:
-    manifests = [(path, read_manifest(path)) for path in files_in(folder, ".parquet")]
-    parts = [(manifest, checked_rows(path, manifest)) for path, manifest in manifests]
+    """A damaged answer is asked for again, as all that did not land, and costs no other."""
+    parts = []
+    for path in files_in(folder, ".parquet"):
+        try:
+            manifest = read_manifest(path)
+            parts.append((manifest, checked_rows(path, manifest)))
+        except DamagedLandingError as error:
+            _log.warning("An answer of an interrupted batch is damaged, and is asked for again: %s", error)
+    if not parts:
+        return
     first = parts[0][0]
     index = int(folder.name.split("-")[-2])
     key = BatchKey(first.dataset, first.group, index, first.run_id, first.attempt)

@@ -21,6 +21,8 @@ FLOOR = 1e-12
 """Absolute: the difference of two such sums, where it should be nothing."""
 RETURN_FLOOR = 1.001e-9
 """Absolute: the last decimal of a return, which is rounded to ``return_decimals`` and may go either way at a half."""
+SAME_VALUE = 1e-6
+"""Relative, as in ``ops.restatements``: a value of a vendor that differs by less differs by rounding."""
 
 
 _STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
@@ -97,20 +99,15 @@ def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> l
         connection.execute("detach published")
 
 
-RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date, 'from', coalesce(value_before::varchar, 'none'),
+RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date,
+    'from', coalesce((case when kind = 'split' or basis_factor_before = basis_factor_after then value_before
+        else value_before * basis_factor_before / basis_factor_after end)::varchar, 'none'),
     'to', case when kind = 'withdrawn' then 'none' else coalesce(value_after::varchar, 'none') end,
-    '(' || nullif(concat_ws(', ', detail, case when kind in ('rounding', 'split') then kind end), '') || ')')"""
-"""A row of ``ops.restatements`` in words."""
+    '(' || nullif(concat_ws(', ', detail,
+        case when currency_before <> currency_after then currency_before || ' to ' || currency_after end,
+        case when kind in ('rounding', 'split') then kind end), '') || ')')"""
+"""A row of ``ops.restatements`` in words. Unless the split is the change, both values are on the split basis of the second."""
 
-
-def _same(one: str, two: str, *columns: str) -> str:
-    return " and ".join(f"{one}.{column} is not distinct from {two}.{column}" for column in columns)
-
-
-_KEY = ("symbol", "date", "field", "detail")
-_STEP = (*_KEY, "known_at", "value_before", "value_after")
-# A value that goes back and forth takes the same step again, even at the same time: steps are counted, not only looked up.
-_STEPS = f"select *, row_number() over (partition by {', '.join(_STEP)}) as copy from {{database}}.ops.restatements"
 _CHANGED_HEADLINES = f"""
     with day as (select arg_max(as_of, published_at) as as_of from published.ops.publications),
     changed as (
@@ -123,24 +120,53 @@ _CHANGED_HEADLINES = f"""
         full outer join (from published.marts.fct_headlines where as_of = (from day)) as before using (as_of, headline_id)
         where now.subject is null or before.subject is null or now.value_text is distinct from before.value_text
     ),
-    now as ({_STEPS.format(database="warehouse")}),
-    before as ({_STEPS.format(database="published")}),
-    since as (select now.* from now anti join before on {_same("now", "before", *_STEP, "copy")}),
-    no_more as (select before.* from before anti join now on {_same("before", "now", *_STEP, "copy")}),
+    -- Of each value the version that was published, with its place in the order of versions.
+    landed as (select batch_id, any_value(landed_at) as landed_at from warehouse.raw.fetch_windows group by batch_id),
+    origins as (
+        select origins.*, coalesce(landed.landed_at, 'infinity') as landed_at
+        from published.ops.row_origins as origins left join landed using (batch_id)
+    ),
+    steps as (
+        select *, case field when 'split_ratio' then 'split' else concat_ws(' ', field, split_part(detail, ',', 1)) end as item
+        from warehouse.ops.restatements where date <= (from day)
+    ),
+    -- The steps after it. Of a dividend or split that was not published, which is one of 0, all.
+    since as (
+        select steps.*, coalesce(origins.to_date >= steps.date, false) as was_published
+        from steps asof left join origins
+            on steps.symbol = origins.symbol and steps.item = origins.item and steps.date >= origins.from_date
+        where case when origins.to_date >= steps.date
+            then (steps.known_at, steps.landed_at) > (origins.fetched_at, origins.landed_at)
+            else steps.field in ('dividend', 'split_ratio') end
+    ),
+    ends as (
+        select symbol, date, field, detail, max(basket_effect) as basket_effect,
+            first(since order by version_number) as first_step, last(since order by version_number) as last_step
+        from since group by symbol, date, field, detail
+    ),
     -- From what was published to what counts now.
     ways as (
-        select {", ".join(_KEY)}, count(*) as steps, max(known_at) as known_at, max(basket_effect) as basket_effect,
-            first(value_before order by known_at) as value_before, last(value_after order by known_at) as value_after,
-            bool_and(kind in ('rounding', 'split')) as is_slight,
-            case when last(kind order by known_at) = 'withdrawn' then 'withdrawn'
-                when is_slight then last(kind order by known_at) else 'restated' end as kind
-        from since group by {", ".join(_KEY)}
+        select symbol, date, field, detail, basket_effect,
+            case when first_step.was_published then first_step.value_before else 0 end as value_before,
+            case when first_step.was_published then first_step.currency_before end as currency_before,
+            first_step.basis_factor_before as basis_factor_before,
+            last_step.value_after as value_after,
+            last_step.currency_after as currency_after,
+            last_step.basis_factor_after as basis_factor_after,
+            abs(value_after * basis_factor_after - value_before * basis_factor_before)
+                <= if(currency_before <> currency_after, -1, {SAME_VALUE} * abs(value_before * basis_factor_before)) as is_same
+        from ends
+    ),
+    kinds as (
+        select *,
+            case when field in ('dividend', 'split_ratio') and value_after = 0 then 'withdrawn'
+                when is_same and basis_factor_before <> basis_factor_after then 'split'
+                when is_same then 'rounding' else 'restated' end as kind
+        from ways where value_before is distinct from value_after or not is_same
     ),
     restated as (
-        select symbol, field, basket_effect, is_slight, {RESTATEMENT_TEXT} as text
-        -- A version from in between, which came late, changes where the last step begins, and not where it ends.
-        from ways anti join no_more on {_same("ways", "no_more", *_KEY, "known_at", "value_after")}
-        where steps = 1 or value_before is distinct from value_after
+        select symbol, field, basket_effect, kind in ('rounding', 'split') as is_slight, {RESTATEMENT_TEXT} as text
+        from kinds
     ),
     causes as (
         select distinct changed.headline_id, restated.*

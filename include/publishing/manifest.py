@@ -71,7 +71,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def problem_of_file(published: PublishedPaths, manifest: Manifest) -> str | None:
-    """What is wrong with the database of a generation, by its hash; None where it is what was published.
+    """What is wrong with the database of a generation; None where it is what was published.
+
+    Its hash says so, and that nobody has written to it: what stands in a log beside it, readers see as well.
 
     Raises:
         TitansError: no file can be opened now, whatever is in it.
@@ -79,6 +81,8 @@ def problem_of_file(published: PublishedPaths, manifest: Manifest) -> str | None
     if manifest.file_sha256 is None:  # of an early layout, which has no hashes
         return None
     file = published.file(manifest.generation)
+    if file.with_name(f"{file.name}.wal").exists():
+        return f"{file} has a write-ahead log beside it: a client has written to it"
     try:
         is_whole = _digest(file) == manifest.file_sha256
     except OSError as error:

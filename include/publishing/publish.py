@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
+from include.errors import TitansError
 from include.paths import PublishedPaths
 from include.production import read_production
 from include.publishing import generations, switch
@@ -15,6 +17,8 @@ from include.publishing.changes import changes_since, raw_state, read_last
 from include.publishing.manifest import Manifest
 from include.publishing.marts_file import Build, mart_row_counts, sentences, write_marts_file
 from include.publishing.retention import prune
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,10 @@ def publish(
         switch.remember(published, source, files_dir, generation, is_switch and not is_held)
         if not is_held and generations.linked_generation(published) != generation:
             generations.move_link(published, generation)
-        prune(published, keep)
+        try:
+            prune(published, keep)
+        except (OSError, TitansError) as error:  # the link has moved: what stays for longer makes no publication red
+            _log.warning("Old generations stay in %s: %s", published.generations, error)
     changed_source = linked.source if linked and linked.source != source and not is_held else None
     production = read_production(published.production)
     serves = production.source if production else None

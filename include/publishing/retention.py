@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,24 +30,34 @@ def prune(published: PublishedPaths, keep: int, now: datetime | None = None) -> 
         return []
     known = manifests(published)
     kept = {linked_generation(published), held.generation if held else None}
-    removed = []
+    may_go = []
     for source in {manifest.source for manifest in known}:
         of_source = [manifest for manifest in known if manifest.source == source]
-        may_go = [
-            manifest
+        old = [
+            manifest.generation
             for manifest in of_source[:-keep]
             if manifest.generation not in kept and _is_old(published, manifest, now)
         ]
-        if may_go and problem_of_file(published, of_source[-1]) is None:
-            removed += may_go
-    for manifest in removed:
-        # Under another name first: no generation is ever half there.
-        gone = published.generations / f".removed-{manifest.generation}"
-        _remove((published.generations / manifest.generation).rename(gone))
+        if old and problem_of_file(published, of_source[-1]) is None:
+            may_go += old
+    removed = [generation for generation in sorted(may_go) if _has_gone(published, generation)]
     for leftover in published.generations.glob(".*"):  # of a killed build, or of a removal
-        if now.timestamp() - leftover.lstat().st_mtime > _LEFT_OVER.total_seconds():
-            _remove(leftover)
-    return sorted(manifest.generation for manifest in removed)
+        with suppress(OSError):  # another build has just made its generation of it
+            if now.timestamp() - leftover.lstat().st_mtime > _LEFT_OVER.total_seconds():
+                _remove(leftover)
+    return removed
+
+
+def _has_gone(published: PublishedPaths, generation: str) -> bool:
+    """Remove a generation, unless the system refuses it: it then stays whole, and the next publication tries again."""
+    # Under another name first: no generation is ever half there.
+    gone = published.generations / f".removed-{generation}"
+    try:
+        (published.generations / generation).rename(gone)
+    except OSError:  # of another user, or a mount
+        return False
+    _remove(gone)
+    return True
 
 
 def _remove(path: Path) -> None:
@@ -59,5 +70,8 @@ def _remove(path: Path) -> None:
 
 def _is_old(published: PublishedPaths, manifest: Manifest, now: datetime) -> bool:
     """A folder's time is when it was filled, or when the link last left it."""
-    filled = (published.generations / manifest.generation).stat().st_mtime
+    try:
+        filled = (published.generations / manifest.generation).stat().st_mtime
+    except OSError:  # a person has just moved it away
+        return False
     return now.timestamp() - filled > _YOUNG.total_seconds()

@@ -76,6 +76,14 @@ def load_landing(
     return loaded
 
 
+def without_effect(connection: duckdb.DuckDBPyConnection, releases: Sequence[Release]) -> list[Release]:
+    """Releases on record that let nothing in: the landing file of their unit is gone."""
+    let_in = set(
+        connection.execute("select batch_id, symbol from raw.current_verdicts where verdict = 'released'").fetchall()
+    )
+    return [release for release in releases if (release.batch_id, release.symbol) not in let_in]
+
+
 def rejected_reasons(connection: duckdb.DuckDBPyConnection, batches: Sequence[LoadedBatch]) -> list[str]:
     """Why rows of these batches were rejected, in words, the most frequent reason first."""
     rows = connection.execute(
@@ -179,13 +187,16 @@ def _load_file(
             ).fetchall()
         )
         rows_rejected = sum(rejected.values())
+        (rows_accepted,) = connection.execute(
+            f"select coalesce(sum(copies), 0)::bigint from judged where {load_sql.IS_ACCEPTED}"
+        ).fetchone() or (0,)
         rows_new = _append(connection, manifest, loaded_at)
         loaded = LoadedBatch(
             manifest.batch_id,
             manifest.dataset,
             rows_read,
             rows_new,
-            rows_read - rows_rejected - rows_new,
+            rows_accepted - rows_new,
             rows_rejected,
         )
         _record_fetches(connection, manifest, rejected)

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from include.commands import make_command
-from include.errors import TitansError
+from include.errors import Runbook, TitansError
 from include.files import sync_folder
 from include.landing.index import LandingIndex
 from include.landing.retention import RETIRED_DATASETS, kept_from, record_kept_from
@@ -18,8 +18,11 @@ from include.raw.lock import writer_lock
 from include.raw.rules import RULES
 from include.raw.store import open_warehouse, save_raw
 from include.raw.versions import version_order
+from include.shortage import shortage
 
 _PATIENCE_SECONDS = 60.0
+_CLOCK_TOLERANCE = timedelta(days=1)
+"""An export of this evening in Hong Kong is not of the future."""
 # What names a value, and the unit of quarantine that it belongs to.
 _VERSIONED = {
     **{f"raw.{dataset}": (RULES[dataset].key, RULES[dataset].symbol) for dataset in RETIRED_DATASETS},
@@ -49,39 +52,47 @@ def retire_history(store: StorePaths, days: int) -> Retired | None:
     counts, files with a unit in quarantine or without a verdict, and of each symbol the file with the last fetched day.
 
     Raises:
-        TitansError: a build is under way, landing files wait to be loaded, or a file cannot be written or removed.
+        TitansError: a build is under way, landing files wait to be loaded, the newest fetch is of the future, or a file
+            cannot be written or removed.
     """
     if not store.warehouse.exists():
         return None
     with writer_lock(store.warehouse, "make tidy", _PATIENCE_SECONDS):
+        try:
+            return _retire(store, days)
+        except (OSError, duckdb.Error) as error:
+            short = shortage(error, "make tidy", store) if isinstance(error, duckdb.Error) else None
+            raise short or TitansError(
+                f"Old history of source {store.source} cannot be let go ({str(error).splitlines()[0]}): "
+                "free space, or make the folder writable, and run again. No version that counts is lost."
+            ) from error
+
+
+def _retire(store: StorePaths, days: int) -> Retired | None:
+    landing = LandingIndex(store)
+    with open_warehouse(store) as connection:
+        _refuse_unloaded(connection, store, landing)
+        begins = _beginning(connection, kept_from(store), days)
+        if begins is None:
+            return None
+        is_left = store.raw_to_save.exists()
+        # Before anything goes, so that no point-in-time build reads what may be gone, and no older file lands.
+        record_kept_from(store, begins)
         landing = LandingIndex(store)
-        with open_warehouse(store) as connection:
-            _refuse_unloaded(connection, store, landing)
-            begins = _beginning(connection, kept_from(store), days)
-            if begins is None:
-                return None
-            is_left = store.raw_to_save.exists()
-            # Before anything goes, so that no point-in-time build reads what may be gone.
-            record_kept_from(store, begins)
-            # If saving them fails, the next run finds no version to drop and must save them all the same.
-            store.raw_to_save.touch()
-            versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
-            old = _removable(connection, landing, begins)
-            if not (old or versions or is_left):
-                store.raw_to_save.unlink()
-        if store.raw_to_save.exists():
-            try:
-                save_raw(store)
-                store.raw_to_save.unlink()
-                for path in old:
-                    path.unlink()
-                for folder in {path.parent for path in old}:
-                    sync_folder(folder)
-            except (OSError, duckdb.IOException) as error:
-                raise TitansError(
-                    f"Old landing files cannot be let go ({error}): "
-                    "free space, or make their folder writable, and run again."
-                ) from error
+        _refuse_unloaded(connection, store, landing)  # an older file that an ingest task landed meanwhile
+        # If saving them fails, the next run finds no version to drop and must save them all the same.
+        store.raw_to_save.touch()
+        versions = sum(_drop_versions(connection, table, begins) for table in _VERSIONED)
+        old = _removable(connection, landing, begins)
+        if not (old or versions or is_left):
+            store.raw_to_save.unlink()
+    if store.raw_to_save.exists():
+        save_raw(store)
+        store.raw_to_save.unlink()
+        for path in old:
+            path.unlink()
+        for folder in {path.parent for path in old}:
+            sync_folder(folder)
     return Retired(begins, len(old), versions)
 
 
@@ -107,7 +118,15 @@ def _beginning(connection: duckdb.DuckDBPyConnection, kept: datetime | None, day
     ).fetchone() or (None,)
     if newest is None:
         return None
-    begins: datetime = newest.replace(tzinfo=UTC) - timedelta(days=days)
+    newest = newest.replace(tzinfo=UTC)
+    if newest > datetime.now(UTC) + _CLOCK_TOLERANCE:
+        raise TitansError(
+            f"The newest fetch is of {newest:%Y-%m-%d %H:%M} UTC, which is in the future: the clock was ahead then, "
+            "and counting back from it would let too much history go. Nothing of it went. "
+            f"{Runbook.LATE_DATA.path} says what to do with that fetch.",
+            Runbook.LATE_DATA,
+        )
+    begins: datetime = newest - timedelta(days=days)
     return max(begins, kept or begins)
 
 

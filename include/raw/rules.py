@@ -50,6 +50,10 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
 
 THIS_VERSION = "($fetched_at::timestamp, $landed_at::timestamp)"
 """The place of the batch that is being loaded in the order of versions."""
+IS_ACCEPTED = (
+    "len(list_filter(reasons, lambda reason: reason not in ('negative dividend', 'split ratio is negative'))) = 0"
+)
+"""Of a row of ``judged``: a bad dividend or split is rejected alone, and the price beside it counts."""
 _SECURITY_JOIN = "left join seed_securities as s on s.symbol = i.symbol"
 _SESSION_JOIN = f"""{_SECURITY_JOIN}
         left join raw.exchange_sessions as x on x.exchange = s.exchange and x.date = i.date
@@ -206,7 +210,7 @@ def append(dataset: Dataset, rules: TableRules) -> str:
     basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"
     return f"""
         insert into raw.{dataset} ({stored}, fetched_at, landed_at, known_from, basis_date, batch_id, source, loaded_at)
-        with accepted as (select *{basis} from judged where len(reasons) = 0),
+        with accepted as (select *{basis} from judged where {IS_ACCEPTED}),
         {_previous(dataset, rules, "accepted")}
         select {", ".join(f"j.{name.strip()}" for name in stored.split(","))}, $fetched_at, $landed_at,
             case when exists (select 1 from usable as f where {is_first} and {version_order("f")} < {THIS_VERSION})
@@ -268,7 +272,7 @@ def date_first_versions(dataset: Dataset, rules: TableRules) -> str:
                 case when row_number() over history = 1 then min(known_from) over (partition by {key})
                 else greatest(min(known_from) over (partition by {key}), fetched_at) end as known_from
             from raw.{dataset} as r
-            where ({key}) in (select ({key}) from raw.{dataset} where list_contains($batches, batch_id))
+            where ({key}) in (select ({key}) from raw.{dataset} where batch_id in (select unnest($batches)))
                 and (r.batch_id, {_prefixed(rules.symbol)}) not in
                     (select (batch_id, symbol) from raw.current_verdicts where verdict = 'quarantined')
             window history as (partition by {key} order by {version_order()})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator
 
 from include.raw.units import QuarantinedUnit
 
@@ -55,6 +55,12 @@ class PlanFacts(StepFacts):
     """What an ingest run asks for."""
 
     batches: list[PlannedBatch] = Field(default_factory=list)
+
+    @field_validator("batches", mode="before")
+    @classmethod
+    def _not_names_alone(cls, value: object) -> object:
+        """Which is what versions before 0.1.0 wrote."""
+        return [batch for batch in value if not isinstance(batch, str)] if isinstance(value, list) else value
 
 
 class Outranked(BaseModel):
@@ -128,6 +134,7 @@ class LoadFacts(StepFacts):
 
     Attributes:
         rejected: why rows were rejected, in words, the most frequent reason first.
+        releases_without_effect: units that a person let in and whose landing file is gone, in words.
         rows_copied: rows of the store that a point-in-time build starts from.
     """
 
@@ -136,6 +143,7 @@ class LoadFacts(StepFacts):
     rows_unchanged: int = 0
     rows_rejected: int = 0
     rejected: list[str] = Field(default_factory=list)
+    releases_without_effect: list[str] = Field(default_factory=list)
     rows_copied: int = 0
 
 

@@ -6,12 +6,16 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from include.errors import TitansError
+from include.commands import make_command
+from include.errors import Runbook, TitansError
 from include.files import write_whole
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES, SourceName, read_production
+from include.publishing.generations import names
 from include.publishing.switch import refuse_simulated
-from include.runs.records import Pin, Run
+from include.runs.again import next_run
+from include.runs.facts import PublishFacts
+from include.runs.records import Pin, Run, run_records
 from include.sealed import DamagedError, read_sealed, seal
 from include.settings import Settings, load_settings, load_shared_settings
 
@@ -40,9 +44,38 @@ def settings_of_run(dag_id: str, run_id: str, **overrides: object) -> Settings:
 
 def _allowed_settings(**overrides: object) -> Settings:
     settings = load_settings(**overrides)
-    if settings.known_at is None:  # a point-in-time build publishes nothing
-        refuse_simulated(settings.published, settings.source, settings.switch)
+    refuse_sample(settings)
     return settings
+
+
+def refuse_sample(settings: Settings) -> None:
+    """Refuse a run that would put simulated data in the place of real ones. A point-in-time build publishes nothing.
+
+    Raises:
+        TitansError: real data are published; or they were, as run records say, and the folder of what is published has
+            been emptied since, with the memory of its source.
+    """
+    published = settings.published
+    if settings.known_at is not None:
+        return
+    refuse_simulated(published, settings.source, settings.switch)
+    if settings.source != "sample" or settings.switch or names(published) or read_production(published.production):
+        return
+    for source in SOURCE_NAMES:
+        store = settings.store_of(source)
+        if not store.is_simulated and _has_published(store):
+            raise TitansError(
+                f"{published.folder} is empty, and source {source} was published there before: the sample is simulated "
+                "and would take the place of real data, so nothing was run. To go on with the real data: "
+                f"{next_run(settings, store)}. For the sample, give it a folder of its own: make run SOURCE=sample "
+                f"DATA=DIR. To have it here on purpose: "
+                f"{make_command(settings.data_dir, 'run', SOURCE='sample', SWITCH='yes')}.",
+                Runbook.OTHER_SOURCE,
+            )
+
+
+def _has_published(store: StorePaths) -> bool:
+    return any(record.facts(PublishFacts).generation for record in run_records(store, "build_marts"))
 
 
 def pin_run(settings: Settings, run: Run) -> None:

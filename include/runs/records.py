@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,8 @@ Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
 _PIN = "source.pin"
 _WITHOUT_PIN_SECONDS = 24 * 3600
+_LONGEST_NAME = 200
+"""Airflow takes run ids of 250 characters, and file systems names of 255."""
 
 
 class FailureRow(BaseModel):
@@ -79,7 +82,7 @@ class RunRecord(BaseModel):
 
     run_id: str
     dag_id: str
-    source: str
+    source: SourceName
     as_of: str | None
     known_at: date | None = None
     """Set for a point-in-time build."""
@@ -119,6 +122,9 @@ class Run:
         self.dag_id = dag_id
         self.run_id = run_id
         self.name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{dag_id}.{run_id}")
+        if len(self.name) > _LONGEST_NAME:
+            digest = hashlib.sha256(self.name.encode()).hexdigest()[:8]
+            self.name = f"{self.name[:_LONGEST_NAME]}.{digest}"
         self._parts = store.runs / f"{self.name}.parts"
         self._record_path = store.runs / f"{self.name}.json"
 

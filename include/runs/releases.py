@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -60,5 +61,8 @@ def releases(store: StorePaths) -> list[Release]:
 def record_release(store: StorePaths, batch_id: str, symbol: str, reason: str) -> None:
     """Put a release on record; the next build acts on it."""
     release = Release(batch_id=batch_id, symbol=symbol, reason=reason, released_at=datetime.now(UTC))
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{batch_id}.{symbol}")
+    unit = f"{batch_id}.{symbol}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", unit)
+    if name != unit:  # BRK/B is not BRK-B
+        name += f".{hashlib.sha256(unit.encode()).hexdigest()[:8]}"
     write_whole(store.releases / f"{name}.json", seal(release))

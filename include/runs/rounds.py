@@ -16,7 +16,7 @@ def broken_off_since(store: StorePaths, dag_id: str) -> datetime:
     own = max(ends, default=datetime.min.replace(tzinfo=UTC))
     try:
         return min(own, datetime.fromisoformat(_round_path(store).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):  # also a time without a zone, which no run writes
         return own
 
 

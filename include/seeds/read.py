@@ -55,7 +55,7 @@ def _read(folder: Path, name: str, model: type[T]) -> tuple[T, ...]:
             names = reader.fieldnames or []
             if twice := next((name for name in names if names.count(name) > 1), None):
                 raise TitansError(f"Seed {path} has the column {twice} {names.count(twice)} times: keep one.")
-            missing = [field for field in model.model_fields if field not in (reader.fieldnames or [])]
+            missing = [field for field in model.model_fields if field not in names and field not in model.may_lack]
             if missing:
                 raise TitansError(
                     f"Seed {path} has no column {missing[0]}: its columns are {', '.join(model.model_fields)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -49,6 +49,15 @@ def _cron_line(text: str) -> str:
     return text
 
 
+def _whole_isin(code: str) -> str:
+    """Letters count as 10 to 35, and every second digit from the right twice (ISO 6166)."""
+    digits = "".join(str(int(character, 36)) for character in code)
+    doubled = [int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(digits))]
+    if sum(value // 10 + value % 10 for value in doubled) % 10:
+        raise ValueError("its check digit is wrong: copy it again")
+    return code
+
+
 # Spaces at an end are refused and not stripped: dbt would load them, and nothing would match.
 Text = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")]
 
@@ -66,11 +75,20 @@ CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$")]
 """A major currency, or one of the seed minor_units, whose codes are the vendors' (GBp)."""
 
 
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+Isin = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[A-Z0-9]{9}[0-9]$"), AfterValidator(_whole_isin)]
+
+
 Day = Annotated[date, BeforeValidator(_strict_date)]
 
 
 class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    may_lack: ClassVar[frozenset[str]] = frozenset()
+    """Columns that the file need not have, because files of an earlier version do not."""
 
 
 class MinorUnit(Row):
@@ -94,6 +112,8 @@ class Exchange(Row):
 
 
 class Security(Row):
+    may_lack: ClassVar[frozenset[str]] = frozenset({"sector", "country", "isin"})
+
     symbol: Symbol
     name: Text
     kind: Literal["equity", "index"]
@@ -101,6 +121,10 @@ class Security(Row):
     currency: CurrencyCode
     reporting_currency: CurrencyCode | None = None
     """Currency of the company's accounts and so, as a rule, of its estimates: its FX rate is fetched too."""
+    sector: Text | None = None
+    country: CountryCode | None = None
+    """Of risk: where the company does its business, wherever it is listed or registered."""
+    isin: Isin | None = None
 
 
 class Basket(Row):

@@ -215,7 +215,7 @@ MISHAPS: tuple[Mishap[YahooStandIn], ...] = (
     Mishap("split_before_the_prices", "a split whose prices of before are not adjusted yet",
            _series(_split_before_the_prices), QUARANTINED, "prices_on_one_basis"),
     Mishap("split_of_zero", "a split whose ratio is no number", _series(lambda series: series.splits.update({THURSDAY: (0, 1)})), HARMLESS),
-    Mishap("negative_dividend", "a dividend below zero", _dividends(WEDNESDAY, amount=-0.5), HARMLESS),
+    Mishap("negative_dividend", "a dividend below zero", _dividends(WEDNESDAY, amount=-0.5), REJECTED, "negative dividend"),
     Mishap("late_dividend", "a dividend that is told days after its ex-date", _dividends(WEDNESDAY), RESTATED, "dividend"),
     Mishap("dividend_told_twice", "one dividend on two days", _dividends(WEDNESDAY, THURSDAY), WARNED, "2025-03-05", check="dividends_apart"),
     Mishap("dividend_of_another_currency", "a dividend in dollars on shares in Hong Kong", _dividends(WEDNESDAY, currency="USD"), RESTATED,

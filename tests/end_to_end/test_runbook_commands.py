@@ -12,26 +12,31 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner
 
 from include import build
 from include.errors import FOLDER, Runbook, TitansError
-from include.production import read_production
+from include.files import write_whole
+from include.landing.batches import BatchKey, checked_rows, write_batch
+from include.landing.index import LandingIndex
+from include.production import SOURCE_NAMES, read_production
 from include.publishing import generations
-from include.publishing.switch import refuse_simulated
 from include.raw import lock
 from include.raw.lock import writer_lock
 from include.runs.incidents import report_unrecorded
-from include.runs.pins import settings_of_ended_run, settings_of_run
+from include.runs.pins import refuse_sample, settings_of_ended_run, settings_of_run
 from include.runs.records import forget_killed_runs, run_records, runbook_of
 from include.runs.releases import quarantined_units
+from include.sealed import seal
 from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings, load_settings, load_shared_settings
+from include.sources.base import Dataset
 from include.transform import invoke_dbt
 from tests.pipeline import AS_OF, build_all, copy_project, new_run, run_without_airflow
 from tests.soak.world import write_truth
@@ -85,8 +90,9 @@ class World:
         """``make run`` or ``make build``, without Airflow."""
         with self.environment(words):
             settings = load_settings()
-            refuse_simulated(settings.published, settings.source, settings.switch)
-            forget_killed_runs(settings.store)
+            refuse_sample(settings)
+            for name in SOURCE_NAMES:
+                forget_killed_runs(settings.store_of(name))
             build_all(settings, AS_OF) if is_build_alone else run_without_airflow(settings, AS_OF)
 
     def environment(self, words: dict[str, str]) -> ExitStack:
@@ -266,9 +272,51 @@ def _roll_back(world: World) -> None:
     world.execute(f"make rollback DATA={shlex.quote(str(world.data))}")
 
 
+def _run_with_the_clock_ahead(world: World) -> None:
+    """By a year: what landed then has other closes, and is built."""
+    world.deliver(1)
+    store, ahead = world.files.store, timedelta(days=365)
+    path, manifest = LandingIndex(store).batches(Dataset.PRICES)[-1]
+    landed_at = datetime.now(UTC) + ahead
+    key = BatchKey(Dataset.PRICES, manifest.group, 1, manifest.run_id, 2)
+    later = manifest.model_copy(
+        update={"batch_id": key.batch_id(landed_at), "fetched_at": landed_at, "landed_at": landed_at}
+    )
+    rows = checked_rows(path, manifest)
+    closes = pc.if_else(
+        pc.equal(rows["date"], date.fromisoformat(LAST_DAY)), pc.multiply(rows["close"], 1.01), rows["close"]
+    )
+    other = rows.set_column(rows.column_names.index("close"), "close", closes)
+    write_batch(store.landing_file(Dataset.PRICES, later.batch_id), other, later)
+    world.execute_run({"DATA": str(world.data)}, is_build_alone=True)
+    record = run_records(store, "build_marts")[-1].model_copy(update={"ended_at": landed_at})
+    write_whole(store.runs / f"build_marts.{record.run_id}.json", seal(record))
+
+
+def _move_away_what_is_of_the_future(world: World) -> None:
+    """The record that the line names, and landing files by the day in their names, with the warehouse."""
+    shown = dict(status_lines(world.settings, datetime.now(UTC)))
+    named = re.search(r"^(.+\.json) ended in the future", shown["Clock"])
+    assert named is not None
+    today = f"{datetime.now(UTC):%Y%m%d}"
+    landed = [path for path in world.files.store.landing.glob("*/*.parquet") if path.name.split("-")[-2][:8] > today]
+    assert len(landed) == 1
+    for path in (Path(named[1]), *landed, world.files.store.warehouse):
+        path.rename(world.folder / path.name)
+
+
 def _ask_for_the_sample(world: World) -> None:
     """On a server that was started with TITANS_SOURCE=sample."""
     with world.environment({"SOURCE": "sample", "DATA": str(world.data)}):
+        with suppress(TitansError):
+            settings_of_run("build_marts", "scheduled")
+        report_unrecorded(settings_of_ended_run("build_marts", "scheduled"), "build_marts", "scheduled")
+
+
+def _empty_what_is_published(world: World) -> None:
+    """By hand, and the memory of the source goes with it. Then the server's next run."""
+    shutil.rmtree(world.data / "published")
+    with world.environment({"DATA": str(world.data)}):
         with suppress(TitansError):
             settings_of_run("build_marts", "scheduled")
         report_unrecorded(settings_of_ended_run("build_marts", "scheduled"), "build_marts", "scheduled")
@@ -286,7 +334,11 @@ STATES = {
     "held-link": State(Runbook.HELD_LINK, 1, _roll_back),
     "killed-run": State(Runbook.KILLED_RUN, 2, _kill),
     "late-data": State(Runbook.LATE_DATA, 1, _export_one_symbol_too_early, _export_again, is_new=True),
+    "late-data with the clock ahead": State(
+        Runbook.LATE_DATA, 5, _run_with_the_clock_ahead, _move_away_what_is_of_the_future
+    ),
     "other-source": State(Runbook.OTHER_SOURCE, 1, _ask_for_the_sample),
+    "other-source, forgotten": State(Runbook.OTHER_SOURCE, 1, _empty_what_is_published),
     "out-of-memory": State(Runbook.OUT_OF_MEMORY, 3, _starve_a_model),
     "publish-failed": State(Runbook.PUBLISH_FAILED, 5, _fill_the_disk),
     "rows-lost": State(Runbook.ROWS_LOST, 3, _close_a_session),
@@ -352,16 +404,15 @@ def step_of(page: Runbook, number: int) -> str:
     return " ".join(steps[number].split())
 
 
-def follow(world: World, text: str) -> None:
-    """Do what a step says, command by command."""
+def follow(world: World, text: str, shown: dict[str, str]) -> None:
+    """Do what a step says, command by command; ``shown`` is what status said before."""
     quarantined = quarantined_units(world.files.store)
     printed = ""
     commands = re.findall(r"`(make (?!status)[^`]+|Again)`|(the command that it prints)", text)
     assert commands, text
     for command, is_printed in commands:
         if command == "Again":
-            line = dict(status_lines(world.settings, datetime.now(UTC)))["Again"]
-            found = re.findall(r"make run.*?(?=; |$)", line)
+            found = re.findall(r"make run.*?(?=; |$)", shown["Again"])
             (pasted,) = [each for each in found if ("ACCEPT_LOSS" in each) == ("ACCEPT_LOSS" in text)]
             world.execute(pasted)
         elif is_printed:
@@ -384,7 +435,7 @@ def test_the_page_leads_out_of_its_state(make_world: Callable[[bool], World], na
     failed = [record for record in run_records(world.files.store) if record.outcome == "failed"]
     assert not failed or runbook_of(failed[-1]) is state.page
     state.mends(world)
-    follow(world, step_of(state.page, state.step))
+    follow(world, step_of(state.page, state.step), dict(shown))
     after = generations.linked_manifest(world.settings.published)
     assert after is not None
     assert after.source == "files", "real data are never swapped for simulated"

@@ -32,6 +32,8 @@ NUMBERS = {"0", "1", "1.0", "2", "100"}
 """What SQL may count with: nothing, one, two, and the level at which indices start."""
 NUMBERS_WITH_A_REASON = {
     "drawdown_state": {"12": "digits that a double holds"},
+    "fct_basket_exposures": {"11": "months before the twelfth"},
+    "fct_basket_daily": {"3": "period", "5": "period", "365.25": "days of a year"},
     "fct_drawdown_episodes": {"12": "digits that a double holds"},
     "fct_index_daily": {"14": "powers of two"},
     "headline_text": {
@@ -46,7 +48,6 @@ NUMBERS_WITH_A_REASON = {
     "int_security_multiples": {"0.5": "half of a year"},
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
-    "fct_press_reconciliation": {"1e-9": "what a double loses"},
 }
 
 

@@ -194,15 +194,17 @@ def test_comparison_of_the_baskets(built_real_store: Settings, closes: pd.DataFr
     frame = pd.DataFrame(
         ask(
             built_real_store,
-            f"select date, {', '.join(columns)}, relative_level from marts.fct_basket_comparison_daily where basket_id = 'china_titans' "
+            f"select date, {', '.join(columns)}, relative_level, level_rebased, comparator_level_rebased from marts.fct_basket_comparison_daily where basket_id = 'china_titans' "
             "and comparator_basket_id = 'magnificent_seven' and currency_basis = 'local' and return_type = 'price' order by date",
         ),
-        columns=["date", *columns, "relative_level"],
+        columns=["date", *columns, "relative_level", "level_rebased", "comparator_level_rebased"],
     ).set_index("date")
     frame.index = pd.DatetimeIndex(frame.index)
     assert list(frame.index) == list(days)
     one, two = one.reindex(days), two.reindex(days)
     np.testing.assert_allclose(frame["relative_level"], 100 * (one / two) / (one.iloc[0] / two.iloc[0]), rtol=TOLERANCE)
+    np.testing.assert_allclose(frame["level_rebased"], 100 * one / one.iloc[0], rtol=TOLERANCE)
+    np.testing.assert_allclose(frame["comparator_level_rebased"], 100 * two / two.iloc[0], rtol=TOLERANCE)
     np.testing.assert_allclose(
         frame["excess_return_1d"].astype(float), one.pct_change() - two.pct_change(), rtol=TOLERANCE, atol=TOLERANCE
     )

@@ -52,6 +52,28 @@ def judged(settings: Settings) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row[0], row[1]): dict(zip(columns, row, strict=True)) for row in rows}
 
 
+EXPLAINED = {
+    "titans_ytd": "At the close of 7 March 2025 it was 43.1%, and the press printed more than 40.0%.",
+    "nasdaq100_correction": "At the close of 7 March 2025 it was -8.9%, but the press printed about -10.0%, give or take 1.0 points. "
+    "The close of 6 March 2025 fits: -9.6%.",
+    "hstech_highest_since": "At the close of 7 March 2025 it was the highest since 2025, but the press printed the highest since 2021. "
+    "The close of 6 March 2025 fits: the highest since 2021.",
+    "hstech_below_peak": "At the close of 7 March 2025 it was -44.8%, but the press printed about -40.0%, give or take 3.0 points.",
+    "titans_forward_pe": "It cannot be computed: 1 of 7 members have estimates, 22.9% of market value.",
+}
+"""Of the close of 7 March 2025 (28 February for the last) in words, from the numbers above. Of the titans the
+files have estimates of one, Alibaba: HK$2,424 billion of 10,568 billion on 28 February."""
+
+
+def test_verdicts_are_explained(built_real_store: Settings) -> None:
+    rows = ask(
+        built_real_store,
+        "select claim_id, explanation from marts.fct_press_reconciliation where evaluated_at = 'claim_date'",
+    )
+    assert {claim: text for claim, text in rows if claim in EXPLAINED} == EXPLAINED
+    assert all(text for _, text in rows)
+
+
 @pytest.mark.parametrize("claim", BY_HAND)
 def test_figures_of_the_press_on_real_prices(built_real_store: Settings, claim: str) -> None:
     friday_value, friday_verdict, thursday_value, thursday_verdict = BY_HAND[claim]

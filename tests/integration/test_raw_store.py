@@ -11,15 +11,20 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from include import build
 from include.errors import TitansError
 from include.landing.batches import BatchKey, FetchWindow, land
 from include.landing.index import LandingIndex
 from include.raw.load import LoadedBatch, load_landing
 from include.raw.store import open_warehouse
+from include.raw.units import QuarantinedUnit
+from include.runs.facts import CheckRawFacts
 from include.runs.releases import record_release, releases
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
+from tests.pipeline import new_run
+from titans.commands.release import release_units
 
 _runs = count(1)
 MONDAY, TUESDAY = date(2025, 3, 3), date(2025, 3, 4)
@@ -117,7 +122,6 @@ def test_an_older_fetch_that_is_loaded_later_does_not_win(settings: Settings) ->
         (price(currency="CNY"), "another currency than the security has"),
         (price(currency=None), "no currency"),
         (price(volume=-5), "negative volume"),
-        (price(split_ratio=-2.0), "split ratio is negative"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -130,6 +134,26 @@ def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(
     ((reasons, values),) = rows_of(settings, "select reasons, row_values from raw.rejected_rows")
     assert reason in reasons
     assert '"close"' in values
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [({"dividend": -0.5}, "negative dividend"), ({"split_ratio": -2.0}, "split ratio is negative")],
+)
+def test_a_bad_dividend_or_split_costs_no_price(settings: Settings, action: dict[str, Any], reason: str) -> None:
+    """Nor does it withdraw what is stored of it, as a row without one does."""
+    land_rows(settings, Dataset.PRICES, [price(**dict.fromkeys(action, 2.0)), price(TUESDAY)], at(5))
+    load(settings)
+    accept_all(settings)
+    land_rows(settings, Dataset.PRICES, [price(close=510.0, **action), price(TUESDAY)], at(6))
+    (batch,) = load(settings)
+    assert (batch.rows_new, batch.rows_unchanged, batch.rows_rejected) == (1, 1, 1)
+    assert rows_of(settings, "select reasons from raw.rejected_rows") == [([reason],)]
+    assert rows_of(settings, "select close from raw.prices where date = '2025-03-03' order by fetched_at") == [
+        (500.0,),
+        (510.0,),
+    ]
+    assert rows_of(settings, "select value from raw.corporate_actions") == [(2.0,)]
 
 
 def test_identical_twins_count_once_and_differing_ones_are_both_refused(settings: Settings) -> None:
@@ -305,6 +329,40 @@ def test_a_release_holds_in_a_warehouse_that_is_rebuilt(settings: Settings) -> N
     settings.store.warehouse.unlink()
     load(settings)
     assert rows_of(settings, "select verdict, reasons from raw.current_verdicts") == [("released", ["meant to"])]
+
+
+def test_a_release_whose_file_is_gone_is_named_by_every_build(settings: Settings) -> None:
+    """It did nothing, in silence. Where the file is back, the next build acts on it."""
+    land_rows(settings, Dataset.PRICES, [price()], at(5))
+    (path,) = (batch.path for batch in LandingIndex(settings.store).batches())
+    record_release(settings.store, path.stem, "0700.HK", "meant to")
+    content = path.read_bytes()
+    path.unlink()
+    land_rows(settings, Dataset.PRICES, [price(TUESDAY)], at(6))
+    for _ in range(2):
+        assert build.load(settings, new_run(settings)).releases_without_effect == [f"0700.HK of {path.stem}"]
+    path.write_bytes(content)
+    assert build.load(settings, new_run(settings)).releases_without_effect == []
+    assert rows_of(settings, "select verdict from raw.current_verdicts") == [("released",)]
+    path.unlink()
+    assert build.load(settings, new_run(settings)).releases_without_effect == [], "it has been let in"
+
+
+def test_a_unit_whose_file_is_gone_cannot_be_released(settings: Settings) -> None:
+    land_rows(settings, Dataset.PRICES, [price()], at(5))
+    (path,) = (batch.path for batch in LandingIndex(settings.store).batches())
+    run = new_run(settings)
+    with run.step("check_raw") as step:
+        unit = QuarantinedUnit(batch_id=path.stem, dataset="prices", symbol="0700.HK", reasons=["why"])
+        step.facts = CheckRawFacts(quarantined=[unit])
+    run.finish(None)
+    moved = path.rename(settings.data_dir / "moved")
+    with pytest.raises(TitansError, match=rf"{path}, the landing file of 0700\.HK .* is gone.*nothing was released"):
+        release_units(settings, path.stem, "", "meant to")
+    assert releases(settings.store) == []
+    moved.rename(path)
+    release_units(settings, path.stem, "", "meant to")
+    assert [release.symbol for release in releases(settings.store)] == ["0700.HK"]
 
 
 def test_a_split_and_an_unadjusted_price_in_one_file_are_another_statement(settings: Settings) -> None:

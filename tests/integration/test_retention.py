@@ -14,7 +14,10 @@ import pytest
 from include import build
 from include.errors import TitansError
 from include.landing.index import LandingIndex
+from include.landing.retention import kept_from, record_kept_from
+from include.paths import StorePaths
 from include.raw import retention
+from include.raw.lock import writer_lock
 from include.raw.store import open_warehouse
 from include.settings import Settings
 from include.sources.base import Dataset
@@ -280,3 +283,89 @@ def test_a_damaged_copy_of_the_raw_tables_is_named(copy: Settings) -> None:
         match=r"raw_tables\.duckdb cannot be read, and it holds what landing files held .* move it and landing/kept_from\.json away",
     ):
         build.load(copy, new_run(copy))
+
+
+FAULTS: dict[str, tuple[object, str, Exception, str]] = {
+    "the mark cannot be made": (Path, "touch", OSError(30, "Read-only file system"), "Read-only file system"),
+    "the disk is full while versions go": (
+        retention, "_drop_versions", duckdb.IOException("IO Error: No space left on device"), "tidy filled the disk",
+    ),
+    "memory runs out while they are saved": (
+        retention, "save_raw", duckdb.OutOfMemoryException("Out of Memory Error: failed"), "tidy ran out of memory",
+    ),
+    "a landing file cannot go": (Path, "unlink", PermissionError(13, "Permission denied"), "Permission denied"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_what_stops_it_is_a_sentence_and_done_again_it_ends_well(
+    copy: Settings, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Errors of DuckDB ended in a traceback."""
+    owner, name, error, sentence = FAULTS[what]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, Mock(side_effect=error))
+        with pytest.raises(TitansError, match=sentence):
+            remove_old_history(copy)
+    remove_old_history(copy)
+    after = counts(copy)
+    assert files_of(copy)[Dataset.PRICES] == [date(2025, 1, 8), date(2025, 1, 31)]
+    forget_warehouse(copy)
+    load_and_judge(copy)
+    assert counts(copy) == after
+
+
+def test_nothing_goes_between_the_loading_of_a_delivery_and_its_verdict(copy: Settings, tmp_path: Path) -> None:
+    """Beside a build, tidy gets the lock between two steps. What it leaves, it finds the next time."""
+    late = WORLD.answer(Fetch(Dataset.PRICES, ("BB",), None, date(2025, 1, 31), datetime(2025, 3, 1, 22, tzinfo=UTC)))
+    small_world.land_delivery(copy, late, "new")
+    shutil.copytree(copy.data_dir, tmp_path / "undisturbed")
+    undisturbed = copy.model_copy(update={"data_dir": tmp_path / "undisturbed"})
+    load_and_judge(undisturbed)
+    run = new_run(copy)
+    build.load(copy, run)
+    remove_old_history(copy)
+    build.check_raw(copy, run)
+    for settings in (copy, undisturbed):
+        remove_old_history(settings)
+    assert (files_of(copy), counts(copy)) == (files_of(undisturbed), counts(undisturbed))
+
+
+def test_a_step_of_a_build_is_waited_for_and_then_left_alone(copy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_PATIENCE_SECONDS", 0.0)
+    before = (files_of(copy), counts(copy))
+    with (
+        writer_lock(copy.store.warehouse, "build_marts"),
+        pytest.raises(TitansError, match=r"Another build is writing .*build_marts \(process"),
+    ):
+        remove_old_history(copy)
+    assert (files_of(copy), counts(copy)) == before
+
+
+def test_an_older_file_that_lands_meanwhile_is_noticed(copy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was taken for loaded. Later, no file could say whether the vendor had taken it back since."""
+    late = WORLD.answer(
+        Fetch(Dataset.PRICES, ("BB",), None, date(2024, 12, 20), datetime(2024, 12, 20, 22, tzinfo=UTC))
+    )
+
+    def paused(store: StorePaths, moment: datetime) -> None:
+        small_world.land_delivery(copy, late, "late")
+        record_kept_from(store, moment)
+
+    before = counts(copy)
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "record_kept_from", paused)
+        with pytest.raises(TitansError, match="1 landing files are not loaded yet"):
+            remove_old_history(copy)
+    assert counts(copy) == before
+
+
+def test_a_fetch_of_the_future_lets_nothing_go(copy: Settings) -> None:
+    """The clock was ahead by years: all of history went, and every delivery since was refused as older."""
+    with open_warehouse(copy.store) as connection:
+        connection.execute("update raw.fetch_windows set fetched_at = '2099-01-01' where fetched_at >= '2025-01-31'")
+    before = (files_of(copy), counts(copy))
+    with pytest.raises(TitansError, match=r"newest fetch is of 2099-01-01 00:00 UTC, .*late-data\.md"):
+        remove_old_history(copy)
+    assert (files_of(copy), counts(copy)) == before
+    assert kept_from(copy.store) is None

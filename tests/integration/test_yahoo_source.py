@@ -234,9 +234,8 @@ class TestPrices:
     def test_an_event_that_cannot_be_read_is_named_and_costs_no_bar(
         self, yahoo: YahooStandIn, open_source: OpenSource
     ) -> None:
-        """A negative dividend or split used to take the bar of its day along."""
-        yahoo.series["AAPL"].dividends[TUESDAY] = (-0.25, None)
-        yahoo.series["AAPL"].splits[WEDNESDAY] = (-2, 1)
+        yahoo.series["AAPL"].dividends[TUESDAY] = (float("nan"), None)
+        yahoo.series["AAPL"].splits[WEDNESDAY] = (0, 1)
         yahoo.series["AAPL"].bars[3] = Bar(THURSDAY, 235.33)
 
         extract = open_source().prices([APPLE], WEEK)
@@ -246,8 +245,20 @@ class TestPrices:
         assert extract.table["volume"].to_pylist()[3] is None, "an unknown volume is not 0"
         (note,) = extract.notes
         assert note.startswith("Of AAPL Yahoo sent a dividend (")
-        assert '"amount": -0.25' in note
+        assert '"amount": NaN' in note
         assert "}) and 1 more that cannot be read: it counts nowhere" in note
+
+    def test_a_dividend_or_split_below_zero_is_delivered_to_be_rejected(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        yahoo.series["AAPL"].dividends[TUESDAY] = (-0.25, None)
+        yahoo.series["AAPL"].splits[WEDNESDAY] = (-2, 1)
+
+        extract = open_source().prices([APPLE], WEEK)
+
+        rows = [(row["close"], row["dividend"], row["split_ratio"]) for row in extract.table.to_pylist()[1:3]]
+        assert rows == [(235.93, -0.25, None), (235.74, None, -2.0)]
+        assert extract.notes == []
 
     def test_a_symbol_with_a_slash_is_one_part_of_the_address(
         self, yahoo: YahooStandIn, open_source: OpenSource

@@ -52,7 +52,7 @@ def make_folder(folder: Path) -> Settings:
     for number in range(3):
         path = _land(settings, number)
         if number == 0:
-            _make_early(path)
+            make_early(path)
     run = Run(settings.store, "build_marts", "first")
     with run.step("check_raw") as step:
         units = [
@@ -87,7 +87,8 @@ def _land(settings: Settings, number: int) -> Path:
     return land(settings.store, BatchKey(Dataset.PRICES, "us", 1, f"run{number}", 1), extract, windows)
 
 
-def _make_early(path: Path) -> None:
+def make_early(path: Path) -> None:
+    """Make a landing file one of a version before hashes and times of landing."""
     table = pq.read_table(path)
     story = json.loads(table.schema.metadata[b"titans"])
     for later in ("landed_at", "content_hash", "sha256"):

@@ -111,3 +111,20 @@ def test_a_refused_source_is_not_asked_for_again(tmp_path: Path) -> None:
     serve(settings, "yahoo")
     record = failed(settings, TitansError("serves real data", Runbook.OTHER_SOURCE), "source")
     assert again(settings, record) == f"make run DATA={tmp_path}"
+
+
+def test_a_refused_source_names_the_real_one_that_the_folder_has_forgotten(tmp_path: Path) -> None:
+    """What was published has been emptied, with the memory of its source: a bare make run is refused as well."""
+    files = load_settings(source="files", files_dir="/exports", data_dir=str(tmp_path))
+    failed(files, TitansError("a weight is negative"))
+    run = Run(files.store, "build_marts", "refused")
+    with pytest.raises(TitansError), run.step("source"):
+        raise TitansError("is empty", Runbook.OTHER_SOURCE)
+    shared = load_shared_settings(data_dir=str(tmp_path))
+    assert again(shared, run.finish(None)) == f"make run SOURCE=files FILES=/exports DATA={tmp_path}"
+
+
+def test_an_export_that_nothing_remembers_is_to_be_named(tmp_path: Path) -> None:
+    """As after a restore into an empty folder."""
+    shared = load_shared_settings(data_dir=str(tmp_path))
+    assert next_run(shared, shared.store_of("files")) == f"make run SOURCE=files FILES=DIR DATA={tmp_path}"

@@ -5,7 +5,11 @@ And which headlines changed, with the values that made them so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pytest
@@ -56,94 +60,214 @@ def test_the_last_decimal_is_that_of_the_models() -> None:
     assert step < RETURN_FLOOR < 1.01 * step
 
 
-AAPL = ("AAPL", "close", "")
+CLOSE = ("AAPL", "close", "")
+DIVIDEND = ("AAPL", "dividend", "")
+SPLIT = ("AAPL", "split_ratio", "")
+EPS = ("AAPL", "eps", "annual 2025-12-31, mean")
 
 
-def step(before: float, after: float, day: int, kind: str = "restated", value: tuple[str, str, str] = AAPL) -> str:
-    """A row of ``ops.restatements``, known on a day of March."""
+@dataclass(frozen=True)
+class Version:
+    """A version of a value of 3 March, fetched on a day of March and landed at an hour of it.
+
+    Attributes:
+        factor: what brings it to the latest split basis.
+    """
+
+    value: float | None
+    day: int
+    hour: int = 12
+    currency: str | None = None
+    factor: float = 1.0
+
+    @property
+    def batch_id(self) -> str:
+        return f"{self.day}-{self.hour}"
+
+
+Value: TypeAlias = tuple[str, str, str]
+History: TypeAlias = list[Version]
+
+
+def march(day: int, hour: int | None = None) -> str:
+    return f"2025-03-{day:02}" + (f" {hour:02}:00" if hour is not None else "")
+
+
+def steps(history: History, value: Value = CLOSE) -> list[tuple[object, ...]]:
+    """Rows of ``ops.restatements`` of one value."""
     symbol, field, detail = value
-    return f"('{symbol}', date '2025-03-03', '{field}', nullif('{detail}', ''), '{kind}', {before}, {after}, 0.01, timestamp '2025-03-{day:02d}')"
+    versions = sorted(history, key=lambda version: (version.day, version.hour))
+    return [
+        (
+            symbol, march(3), field, detail or None, number, was.value, now.value, was.currency, now.currency,
+            was.factor, now.factor, 0.01, march(now.day), march(now.day, now.hour),
+        )
+        for number, (was, now) in enumerate(pairwise(versions), 2)
+    ]  # fmt: skip
 
 
-def headline(value: str, name: str = "two_return_ytd", subject: str = "two", day: int = 7) -> str:
-    return f"(date '2025-03-{day:02d}', '{name}', '{subject}', '{value}')"
+def origin(version: Version, value: Value = CLOSE) -> tuple[object, ...]:
+    """The row of ``ops.row_origins`` for it, which reaches over the days around."""
+    symbol, field, detail = value
+    item = {"split_ratio": "split", "eps": f"eps {detail.split(',')[0]}"}.get(field, field)
+    return symbol, item, march(1), march(5), version.batch_id, march(version.day)
 
 
-def changed(folder: Path, before: list[str], now: list[str], was: list[str], says: list[str]) -> list[str]:
+def headline(value: str, name: str = "two_return_ytd", subject: str = "two", day: int = 7) -> tuple[object, ...]:
+    return march(day), name, subject, value
+
+
+def changed(
+    folder: Path,
+    origins: Sequence[tuple[object, ...]],
+    now: Sequence[tuple[object, ...]],
+    was: Sequence[tuple[object, ...]] = (headline("1.0%"),),
+    says: Sequence[tuple[object, ...]] = (headline("1.1%"),),
+) -> list[str]:
     """The headlines that changed between a generation and the warehouse. Basket two holds AAPL and MSFT.
 
     Args:
-        before, now: rows of ``ops.restatements``.
+        origins: rows of ``ops.row_origins`` of the generation.
+        now: rows of ``ops.restatements`` of the warehouse.
         was, says: rows of ``fct_headlines``.
     """
-    for name, steps, headlines in (("published", before, was), ("warehouse", now, says)):
+    batches = [(f"{day}-{hour}", march(day, hour)) for day in range(1, 15) for hour in range(24)]
+    rows = {
+        "published": {"marts.fct_headlines": was, "ops.row_origins": origins},
+        "warehouse": {"marts.fct_headlines": says, "ops.restatements": now, "raw.fetch_windows": batches},
+    }
+    for name, tables in rows.items():
         (folder / f"{name}.duckdb").unlink(missing_ok=True)
         with duckdb.connect(str(folder / f"{name}.duckdb")) as connection:
             connection.execute(
-                """create schema marts; create schema ops;
+                """create schema marts; create schema ops; create schema raw;
                 create table ops.publications as select date '2025-03-07' as as_of, timestamp '2025-03-08' as published_at;
                 create table marts.dim_basket_members as
                     from (values ('two', 'AAPL'), ('two', 'MSFT'), ('other', 'TSM')) as rows(basket_id, symbol);
                 create table marts.fct_headlines (as_of date, headline_id varchar, subject varchar, value_text varchar);
-                create table ops.restatements (symbol varchar, date date, field varchar, detail varchar, kind varchar,
-                    value_before double, value_after double, basket_effect double, known_at timestamp)"""
+                create table ops.row_origins (symbol varchar, item varchar, from_date date, to_date date,
+                    batch_id varchar, fetched_at timestamp);
+                create table raw.fetch_windows (batch_id varchar, landed_at timestamp);
+                create table ops.restatements (symbol varchar, date date, field varchar, detail varchar,
+                    version_number bigint, value_before double, value_after double, currency_before varchar,
+                    currency_after varchar, basis_factor_before double, basis_factor_after double,
+                    basket_effect double, known_at timestamp, landed_at timestamp)"""
             )
-            for table, rows in (("marts.fct_headlines", headlines), ("ops.restatements", steps)):
-                if rows:
-                    connection.execute(f"insert into {table} values {', '.join(rows)}")
+            for table, given in tables.items():
+                if given:
+                    connection.executemany(
+                        f"insert into {table} values ({', '.join('?' * len(given[0]))})", [list(row) for row in given]
+                    )
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         return changed_headlines(connection, folder / "published.duckdb")
 
 
-CAUSE = "AAPL close of 2025-03-03 from"
-THERE, BACK = step(100, 101, 4), step(101, 100, 5)
+TOLD = "two_return_ytd of 2025-03-07 was 1.0% and is 1.1%"
+FIRST = Version(100, 3)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "cause"),
+    ("published", "history", "cause"),
     [
-        ([], [THERE], f"{CAUSE} 100.0 to 101.0"),
-        ([THERE], [THERE, BACK], f"{CAUSE} 101.0 to 100.0"),
-        ([THERE, BACK], [THERE, BACK, step(100, 101, 6)], f"{CAUSE} 100.0 to 101.0"),
-        ([THERE, BACK], [THERE, BACK, step(100, 101, 4)], f"{CAUSE} 100.0 to 101.0"),
-        ([THERE], [THERE], ""),
-        ([], [THERE, BACK], ""),
-        ([], [THERE, step(101, 103, 5)], f"{CAUSE} 100.0 to 103.0"),
-        ([THERE], [step(100, 99, 3), step(99, 101, 4)], ""),
-        ([THERE, step(101, 103, 5)], [step(101, 103, 5)], ""),
-        ([], [step(100, 100.00001, 4, "rounding")], f"{CAUSE} 100.0 to 100.00001 (rounding)"),
-        ([], [step(400, 100, 4, "split")], f"{CAUSE} 400.0 to 100.0 (split)"),
-        ([], [step(400, 100, 4, "split"), step(8, 9, 4, value=("MSFT", "close", ""))], "MSFT close of 2025-03-03 from 8.0 to 9.0"),
-        ([], [step(2, 0, 4, "withdrawn", ("AAPL", "dividend", ""))], "AAPL dividend of 2025-03-03 from 2.0 to none"),
-        ([], [step(2, 2, 4, value=("AAPL", "dividend", "USD to HKD"))], "AAPL dividend of 2025-03-03 from 2.0 to 2.0 (USD to HKD)"),
-        ([], [step(7, 8, 4, value=("USDHKD", "rate", ""))], "USDHKD rate of 2025-03-03 from 7.0 to 8.0"),
-        ([], [step(7, 8, 4, value=("TSM", "close", ""))], ""),
+        (FIRST, [FIRST, Version(101, 4)], "from 100.0 to 101.0"),
+        (Version(101, 4), [FIRST, Version(101, 4), Version(100, 5)], "from 101.0 to 100.0"),
+        (Version(100, 5), [FIRST, Version(101, 4), Version(100, 5), Version(101, 6)], "from 100.0 to 101.0"),
+        (Version(101, 4), [FIRST, Version(101, 4)], ""),
+        (FIRST, [FIRST, Version(101, 4), Version(100, 5)], ""),
+        (FIRST, [FIRST, Version(101, 4), Version(103, 5)], "from 100.0 to 103.0"),
+        (FIRST, [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 100.0 to 103.0"),
+        (Version(102, 4, 13), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 102.0 to 103.0"),
+        (Version(103, 4, 14), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], ""),
+        (FIRST, [FIRST, Version(102, 4, 13), Version(100, 4, 14)], ""),
+        (FIRST, [Version(99, 2), FIRST], ""),
+        (FIRST, [Version(99, 2), FIRST, Version(101, 4)], "from 100.0 to 101.0"),
+        (Version(101, 4), [FIRST, Version(99, 3, 13), Version(101, 4)], ""),
+        (Version(101, 4), [Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
+        (Version(101, 4), [FIRST, Version(101, 3, 13), Version(103, 5)], "from 101.0 to 103.0"),
+        (FIRST, [FIRST, Version(100.00001, 4)], "from 100.0 to 100.00001 (rounding)"),
+        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(100, 4)], "from 400.0 to 100.0 (split)"),
+        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(100, 4), Version(400, 5)], "from 100.0 to 400.0"),
+        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(404, 4, factor=0.25)], "from 400.0 to 404.0"),
+        (None, [FIRST, Version(101, 4)], ""),
     ],
-    ids=["a change", "and back", "and there again", "and there again at one time", "none since", "there and back since", "two steps since",
-         "one that came late from in between", "one that retention let go", "rounding", "a split", "a split beside a change", "withdrawn",
-         "another currency", "a rate", "of another basket"],
+    ids=["a change", "and back", "and there again", "none since", "there and back since", "two steps since", "two at one time",
+         "one of two at one time was published", "both of one time were published", "there and back at one time", "an older one came late",
+         "an older one came late, and a change", "one that came late from in between", "the one before was let go",
+         "the published one equals one that came late", "rounding", "a split", "a split, and a change back to the number of before",
+         "a change of before a split", "a value that was not published"],
 )  # fmt: skip
-def test_a_headline_that_changed_names_what_changed_it_since(
-    tmp_path: Path, before: list[str], now: list[str], cause: str
+def test_a_headline_that_changed_names_the_close_that_changed_since(
+    tmp_path: Path, published: Version | None, history: History, cause: str
 ) -> None:
-    told = "two_return_ytd of 2025-03-07 was 1.0% and is 1.1%"
-    assert changed(tmp_path, before, now, [headline("1.0%")], [headline("1.1%")]) == [
-        f"{told}: {cause}" if cause else told
+    """From the version that was published to the one that counts now, whatever came between them or late."""
+    assert changed(tmp_path, [origin(published)] if published else [], steps(history)) == [
+        f"{TOLD}: AAPL close of 2025-03-03 {cause}" if cause else TOLD
     ]
+
+
+NO_DIVIDEND = Version(0, 3)
+USD, HKD = Version(2, 3, currency="USD"), Version(2, 4, currency="HKD")
+
+
+@pytest.mark.parametrize(
+    ("value", "published", "history", "cause"),
+    [
+        (DIVIDEND, None, [NO_DIVIDEND, Version(2, 4)], "AAPL dividend of 2025-03-03 from 0.0 to 2.0"),
+        (DIVIDEND, Version(2, 4), [NO_DIVIDEND, Version(2, 4), Version(0, 5)], "AAPL dividend of 2025-03-03 from 2.0 to none"),
+        (DIVIDEND, None, [Version(2, 3), Version(0, 4), Version(2, 5)], "AAPL dividend of 2025-03-03 from 0.0 to 2.0"),
+        (DIVIDEND, None, [NO_DIVIDEND, Version(2, 4), Version(0, 5)], ""),
+        (DIVIDEND, USD, [USD, HKD], "AAPL dividend of 2025-03-03 from 2.0 to 2.0 (USD to HKD)"),
+        (DIVIDEND, USD, [USD, HKD, replace(USD, day=5)], ""),
+        (DIVIDEND, USD, [USD, HKD, Version(2.1, 5, currency="HKD")], "AAPL dividend of 2025-03-03 from 2.0 to 2.1 (USD to HKD)"),
+        (SPLIT, Version(4, 3), [Version(4, 3), Version(2, 4)], "AAPL split_ratio of 2025-03-03 from 4.0 to 2.0"),
+        (SPLIT, None, [Version(0, 3), Version(4, 4)], "AAPL split_ratio of 2025-03-03 from 0.0 to 4.0"),
+        (EPS, FIRST, [FIRST, Version(101, 4)], "AAPL eps of 2025-03-03 from 100.0 to 101.0 (annual 2025-12-31, mean)"),
+        (EPS, Version(None, 3, currency="CNY"), [Version(None, 3, currency="CNY"), Version(None, 4, currency="HKD")], ""),
+        (("USDHKD", "rate", ""), Version(7, 3), [Version(7, 3), Version(8, 4)], "USDHKD rate of 2025-03-03 from 7.0 to 8.0"),
+        (("TSM", "close", ""), FIRST, [FIRST, Version(101, 4)], ""),
+    ],
+    ids=["a late dividend", "withdrawn", "withdrawn before, and back", "there and gone since", "another currency",
+         "another currency and back", "another currency and amount", "a split ratio", "a late split", "an estimate",
+         "an estimate without a number", "a rate", "of another basket"],
+)  # fmt: skip
+def test_a_headline_that_changed_names_any_kind_of_value(
+    tmp_path: Path, value: Value, published: Version | None, history: History, cause: str
+) -> None:
+    assert changed(tmp_path, [origin(published, value)] if published else [], steps(history, value)) == [
+        f"{TOLD}: {cause}" if cause else TOLD
+    ]
+
+
+def test_rounding_and_splits_are_named_only_where_nothing_else_changed(tmp_path: Path) -> None:
+    apple, microsoft = [Version(400, 3, factor=0.25), Version(100, 4)], [Version(8, 3), Version(9, 4)]
+    of_microsoft = ("MSFT", "close", "")
+    assert changed(
+        tmp_path,
+        [origin(apple[0]), origin(microsoft[0], of_microsoft)],
+        [*steps(apple), *steps(microsoft, of_microsoft)],
+    ) == [f"{TOLD}: MSFT close of 2025-03-03 from 8.0 to 9.0"]
+
+
+def test_what_is_later_than_the_headline_is_no_cause(tmp_path: Path) -> None:
+    """The dividend of a session that was not published yet."""
+    late = [(*row[:1], march(10), *row[2:]) for row in steps([NO_DIVIDEND, Version(2, 11)], DIVIDEND)]
+    assert changed(tmp_path, [], late) == [TOLD]
 
 
 def test_a_headline_that_is_gone_or_new_is_named(tmp_path: Path) -> None:
     """Of the last published day: a later day has had no headlines yet, and so none that changed."""
     was = [headline("1.0%"), headline("5.0%", "two_return_1d")]
     says = [headline("1.0%"), headline("20.1", "aapl_forward_pe", "AAPL"), headline("0.9%", day=10)]
-    assert changed(tmp_path, [], [THERE], was, says) == [
-        f"aapl_forward_pe of 2025-03-07 is new: 20.1: {CAUSE} 100.0 to 101.0",
-        f"two_return_1d of 2025-03-07 was 5.0% and is gone: {CAUSE} 100.0 to 101.0",
+    cause = "AAPL close of 2025-03-03 from 100.0 to 101.0"
+    assert changed(tmp_path, [origin(FIRST)], steps([FIRST, Version(101, 4)]), was, says) == [
+        f"aapl_forward_pe of 2025-03-07 is new: 20.1: {cause}",
+        f"two_return_1d of 2025-03-07 was 5.0% and is gone: {cause}",
     ]
 
 
 def test_five_causes_are_named_and_the_others_counted(tmp_path: Path) -> None:
-    steps = [step(100, 101 + number, 4, value=("AAPL", "eps", f"annual {number}")) for number in range(7)]
-    (text,) = changed(tmp_path, [], steps, [headline("1.0%")], [headline("1.1%")])
-    assert "AAPL eps of 2025-03-03 from 100.0 to 101.0 (annual 0), " in text
+    values = [("AAPL", "eps", f"annual {number}, mean") for number in range(7)]
+    origins = [origin(FIRST, value) for value in values]
+    (text,) = changed(tmp_path, origins, [row for value in values for row in steps([FIRST, Version(101, 4)], value)])
+    assert "AAPL eps of 2025-03-03 from 100.0 to 101.0 (annual 0, mean), " in text
     assert text.endswith(", and 2 more in ops.restatements")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 import titans.commands
+from include.errors import TitansError
 from include.settings import PROJECT_ROOT
 from titans.__main__ import COMMANDS, app
+from titans.commands import publish
 
 HEAVY = ["airflow", "dbt", "duckdb", "great_expectations", "pandas", "pyarrow", "exchange_calendars", "yfinance"]
 
@@ -34,6 +38,27 @@ def test_an_unknown_command_is_refused_by_its_name() -> None:
     result = CliRunner().invoke(app, ["statsu"])
     assert result.exit_code == 2
     assert "No such command 'statsu'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (TitansError("Nothing landed."), r"^Error: Nothing landed\.$"),
+        (OSError(24, "Too many open files", "hold.json"), r"^Error: hold\.json cannot be .*ulimit -n"),
+        (
+            duckdb.IOException("IO Error: Cannot open\nmore"),
+            r"^Error: DuckDB could not go on \(IO Error: Cannot open\): ",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_a_sentence(monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str) -> None:
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr(publish, "load_shared_settings", refused)
+    result = CliRunner().invoke(app, ["publish"], env={"COLUMNS": "1000"})
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+    assert re.search(sentence, result.output.strip())
 
 
 @pytest.mark.parametrize("name", ["status", "rollback", "publish", "release"])

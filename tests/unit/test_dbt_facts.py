@@ -19,6 +19,7 @@ def test_the_limits_of_the_project_are_read() -> None:
     assert found.min_coverage_ratio == 0.8
     assert found.periods[:2] == ("1d", "wtd")
     assert found.revision_days == (7, 30, 90)
+    assert (found.risk_windows["3y"].cycle, found.risk_windows["3y"].returns) == ("month", 36)
 
 
 def test_the_keys_of_the_marts_are_read() -> None:
@@ -56,6 +57,8 @@ def test_the_measures_of_claims_are_read() -> None:
         ("max_fx_age_days: 7", "max_fx_age_days: '7'", "max_fx_age_days"),
         ("max_fx_age_days: 7", "max_fx_aeg_days: 7", "max_fx_age_days"),
         ("max_fx_age_days: 7", "max_fx_age_days: 7\n  limit: 1", "limit"),
+        ("3y: {cycle: month, returns: 36}", "3y: {cycle: year, returns: 3}", "risk_windows.3y.cycle"),
+        ("1y: {cycle: week, returns: 52}", "1y: {cycle: week, returns: 0}", "risk_windows.1y.returns"),
         ("revision_days: [7, 30, 90]", "revision_days: [7, 0]", "revision_days.1"),
         ("vars:", "variables:", "has no vars"),
         ("vars:", "vars: [", "not YAML"),

@@ -24,8 +24,9 @@ from include.seeds.rows import Reference
 from include.settings import PROJECT_ROOT, load_settings
 from include.sources.base import CurrencyPair, Dataset, Extract, Window
 from include.sources.files.folder import ExportFile, Units
-from include.sources.files.layouts import Layout
+from include.sources.files.layouts import Layout, layout_of
 from include.sources.files.read import read_file
+from include.sources.files.sheet import Sheet
 from include.sources.files.source import FilesSource
 from include.sources.files.spelling import meant
 
@@ -98,10 +99,14 @@ YAHOO = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
         {"prices.csv": lines(HEADER, *TWO).replace("\n", "\r\n")},
         {"prices.csv": lines(HEADER, *TWO).replace(",", ";")},
         {"prices.csv": lines(HEADER, *TWO).replace(",", "\t")},
+        {"prices.csv": lines("sep=;", lines(HEADER, *TWO).replace(",", ";"))},
+        {"prices.csv": b"\xef\xbb\xbf" + lines('"SEP=\t"', HEADER, *TWO).replace(",", "\t").replace("\n", "\r\n").encode()},
+        {"prices/0700.HK.csv": lines("sep=|||", "date|close", "2025-03-06|544"), "prices/AAPL.csv": lines("sep=,", "date,close", "2025-03-07,239")},
         {"prices.csv": '"symbol","date","close","currency"\n"0700.HK","2025-03-06","544","HKD"\n"AAPL","2025-03-07","239","USD"\n'},
         {"prices.csv": lines("", HEADER, "", *TWO, "")},
         {"prices.csv": lines("symbol,date,close", "0700.HK,2025-03-06,544", "AAPL,2025-03-07,239")},
         {"prices.csv": lines(HEADER, *TWO).replace(",", " , ")},
+        {"prices.csv": lines(HEADER, *TWO).replace("HKD", "hkd").replace("USD", "usd")},
         {"prices.csv": lines(",symbol,date,close", "0,0700.HK,2025/03/06,544.0", "1,AAPL,20250307,2.39e2")},
         {"prices.csv.gz": gzip.compress(lines(HEADER, *TWO).encode())},
         {"prices/2025/a.csv": lines(HEADER, TWO[0]), "prices/2024/b.csv": lines(HEADER, TWO[1])},
@@ -109,8 +114,9 @@ YAHOO = "Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"
         {"0700.hk.csv": lines("date,close", "2025-03-06,544"), "aapl.CSV": lines("date,close", "2025-03-07,239"), "notes.csv": "a,b\n"},
         {"prices.csv": lines("Date,0700.HK,AAPL", "2025-03-06,544,", "2025-03-07,NaN,239")},
         {"prices.parquet": pd.DataFrame({"0700.HK": [544.0, None], "AAPL": [None, 239.0]}, pd.DatetimeIndex(["2025-03-06", "2025-03-07"], name="Date"))},
+        {"prices.parquet": pd.DataFrame({"0700.HK": [544.0, None], "AAPL": [None, 239.0]}, pd.DatetimeIndex(["2025-03-06", "2025-03-07"]))},
     ],
-    ids=["plain", "names in any case", "byte order mark", "line ends of Windows", "semicolons", "tabs", "all quoted", "blank lines", "no currency", "blanks", "an index and other spellings", "gzip", "a folder of parts", "a file a symbol", "files beside each other", "a column a symbol", "a data frame"],
+    ids=["plain", "names in any case", "byte order mark", "line ends of Windows", "semicolons", "tabs", "the separator named", "a tab named, with a byte order mark", "separators of files a symbol named", "all quoted", "blank lines", "no currency", "blanks", "currencies in small letters", "an index and other spellings", "gzip", "a folder of parts", "a file a symbol", "files beside each other", "a column a symbol", "a data frame", "a data frame whose index has no name"],
 )  # fmt: skip
 def test_prices_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export(content)
@@ -202,11 +208,12 @@ def test_adjusted_closes_are_reported(export: Export) -> None:
         {"fx_rates.csv": lines("Rate,DATE,Base Currency,Quote_Currency", "7.77,2025-03-06,USD,HKD", "7.2,2025-03-06,USD,CNY")},
         {"fx_rates.csv": lines("Price,Close,Close,High,High", "Ticker,HKD=X,CNY=X,HKD=X,CNY=X", "Date,,,,", "2025-03-06,7.77,7.2,9,9")},
         {"fx_rates.csv": lines("Date,HKD=X,USD/CNY,EURUSD", "2025-03-06,7.77,7.2,1.08")},
+        {"fx_rates.csv": lines("Date,Note,USDHKD,USDCNY,Remarks", "2025-03-06,fixed late,7.77,7.2,x")},
         {"fx_rates/USDHKD.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/CNY=X.csv": lines("Date,Close", "2025-03-06 00:00:00+00:00,7.2")},
         {"fx_rates/usd-hkd.csv": lines("date,rate", "2025-03-06,7.77"), "fx_rates/cny=x.csv": lines("date,rate", "2025-03-06,7.2")},
         {"fx_rates.csv": lines("base_currency,quote_currency,date,rate", "usd,hkd,2025-03-06,7.77", "USD,cny,2025-03-06,7.2")},
     ],
-    ids=["names in any case", "yfinance", "a column a pair", "a file a pair", "pairs in small letters", "codes in small letters"],
+    ids=["names in any case", "yfinance", "a column a pair", "columns of remarks", "a file a pair", "pairs in small letters", "codes in small letters"],
 )  # fmt: skip
 def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
     source = export({"prices.csv": lines(HEADER, *TWO), **content})
@@ -215,6 +222,7 @@ def test_rates_are_read(export: Export, content: dict[str, Content]) -> None:
         ("USD", "CNY", date(2025, 3, 6), 7.2),
         ("USD", "HKD", date(2025, 3, 6), 7.77),
     ]
+    assert extract.notes == []
 
 
 @pytest.mark.parametrize(
@@ -392,7 +400,7 @@ def test_a_moment_that_is_no_midnight_is_refused(export: Export, moment: str) ->
         ('AAPL,2025-03-06,"1,101.50",USD,1', "close is '1,101.50', which is not a number such as 1101.5"),
         ('AAPL,2025-03-06,"101,5",USD,1', "close is '101,5', which is not a number such as 1101.5"),
         ("AAPL,2025-03-06,inf,USD,1", "close is 'inf', which is not a number such as 1101.5"),
-        ("AAPL,2025-03-06,239,USD,10.5", "Volume is '10.5', which is not a whole number such as 1101"),
+        ("AAPL,2025-03-06,239,USD,many", "Volume is 'many', which is not a number such as 1101.5"),
         ("AAPL,2025-03-06,239,USD", "the line has 4 values, and the header has 5"),
         ("AAPL,2025-03-06,239,USD,1,2", "the line has 6 values, and the header has 5"),
     ],
@@ -405,6 +413,58 @@ def test_a_bad_row_costs_no_other(export: Export, row: str, problem: str) -> Non
         ("0700.HK", 544.0, None, None),
         ("AAPL", 238.0, 1000, None),
     ]
+
+
+def test_a_problem_names_its_line(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of the wrong length before it and blocks that end between them count."""
+    monkeypatch.setattr("include.sources.files.sheet._BLOCK_BYTES", 128)
+    good = [f"0700.HK,2025-02-{day:02},544,HKD" for day in range(1, 21)]
+    broken = "MSFT,2025-03-06"
+    rows = [
+        *good[:4],
+        broken,
+        broken,
+        *good[4:12],
+        broken,
+        *good[12:],
+        broken,
+        "AAPL,2025-03-06,five,USD",
+        broken,
+        *TWO,
+    ]
+    (note,) = prices(export({"prices.csv": lines("", HEADER, *rows)}), "AAPL").notes
+    line = rows.index("AAPL,2025-03-06,five,USD") + 3
+    assert note.startswith(f"prices.csv, line {line} (AAPL): close is 'five'")
+
+
+def test_a_volume_may_be_a_fraction(export: Export) -> None:
+    """Vendors divide volumes by the splits since. Half of a share is one."""
+    volumes = {"10.4": 10, "10.5": 11, "1e3": 1000, "0": 0}
+    rows = [f"AAPL,2025-02-{day:02},239,{volume}" for day, volume in enumerate(volumes, 3)]
+    source = export({"prices.csv": lines("symbol,date,close,volume", *rows)})
+    assert cells(prices(source, "AAPL"), "volume", "problem") == [(volume, None) for volume in volumes.values()]
+
+
+def test_words_of_estimates_count_in_any_case(export: Export) -> None:
+    estimates = lines(
+        "symbol,as_of,metric,period,period_end,mean,currency", "aapl,2025-03-01,EPS,+1Y ,2025-12-31,7,usd"
+    )
+    source = export({"prices.csv": lines(HEADER, *TWO), "estimates.csv": estimates})
+    extract = source.estimates([row for row in REFERENCE.securities if row.symbol == "AAPL"], WINDOW)
+    assert cells(extract, "symbol", "metric", "period_type", "period_label", "currency") == [
+        ("AAPL", "eps", "annual", "+1y", "USD")
+    ]
+
+
+def test_a_table_of_thirty_thousand_columns_costs_no_minute() -> None:
+    """It took 90 s: each column was compared with each other one."""
+    names = ["date", "AAPL", *(f"X{number}" for number in range(30_000))]
+    file = ExportFile(Dataset.PRICES, Path("prices.csv"), "prices.csv")
+    sheet = Sheet(file, [names], [pa.string()] * len(names), [1])
+    began = time.process_time()
+    layout = layout_of(Dataset.PRICES, sheet, Units(Dataset.PRICES, REFERENCE))
+    assert len(layout.cells) == len(names) - 1
+    assert time.process_time() - began < 10
 
 
 def test_no_value_is_no_mistake(export: Export) -> None:
@@ -431,6 +491,11 @@ def test_a_bad_file_of_one_symbol_costs_no_other(export: Export) -> None:
     assert "prices/NVDA.parquet cannot be read as PARQUET" in reasons["NVDA"]
 
 
+def test_the_file_of_another_symbol_is_not_blamed(export: Export) -> None:
+    (failure,) = prices(export({"prices/0700.HK.csv": lines("date,close", "2025-03-06,544")})).failures
+    assert failure.reason == "prices/ has no row for AAPL in the window"
+
+
 def test_what_is_left_out_of_a_folder_is_named(export: Export) -> None:
     """Of AAPL one file is left; the other symbol is not in the seeds, but its file counted against all."""
     content = {
@@ -442,6 +507,30 @@ def test_what_is_left_out_of_a_folder_is_named(export: Export) -> None:
     assert [re.sub(".*/export/", "", note) for note in extract.notes] == [
         f"prices/{name} has no row, not even a header: export it again. The other files count."
         for name in ("2024/AAPL.csv", "TSM.csv")
+    ]
+
+
+def test_two_files_of_one_symbol_may_overlap_but_not_contradict(export: Export) -> None:
+    """Of the day on which they differ neither counts, and each row names the other file."""
+    header = "date,close,volume"
+    first = ("2025-03-04,235,10", "2025-03-05,236,20")
+    source = export(
+        {
+            "prices/old/AAPL.csv": lines(header, *first, "2025-03-06,237,30"),
+            "prices/new/AAPL.csv": lines(header, *first, "2025-03-06,238,30", "2025-03-07,239,40"),
+        }
+    )
+    extract = prices(source, "AAPL")
+    good = [row for row in cells(extract, "date", "close", "problem") if not row[2]]
+    assert sorted(set(good)) == [
+        (date(2025, 3, 4), 235.0, None),
+        (date(2025, 3, 5), 236.0, None),
+        (date(2025, 3, 7), 239.0, None),
+    ]
+    assert extract.notes == [
+        f"prices/{one}/AAPL.csv, line 4 (AAPL): prices/{other}/AAPL.csv, another file of the export, has other values of "
+        "that day. This row is set aside, the others count. Correct the export."
+        for one, other in (("new", "old"), ("old", "new"))
     ]
 
 
@@ -459,6 +548,9 @@ def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
     [
         ({"prices.csv": ""}, r"prices\.csv has no row, not even a header"),
         ({"prices.csv": HEADER}, r"prices\.csv has no row that could be used"),
+        ({"prices.csv": b"\xef\xbb\xbf\r\n"}, r"prices\.csv has no row, not even a header"),
+        ({"prices.csv": lines(",,,", ",,,")}, r"prices\.csv has no row, not even a header"),
+        ({"prices.csv": "sep=;\n"}, r"prices\.csv has no row, not even a header"),
         ({"prices.csv": lines(HEADER, *TWO).encode("utf-16")}, r"prices\.csv cannot be read as CSV .*UTF-16.* as UTF-8 text"),
         ({"prices.csv": lines(HEADER, *TWO).encode() + b"AAPL\xe9,2025-03-06,1,USD\n"}, r"prices\.csv cannot be read as CSV \(line 4 is not UTF-8\)"),
         ({"prices.csv.gz": lines(HEADER, *TWO)}, r"prices\.csv\.gz cannot be read as CSV"),
@@ -468,7 +560,7 @@ def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
         ({"prices.csv": lines(HEADER, TWO[0], 'AAPL,2025-03-06,"2,USD', *[TWO[1]] * 9000)}, r"prices\.csv, line 3: a quotation mark opens and is not closed"),
         ({"prices.parquet": pa.table({"symbol": ["AAPL"], "date": pa.array([0], pa.timestamp("us", "Nowhere/Land")), "close": [1.0]})}, r"column date in the time zone 'Nowhere/Land', which no time zone database has"),
         ({"prices.parquet": pa.table({"symbol": ["AAPL"], "date": ["2025-03-06"], "close": [True]})}, r"close is 'true', which is not a number"),
-        ({"prices.csv": lines("Date,AAPL,AAPL", "2025-03-06,1,2")}, r"has close of AAPL in two columns: keep one"),
+        ({"prices.csv": lines("Date,AAPL,AAPL", "2025-03-06,1,2")}, r"has close of AAPL in 2 columns: keep one"),
         ({"prices.csv": lines(HEADER, 'AAPL,2025-03-06,"239,USD', *TWO)}, r"prices\.csv, line 2: a quotation mark opens and is not closed"),
         ({"prices.csv": lines(*TWO)}, r"prices\.csv has no column symbol: it must have symbol, date, close"),
         ({"prices.csv": lines("date,close", "2025-03-06,1")}, r"prices\.csv has no column symbol"),
@@ -476,10 +568,12 @@ def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
         ({"prices.csv": lines(HEADER, *(row + "," for row in TWO))}, r"prices\.csv, line 2: the line has 5 values, and the header has 4\. 1 more of 2 rows cannot be read either"),
         ({"prices.csv": HEADER, "prices.parquet": b""}, r"holds prices\.csv and prices\.parquet, .* remove one"),
         ({"prices.xlsx": b"PK"}, r"holds no prices\.csv or prices\.parquet \(prices\.xlsx is neither\)"),
+        ({"prices/AAPL.xlsx": b"PK"}, r"holds no prices\.csv or prices\.parquet, and no such file in its folder prices: export"),
+        ({"prices.parquet": pa.table({})}, r"prices\.parquet has no column: export it again"),
         ({"prices/symbol=AAPL/data.csv": lines("date,close", "2025-03-06,1")}, r"no row of a symbol of securities\.csv, but of data: .* named after"),
         ({"prices.csv": lines(HEADER, "700.HK,2025-03-06,544,HKD")}, r"but of 700\.HK \(did you mean 0700\.HK\?\)"),
     ],
-    ids=["no byte", "only a header", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a column in two spellings", "an open quotation in a long file", "an unknown time zone", "truth for a price", "a symbol twice", "an open quotation", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a symbol in a folder name", "only unknown symbols"],
+    ids=["no byte", "only a header", "only a byte order mark", "only commas", "only a separator", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a column in two spellings", "an open quotation in a long file", "an unknown time zone", "truth for a price", "a symbol twice", "an open quotation", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a folder of workbooks", "no column", "a symbol in a folder name", "only unknown symbols"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(export: Export, content: dict[str, Content], words: str) -> None:
     with pytest.raises(TitansError, match=words):
@@ -572,8 +666,11 @@ def test_a_damaged_copy_is_refused(export: Export, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(TitansError, match=r"prices\.parquet, a copy of the export, .* remove .* made anew"):
         prices(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies", name))
-    (path.parent / "contents.json").write_text("{")
-    assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD
+    contents = path.parent / "contents.json"
+    for damaged in (b"{", contents.read_bytes().replace(b"prices.csv", b"prices.csw")):
+        contents.write_bytes(damaged)
+        assert closes(FilesSource(tmp_path / "export", None, REFERENCE, tmp_path / "copies")) == GOOD
+        assert b"prices.csv" in contents.read_bytes(), "the copy is made anew"
 
 
 def test_copies_that_no_run_needs_go(export: Export, tmp_path: Path) -> None:

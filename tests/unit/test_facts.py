@@ -86,6 +86,11 @@ def test_records_of_version_0_1_0_are_read() -> None:
     }
 
 
+def test_plans_of_before_0_1_0_are_read() -> None:
+    """They named the batches alone. All ingest runs of a folder that was brought over were called damaged."""
+    assert read("plan", {"batches": ["prices hk 1: 8 symbols from the beginning"]}) == PlanFacts()
+
+
 @pytest.mark.parametrize("step", WRITTEN)
 def test_the_names_of_the_fields_stay(step: str) -> None:
     assert json.loads(read(step, WRITTEN[step]).model_dump_json()).items() >= WRITTEN[step].items()

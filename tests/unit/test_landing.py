@@ -6,6 +6,7 @@ import errno
 import json
 import random
 import shutil
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,8 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import Runbook, TitansError
+from include.landing import batches
 from include.landing.batches import BatchKey, BatchManifest, FetchWindow, checked_rows, land, read_manifest
 from include.landing.index import LandingIndex
+from include.landing.parts import kept_parts, land_leftovers
+from include.landing.retention import record_kept_from
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
 
@@ -218,8 +222,9 @@ def test_batches_are_listed_oldest_fetch_first(settings: Settings) -> None:
         land(settings.store, BatchKey(dataset, "all", 1, f"run{day}", 1), extract, [])
     landing = LandingIndex(settings.store)
     assert [manifest.run_id for _, manifest in landing.batches()] == ["run6", "run7", "run8"]
-    assert landing.last_fetch(Dataset.FX_RATES) == datetime(2025, 3, 7, tzinfo=UTC)
-    assert landing.last_fetch(Dataset.SHARES) is None
+    ((_, of_rates),) = landing.batches(Dataset.FX_RATES)
+    assert of_rates.fetched_at == datetime(2025, 3, 7, tzinfo=UTC)
+    assert landing.batches(Dataset.SHARES) == []
 
 
 def test_the_name_of_a_file_says_its_batch() -> None:
@@ -238,3 +243,36 @@ def test_a_file_of_another_source_is_refused(settings: Settings) -> None:
         TitansError, match="is of source sample, in the store of yahoo: simulated and real rows never meet"
     ):
         LandingIndex(other).batches()
+
+
+def test_a_damaged_answer_of_an_interrupted_batch_costs_no_other(settings: Settings) -> None:
+    """Every later ingest run of the dataset was red, and the good answers never landed."""
+    key = BatchKey(Dataset.FX_RATES, "fx", 1, "run", 1)
+    days = (date(2025, 3, 5), date(2025, 3, 6), date(2025, 3, 7))
+    with suppress(KeyboardInterrupt), kept_parts(settings.store, key) as parts:
+        for day in days:
+            window = FetchWindow(symbol="USDHKD", start=None, end=day, rows=1, first=day, last=day)
+            parts.keep(fx_extract(7.77, day), [window])
+        raise KeyboardInterrupt
+    first, *_ = sorted(settings.store.landing.rglob("*.parquet"))
+    first.write_bytes(b"no Parquet")
+    land_leftovers(settings.store, key)
+    ((_, manifest),) = LandingIndex(settings.store).batches()
+    assert [window.last for window in manifest.windows] == list(days[1:])
+    assert not first.parent.exists()
+
+
+def test_a_file_that_lands_while_older_ones_are_let_go_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at what is kept and the writing of the file."""
+    real = batches.write_batch
+
+    def paused(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
+        real(path, table, manifest)
+        record_kept_from(settings.store, datetime(2025, 6, 1, tzinfo=UTC))
+
+    monkeypatch.setattr(batches, "write_batch", paused)
+    with pytest.raises(TitansError, match="has let landing files of before 2025-06-01 00:00 go"):
+        land_fx(settings)
+    assert LandingIndex(settings.store).batches() == []

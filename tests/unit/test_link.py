@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from include.errors import Runbook, TitansError
 from include.paths import PublishedPaths
 from include.production import Production, write_production
-from include.publishing import generations, rollback
+from include.publishing import generations, publish, rollback
 from include.publishing.changes import read_last
 from include.publishing.retention import prune
 from include.publishing.rollback import release_hold, roll_back
@@ -321,3 +321,68 @@ def test_no_free_descriptor_is_no_missing_hold(
     with pytest.raises(TitansError, match="Too many open files"):
         prune(settings.published, 1, LATER)
     assert generations.names(settings.published) == names
+
+
+def test_what_another_build_has_just_made_is_no_leftover(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing and the look at its age: the build of another source was red, with its link moved."""
+    published = settings.published
+    begun = published.generations / ".yahoo-20270101T000000.000000Z-nogit"
+    begun.mkdir()
+    real = Path.lstat
+
+    def paused(path: Path) -> os.stat_result:
+        if path == begun:
+            begun.rename(published.generations / begun.name.removeprefix(".yahoo-"))
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", paused)
+    assert prune(published, 1, LATER) == names[:3]
+
+
+def test_a_generation_that_the_system_keeps_stays_whole_and_the_others_go(
+    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a mount. It also made the build red."""
+    real = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == names[0]:
+            raise OSError(16, os.strerror(16), str(path))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert prune(settings.published, 1, LATER) == names[1:3]
+    assert [manifest.generation for manifest in generations.manifests(settings.published)] == [names[0], names[3]]
+
+
+@pytest.mark.parametrize("error", [OSError(24, os.strerror(24)), TitansError("Too many open files")])
+def test_old_generations_that_stay_make_no_publication_red(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The link has moved by then, and the sentence said that what was published is untouched."""
+
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(publish, "prune", refused)
+    publish_for(tmp_path, 0.01, 0)
+    assert linked(settings) == generations.names(settings.published)[-1]
+
+
+def test_a_client_that_writes_makes_a_damaged_generation(settings: Settings, tmp_path: Path) -> None:
+    """It was killed, and its changes stand in a log beside the file, whose hash is as before. Readers see them."""
+    for _ in range(2):
+        publish_for(tmp_path, 0.01, 0)
+    first, last = generations.names(settings.published)
+    file = settings.published.file(last)
+    log = file.with_name("titans.duckdb.wal")
+    log.write_bytes(b"a change")
+    shown = dict(status_lines(settings, NOW))
+    assert f"the published generation: {file} has a write-ahead log beside it" in shown["Damaged"]
+    with pytest.raises(TitansError, match="write-ahead log"):
+        roll_back(settings.published, last)
+    assert release_hold(settings.published) == first
+    publish_for(tmp_path, 0.01, 0)
+    assert linked(settings) not in (first, last, None)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from include.errors import Runbook, TitansError, is_refused, refusal
 from include.locks import HeldError, exclusive
 from include.settings import PROJECT_ROOT
+from tests.full_disk import no_room
 
 REFUSAL = "It is taken: {who}. Wait."
 
@@ -135,3 +137,32 @@ def test_a_lock_that_cannot_be_written_is_a_sentence(tmp_path: Path, is_folder: 
         pass
     assert is_refused(caught.value)
     assert re.search(r"cannot be read or written .*untouched", refusal(caught.value))
+
+
+def test_a_lock_that_was_removed_with_its_folder_is_taken_anew(tmp_path: Path) -> None:
+    """As make reset does. A build that had waited and a new one both held "the" lock, of two files."""
+    path = tmp_path / "files" / "warehouse.lock"
+    held: list[str] = []
+
+    def waiting() -> None:
+        with exclusive(path, "waiting", REFUSAL, patience_seconds=30):
+            with pytest.raises(HeldError), exclusive(path, "new", REFUSAL):
+                pass
+            held.append(path.read_text())
+
+    thread = threading.Thread(target=waiting)
+    with exclusive(path, "make reset", REFUSAL):
+        thread.start()
+        time.sleep(0.3)
+        shutil.rmtree(path.parent)
+    thread.join(30)
+    assert ['"holder": "waiting"' in text for text in held] == [True]
+
+
+def test_a_full_disk_hides_only_the_name(tmp_path: Path) -> None:
+    """What frees room, such as make tidy, takes a lock too."""
+    path = tmp_path / "a.lock"
+    with no_room(), exclusive(path, "make tidy", REFUSAL):
+        refused = pytest.raises(HeldError, match=r"^It is taken: another process holds it")
+        with refused, exclusive(path, "make run", REFUSAL):
+            pass

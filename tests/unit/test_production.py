@@ -15,7 +15,8 @@ from include.production import Production, SourceName, read_production, write_pr
 from include.publishing import generations, rollback, switch
 from include.publishing.generations import Hold
 from include.publishing.rollback import release_hold, roll_back
-from include.runs.pins import settings_of_ended_run, settings_of_run
+from include.runs.facts import PublishFacts
+from include.runs.pins import pin_run, refuse_sample, settings_of_ended_run, settings_of_run
 from include.runs.records import Run
 from include.settings import load_settings, load_shared_settings, pin_source
 from tests.published_folder import add_generation
@@ -297,6 +298,32 @@ def test_a_memory_that_cannot_be_read_is_never_taken_for_absent(data: Path, cont
     result = CliRunner().invoke(app, ["run"])
     assert (result.exit_code, "cannot be read" in result.output) == (1, True)
     assert not (data / "sample").exists()
+
+
+def test_an_emptied_folder_does_not_make_room_for_the_sample(data: Path, tmp_path: Path) -> None:
+    """rm -r data/published, which takes the memory along: a bare make run published the sample."""
+    settings = load_settings(source="files", files_dir=str(tmp_path / "exports"))
+    run = Run(settings.store, "build_marts", "one")
+    pin_run(settings, run)
+    with run.step("publish") as step:
+        step.facts = PublishFacts(generation=publish("files", tmp_path / "exports"))
+    run.finish("2025-03-07")
+    shutil.rmtree(settings.published.folder)
+    with pytest.raises(TitansError, match=rf"source files was published .*SOURCE=files FILES={tmp_path}.*SWITCH=yes"):
+        settings_of_run("build_marts", "two")
+    for allowed in (load_settings(switch="yes"), load_settings(known_at="2025-03-07"), settings):
+        refuse_sample(allowed)
+    publish("sample", minutes=1)
+    refuse_sample(load_settings())
+
+
+def test_a_real_source_that_never_published_leaves_room_for_the_sample(data: Path) -> None:
+    settings = load_settings(source="yahoo")
+    run = Run(settings.store, "build_marts", "one")
+    with pytest.raises(TitansError), run.step("check_marts"):
+        raise TitansError("a weight is negative")
+    run.finish("2025-03-07")
+    refuse_sample(load_settings())
 
 
 def test_status_says_what_the_folder_serves(data: Path, tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def test_a_step_whose_record_leads_nowhere_is_damaged(settings: Settings) -> Non
         assert [(step.step, step.outcome) for step in run.steps()] == [("load", "failed")]
 
 
-@pytest.mark.parametrize("run_id", ["../../etc/passwd", "a/b", "manual__2025-03-07T08:00:00+00:00", "x" * 150])
+@pytest.mark.parametrize(
+    "run_id", ["../../etc/passwd", "a/b", "manual__2025-03-07T08:00:00+00:00", "x" * 150, "x" * 250]
+)
 def test_no_run_id_leaves_the_folder(settings: Settings, run_id: str) -> None:
     run = Run(settings.store, "build_marts", run_id)
     with run.step("load"):
@@ -93,6 +95,13 @@ def test_releases_stay_on_record(settings: Settings) -> None:
     record_release(settings.store, "prices-hk-001", "1810.HK", "looked at it")
     (row,) = releases(settings.store)
     assert (row.batch_id, row.symbol, row.reason) == ("prices-hk-001", "1810.HK", "looked at it")
+
+
+def test_units_of_like_names_have_a_release_each(settings: Settings) -> None:
+    """The second took the place of the first, whose unit stayed out of a warehouse that was rebuilt."""
+    for symbol in ("BRK/B", "BRK-B", "^HSI", "-HSI"):
+        record_release(settings.store, "prices-us-001", symbol, "looked at it")
+    assert sorted(release.symbol for release in releases(settings.store)) == ["-HSI", "BRK-B", "BRK/B", "^HSI"]
 
 
 LIVE_RUN = """

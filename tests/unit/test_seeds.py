@@ -94,6 +94,17 @@ def test_benchmarks_that_are_no_index_of_the_market(seeds: Path, benchmark: str,
         assert word in str(refusal.value)
 
 
+def test_a_file_of_an_earlier_version_and_rows_that_end_early_are_read(seeds: Path) -> None:
+    path = seeds / "securities.csv"
+    lines = path.read_text().splitlines()
+    first = [",".join(line.split(",")[:6]) for line in lines]
+    path.write_text("\n".join([lines[0], *first[1:]]) + "\n")
+    ended_early = load_reference(seeds).securities
+    path.write_text("\n".join(first) + "\n")
+    assert load_reference(seeds).securities == ended_early
+    assert {row.sector for row in ended_early} == {None}
+
+
 def test_an_exchange_may_have_no_benchmark(seeds: Path) -> None:
     path = seeds / "exchanges.csv"
     path.write_text(path.read_text().replace("^HSI", ""))
@@ -128,6 +139,8 @@ def test_a_market_is_due_whenever_one_of_its_exchanges_is(seeds: Path) -> None:
         ("exchanges", "30 17 * * 1-5", "@daily", "write five fields"),
         ("market_events", "2025-01-24", "20250124", "date='20250124': .* write it as 2025-03-07"),
         ("market_events", "2025-01-24", "2025-W04-5", "date='2025-W04-5': .* write it as 2025-03-07"),
+        ("securities", "US0378331005", "US0378331006", "isin='US0378331006': .* its check digit is wrong"),
+        ("securities", ",US,US0378331005", ",USA,US0378331005", "country='USA'"),
         ("securities", "reporting_currency", "currency", "has the column currency 2 times: keep one"),
         ("securities", "AAPL,", 'AAPL,"' + "x" * 140_000, "a quotation mark may open and not close"),
     ],

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
 from include.publishing.generations import Hold
-from include.runs.facts import PublishFacts, Restated
+from include.runs.facts import LoadFacts, PublishFacts, Restated
 from include.runs.records import Run, RunRecord
 from include.seeds.schedules import INGEST_FX, Schedule
 from include.settings import PROJECT_ROOT, Settings, load_settings
@@ -67,6 +67,16 @@ def test_a_green_build_shows_what_is_late_and_restated(settings: Settings) -> No
         == "2 values that a vendor changed later, those that move a basket most: 1810.HK close of 2025-03-06 from 54.35 to 54.3"
     )
     assert not is_red(settings, NOW)
+
+
+def test_a_release_without_effect_is_named(settings: Settings) -> None:
+    run = Run(settings.store, "build_marts", "one")
+    with run.step("load") as step:
+        step.facts = LoadFacts(releases_without_effect=["TSM of prices-us-001"])
+    run.finish("2025-03-07")
+    assert lines(settings)["Released"] == (
+        f"without effect, for its landing file is gone: TSM of prices-us-001 -> {Runbook.GATE_1_QUARANTINE.path}"
+    )
 
 
 def test_a_red_build_names_its_page_until_the_next_green_one(settings: Settings) -> None:

@@ -177,3 +177,47 @@ def test_two_backups_at_a_time_are_two_files(tmp_path: Path) -> None:
     for path in paths:
         with tarfile.open(path) as whole:
             assert "seeds/securities.csv" in whole.getnames()
+
+
+def test_what_cannot_go_keeps_nothing_else(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error said that the rest was tidied: dbt's files and old history were not, nor what came after one file."""
+    database_of(settings.airflow_home).parent.mkdir(parents=True)
+    database_of(settings.airflow_home).touch()
+    kept, *others = (make(settings, f"files/incidents/{number}-build_marts.md", 400) for number in range(3))
+    others.append(make(settings, "sample/dbt/target/compiled/a_model_that_is_gone.sql", 400))
+    others.append(make(settings, "airflow/logs/dag_id=a/run_id=1/task.log", 400))
+    real = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path == kept:
+            raise PermissionError(13, os.strerror(13), str(path))
+        real(path, missing_ok)
+
+    def full(_: datetime) -> int:
+        raise TitansError("Airflow's database could not be cleaned (disk is full).")
+
+    def held(_: Settings) -> list[str]:
+        raise TitansError("Another build is writing.")
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    monkeypatch.setattr(tidy, "clean_airflow_database", full)
+    monkeypatch.setattr(tidy, "remove_old_history", held)
+    with pytest.raises(
+        TitansError,
+        match=r"0-build_marts\.md cannot be removed .*disk is full.*Another build.* Removed 1 log files, 1 files of dbt;",
+    ):
+        tidy_up(settings)
+    assert [path for path in others if path.exists()] == []
+
+
+def test_a_record_that_cannot_be_read_is_not_removed(settings: Settings) -> None:
+    """It may be the one that a rebuilt warehouse reads a quarantine from."""
+    for number in range(KEPT_RUNS + 2):
+        run = Run(settings.store, "build_marts", f"run {number:02d}")
+        run.finish(None)
+        path = settings.store.runs / f"{run.name}.json"
+        if number == 0:
+            path.write_bytes(path.read_bytes().replace(b"build_marts", b"build_martz"))
+        age(path, 1000 - number)
+    assert remove_old_records(settings, NOW)["run records"] == 1
+    assert (settings.store.runs / "build_marts.run-00.json").exists()

@@ -95,10 +95,12 @@ def test_events_are_taken_out_and_bad_ones_left_out() -> None:
     assert "events" not in json.loads(content)["chart"]["result"][0]
     assert beside.events == [
         Event(date(2025, 3, 3), "dividend", 0.25),
+        Event(date(2025, 3, 3), "dividend", -0.5),
         Event(date(2025, 3, 4), "dividend", 0.5, "HKD"),
         Event(date(2025, 3, 4), "split", 1.5),
+        Event(date(2025, 3, 4), "split", -2.0),
     ]
-    assert len(beside.unreadable) == 11, "each is named, but for the dividend of nothing"
+    assert len(beside.unreadable) == 9, "each is named, but for the dividend of nothing"
     assert beside.unreadable[0] == f'a dividend ({{"date": {TUESDAY}}})'
 
 

@@ -18,7 +18,7 @@ import psutil  # type: ignore[import-untyped]  # its types are no dependency
 import typer
 
 from include.errors import TitansError
-from include.publishing.switch import refuse_simulated
+from include.runs.pins import refuse_sample
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings, pin_source
@@ -54,7 +54,7 @@ class _Stopped(Exception):  # noqa: N818  # a wish, not an error
 def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
     """Serve the Airflow UI and run the schedules, until Ctrl-C."""
     settings, number = load_settings(), _port(port)
-    refuse_simulated(settings.published, settings.source, settings.switch)
+    refuse_sample(settings.model_copy(update={"known_at": None}))
     pin_source(settings)
     load_calendars(load_reference(settings.seeds_dir))
     _check_port(number)

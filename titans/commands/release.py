@@ -8,7 +8,8 @@ import typer
 
 from include.errors import TitansError
 from include.paths import StorePaths
-from include.runs.again import next_build
+from include.raw.units import QuarantinedUnit
+from include.runs.again import next_build, next_run
 from include.runs.releases import quarantined_units, record_release
 from include.settings import Settings, load_shared_settings
 from titans.commands.status import stores
@@ -30,7 +31,7 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
     """Release one unit, or every quarantined unit of a batch, of whatever source.
 
     Raises:
-        TitansError: the batch or the reason is missing, or nothing of that name is quarantined.
+        TitansError: the batch or the reason is missing, nothing of that name is quarantined, or its file is gone.
     """
     if not batch or not reason.strip():
         raise TitansError(
@@ -42,6 +43,23 @@ def release_units(settings: Settings, batch: str, symbol: str, reason: str) -> l
     if not chosen:
         known = ", ".join(f"{unit.symbol} of {unit.batch_id}" for _, unit in quarantined) or "none"
         raise TitansError(f"No unit {symbol} of batch {batch} is quarantined. Quarantined: {known}.")
+    _refuse_lost_files(settings, chosen)
     for store, unit in chosen:
         record_release(store, unit.batch_id, unit.symbol, reason.strip())
     return [(store, f"{unit.symbol} of {unit.batch_id}") for store, unit in chosen]
+
+
+def _refuse_lost_files(settings: Settings, units: list[tuple[StorePaths, QuarantinedUnit]]) -> None:
+    """A release is an order to load the file of the unit. Without the file it would be on record and do nothing.
+
+    Raises:
+        TitansError: names the file, and the two ways on.
+    """
+    for store, unit in units:
+        path = store.landing_file(unit.dataset, unit.batch_id)
+        if not path.exists():
+            raise TitansError(
+                f"{path}, the landing file of {unit.symbol} of {unit.batch_id}, is gone, so a release would let "
+                "nothing in: nothing was released. Bring a copy of the file back, then release again; or have the "
+                f"symbol delivered again: {next_run(settings, store)}."
+            )

@@ -231,6 +231,9 @@ def _build(record: RunRecord, now: datetime) -> list[tuple[str, str]]:
     if load.rows_rejected:
         reasons = f": {'; '.join(load.rejected)}" if load.rejected else ", all known before"
         lines.append(("Rejected", f"{load.rows_rejected} rows by the last build{reasons}"))
+    if load.releases_without_effect:
+        units = f"{', '.join(load.releases_without_effect)}{_see(Runbook.GATE_1_QUARANTINE)}"
+        lines.append(("Released", f"without effect, for its landing file is gone: {units}"))
     restated = record.facts(PublishFacts).restated
     if restated and restated.rows:
         text = f"{restated.rows} values that a vendor changed later"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from include.errors import TitansError, refusal
 from include.files import files_in
 from include.paths import StorePaths
 from include.production import SOURCE_NAMES
-from include.runs.records import Run
+from include.runs.records import Run, damaged_files
 from include.runs.releases import quarantining_runs
 from include.settings import Settings, load_shared_settings
 from titans.airflow_env import database_of, set_airflow_environment
@@ -40,15 +42,37 @@ def tidy_up(settings: Settings) -> str:
     """Remove what is old; returns one line that says what went. Needs Airflow's environment to be set.
 
     Raises:
-        TitansError: a file cannot be removed, Airflow's database cannot be cleaned, or old history cannot be let go.
+        TitansError: a file cannot be removed, Airflow's database cannot be cleaned, or old history cannot be let go;
+            says what went all the same.
     """
-    removed = remove_old_records(settings) | remove_old_logs(settings)
+    removed: dict[str, int] = {}
+    problems: list[str] = []
+    # What cannot go keeps nothing else: on a full disk logs make the room that Airflow's database needs.
+    for remove in (remove_old_records, remove_old_logs, remove_old_rows):
+        with _noting(problems):
+            removed |= remove(settings)
+    history: list[str] = []
+    with _noting(problems):
+        history = remove_old_history(settings)
     what = ", ".join(f"{count:,} {name}" for name, count in removed.items() if count) or "nothing"
     line = (
         f"Removed    {what}; kept are run records and incidents of {settings.keep_records_days} days, "
         f"logs and Airflow's history of {settings.keep_logs_days}"
     )
-    return "; ".join([line, *remove_old_history(settings)])
+    text = "; ".join([line, *history])
+    if problems:
+        raise TitansError(f"{' '.join(problems)} {' '.join(text.split())}.")
+    return text
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except TitansError as error:
+        problems.append(str(error))
+    except OSError as error:
+        problems.append(refusal(error))
 
 
 def remove_old_history(settings: Settings) -> list[str]:
@@ -91,7 +115,7 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> dict[
     stores = [settings.store_of(name) for name in SOURCE_NAMES]
     found = {
         "run records": [path for store in stores for path in _run_records(store)],
-        "incidents": [path for store in stores for path in store.incidents.glob("*.md")],
+        "incidents": [path for store in stores for path in files_in(store.incidents, ".md")],
     }
     old = {what: [path for path in paths if _modified(path) < before] for what, paths in found.items()}
     for paths in old.values():
@@ -100,26 +124,40 @@ def remove_old_records(settings: Settings, now: datetime | None = None) -> dict[
 
 
 def remove_old_logs(settings: Settings, now: datetime | None = None) -> dict[str, int]:
-    """Remove Airflow's logs, dbt's files and the rows of Airflow's database older than ``keep_logs_days``.
+    """Remove Airflow's logs and dbt's files older than ``keep_logs_days``.
 
     Returns:
         How many of each were removed.
 
     Raises:
-        TitansError: a file cannot be removed, or Airflow's database cannot be cleaned.
+        TitansError: a file cannot be removed.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_logs_days)
     stores = [settings.store_of(name).root for name in SOURCE_NAMES]
-    removed = {"log files": remove_log_files(Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]), before)}
+    return {
+        "log files": remove_log_files(Path(os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]), before),
+        "files of dbt": remove_dbt_files(stores, settings.dbt_project_dir, before),
+    }
+
+
+def remove_old_rows(settings: Settings, now: datetime | None = None) -> dict[str, int]:
+    """Remove the rows of Airflow's database older than ``keep_logs_days``; returns how many.
+
+    Raises:
+        TitansError: the database cannot be cleaned.
+    """
     is_local = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite")
-    if not is_local or database_of(settings.airflow_home).exists():
-        removed["rows of Airflow's database"] = clean_airflow_database(before)
-    return removed | {"files of dbt": remove_dbt_files(stores, settings.dbt_project_dir, before)}
+    if is_local and not database_of(settings.airflow_home).exists():
+        return {}
+    before = (now or datetime.now(UTC)) - timedelta(days=settings.keep_logs_days)
+    return {"rows of Airflow's database": clean_airflow_database(before)}
 
 
 def _run_records(store: StorePaths) -> Iterator[Path]:
     """Those that may go: all but the last of each DAG, and those that a rebuilt warehouse reads its quarantine from."""
     kept = {f"{Run(store, 'build_marts', run_id).name}.json" for run_id in quarantining_runs(store)}
+    # One that cannot be read now may be one of these.
+    kept |= {path.name for path in damaged_files(store) if path.name.startswith("build_marts.")}
     by_dag: dict[str, list[Path]] = {}
     for path in files_in(store.runs, ".json"):
         by_dag.setdefault(path.name.split(".", 1)[0], []).append(path)

@@ -1,51 +1,13 @@
 -- Values that a vendor changed after the first version. Versions are compared on one split basis: a difference that is
 -- the split is no restatement. The same number in another currency is one.
-with actions as (
-    select
-        symbol,
-        date,
-        case action when 'split' then 'split_ratio' else action end as field,
-        value,
-        currency,
-        basis_date,
-        fetched_at,
-        landed_at,
-        source
-    from {{ ref("stg_corporate_actions") }}
-    where {{ dated_by_then("date") }}
-),
-
-first_prices as (
-    select *
-    from {{ ref("stg_prices") }}
-    qualify row_number() over (partition by symbol, date order by {{ version_order() }}) = 1
-),
-
--- Without a dividend or split there is no row: a price row that is older than the first version of one implies that
--- there was none.
-implied as (
-    select
-        first_prices.symbol,
-        first_prices.date,
-        actions.field,
-        first_prices.basis_date,
-        first_prices.fetched_at,
-        first_prices.landed_at,
-        first_prices.source
-    from first_prices
-    inner join actions on first_prices.symbol = actions.symbol and first_prices.date = actions.date
-    group by all
-    having {{ version_order("first_prices") }} < min({{ version_order("actions") }})
-),
-
-versions as (
+with versions as (
     {{ value_versions() }}
 ),
 
 on_one_basis as (
     select
         versions.*,
-        {{ split_factor() }} ** versions.exponent as adjustment,
+        {{ split_factor() }} ** versions.exponent as basis_factor,
         versions.reported * {{ split_factor() }} ** versions.exponent as value
     from versions
     {{ split_factor_join("versions") }}
@@ -54,12 +16,13 @@ on_one_basis as (
 compared as (
     select
         *,
-        lag(value) over history as before,
-        lag(reported) over history as before_as_reported,
-        lag(adjustment) over history as adjustment_before,
         row_number() over history as version_number,
+        lag(value) over history as before,
+        lag(reported) over history as reported_before,
         lag(currency) over history as currency_before,
-        abs(value - before) <= if(currency <> currency_before, -1, 1e-6 * abs(before)) as is_same
+        lag(basis_factor) over history as basis_factor_before,
+        coalesce(currency <> currency_before, false) as is_in_another_currency,
+        abs(value - before) <= if(is_in_another_currency, -1, 1e-6 * abs(before)) as is_same
     from on_one_basis
     window history as (
         partition by symbol, date, field, detail
@@ -70,15 +33,14 @@ compared as (
 restated as (
     select
         *,
-        nullif(currency_before, currency) || ' to ' || currency as currencies,
         case
             when field in ('dividend', 'split_ratio') and reported = 0 then 'withdrawn'
-            when is_same and adjustment <> adjustment_before then 'split'
+            when is_same and basis_factor <> basis_factor_before then 'split'
             when is_same then 'rounding'
             else 'restated'
         end as kind
     from compared
-    where version_number > 1 and (reported is distinct from before_as_reported or not is_same)
+    where version_number > 1 and (reported is distinct from reported_before or not is_same)
 ),
 
 closes as (
@@ -96,19 +58,27 @@ final as (
         restated.symbol,
         restated.date,
         restated.field,
-        nullif(concat_ws(', ', restated.detail, restated.currencies), '') as detail,
+        restated.detail,
+        restated.version_number,
         restated.kind,
-        restated.before_as_reported as value_before,
+        restated.reported_before as value_before,
         restated.reported as value_after,
-        case when restated.currencies is null then restated.value / nullif(restated.before, 0) - 1 end as change_ratio,
+        restated.currency_before,
+        restated.currency as currency_after,
+        restated.basis_factor_before,
+        restated.basis_factor as basis_factor_after,
+        case
+            when not restated.is_in_another_currency then restated.value / nullif(restated.before, 0) - 1
+        end as change_ratio,
         abs(case
             when restated.field in ('close', 'rate') then restated.value / restated.before - 1
-            when restated.currencies is not null then null
+            when restated.is_in_another_currency then null
             when restated.field = 'dividend' then (restated.value - restated.before) / closes.close
             when restated.field = 'split_ratio'
                 then coalesce(nullif(restated.value, 0), 1) / coalesce(nullif(restated.before, 0), 1) - 1
         end) * weights.largest_weight as basket_effect,
         restated.fetched_at as known_at,
+        restated.landed_at,
         restated.source
     from restated
     left join closes

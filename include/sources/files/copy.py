@@ -20,8 +20,9 @@ from include.errors import TitansError
 from include.files import sync_folder, write_whole
 from include.limits import Limits
 from include.locks import exclusive
+from include.sealed import seal, unseal
 from include.seeds.rows import Reference
-from include.sources.base import DATE_COLUMN, Dataset
+from include.sources.base import DATE_COLUMN, KEY_COLUMNS, SCHEMAS, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
 from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
 from include.sources.files.spelling import meant, pairs_meant
@@ -73,7 +74,7 @@ class ExportCopy:
 
     @cached_property
     def contents(self) -> Contents:
-        return Contents.model_validate_json(_contents_path(self._folder).read_text(encoding="utf-8"))
+        return unseal(Contents, _contents_path(self._folder).read_bytes(), needs_hash=True)
 
     def rows_of(self, dataset: Dataset, units: Collection[str]) -> pa.Table:
         """The rows of these symbols or pairs, sorted by them and the day."""
@@ -171,9 +172,13 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
             unread = {dataset: _read(connection, dataset, files[dataset], reference, adjusted) for dataset in files}
             misspelt: dict[Dataset, dict[str, str]] = {}
             for dataset in files:
-                _refuse_a_file_of_strangers(connection, dataset, files[dataset], reference)
+                known = pa.array(known_units(dataset, reference), pa.string())
+                connection.register("known", pa.table({"unit": known}))
+                _refuse_a_file_of_strangers(connection, dataset, files[dataset])
                 misspelt[dataset] = _ask_what_is_meant(connection, dataset, reference)
-                _write_rows(connection, dataset, folder, reference)
+                if len(files[dataset]) > 1:
+                    _name_contradictions(connection, dataset)
+                _write_rows(connection, dataset, folder)
     except duckdb.OutOfMemoryException:
         raise  # the step says what to set
     except duckdb.Error as error:
@@ -184,12 +189,8 @@ def _write(folder: Path, files: Mapping[Dataset, list[ExportFile]], reference: R
     shutil.rmtree(folder / "spare", ignore_errors=True)
     hashes = {path.name: _hash(path) for path in folder.glob("*.parquet")}
     names = {dataset: {file.name: file.unit for file in files[dataset]} for dataset in files}
-    write_whole(
-        _contents_path(folder),
-        Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes).model_dump_json(
-            indent=1
-        ),
-    )
+    contents = Contents(files=names, unread=unread, misspelt=misspelt, adjusted=adjusted, hashes=hashes)
+    write_whole(_contents_path(folder), seal(contents))
 
 
 def _read(
@@ -222,15 +223,14 @@ def _read(
 
 
 def _refuse_a_file_of_strangers(
-    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[ExportFile], reference: Reference
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[ExportFile]
 ) -> None:
     """Raw rejects rows of unknown symbols one by one. That is no use for millions of them."""
     if dataset is Dataset.FX_RATES:
         return
     rows, strangers, first = connection.execute(
-        f"select count(*), count(*) filter (where is_stranger), min(unit) filter (where is_stranger) from "
-        f"(select unit, not list_contains(?, unit) as is_stranger from {dataset})",
-        [known_units(dataset, reference)],
+        f"""select count(*), count(*) filter (where is_stranger), min(unit) filter (where is_stranger)
+        from (select unit, unit is not null and known.unit is null as is_stranger from {dataset} left join known using (unit))"""
     ).fetchone() or (0, 0, None)
     if strangers > MOST_PROBLEMS:
         raise TitansError(
@@ -244,7 +244,7 @@ def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
     """Note in each row of an unknown symbol which one may be meant; returns how those are written, by symbol."""
     known = known_units(dataset, reference)
     strangers = connection.execute(
-        f"select distinct unit from {dataset} where not list_contains(?, unit) order by all", [known]
+        f"select distinct unit from {dataset} anti join known using (unit) where unit is not null order by all"
     ).fetchall()
     if dataset is Dataset.FX_RATES:
         return pairs_meant((unit for (unit,) in strangers), known)
@@ -258,8 +258,23 @@ def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
     return {guess: unit for unit, guess in guesses.items()}
 
 
-def _write_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path, reference: Reference) -> None:
-    connection.register("known", pa.table({"unit": pa.array(known_units(dataset, reference), pa.string())}))
+def _name_contradictions(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    """Note in each row that a row of another file contradicts which file that is. Raw rejects both rows."""
+    key = KEY_COLUMNS[dataset]
+    values = ", ".join(name for name in SCHEMAS[dataset].names if name != "basis_date")
+    is_same_key = " and ".join(f"apart.{name} = {dataset}.{name}" for name in key)
+    connection.execute(f"""
+        update {dataset} set problem = concat_ws('; ', problem,
+            if(file = first_file, last_file, first_file) || ', another file of the export, has other values of that day')
+        from (
+            select {", ".join(key)}, min(file) as first_file, max(file) as last_file
+            from {dataset} group by all
+            having first_file <> last_file and count(distinct row({values})) > 1
+        ) as apart
+        where {is_same_key}""")
+
+
+def _write_rows(connection: duckdb.DuckDBPyConnection, dataset: Dataset, folder: Path) -> None:
     for path, which in ((_rows_path(folder, dataset), "semi"), (_strangers_path(folder, dataset), "anti")):
         literal = str(path).replace("'", "''")
         connection.execute(

@@ -88,11 +88,16 @@ def find_files(folder: Path, reference: Reference) -> dict[Dataset, list[ExportF
     found[Dataset.PRICES] = found[Dataset.PRICES] or _named_after(entries, Units(Dataset.PRICES, reference))
     for dataset in (Dataset.PRICES, *((Dataset.FX_RATES,) if currency_pairs(reference) else ())):
         if not found[dataset]:
-            other = next((path.name for path in entries if path.name.lower().startswith(f"{dataset}.")), None)
+            other = next((path for path in entries if path.name.lower().split(".")[0] == dataset), None)
+            beside = (
+                f", and no such file in its folder {other.name}"
+                if other and other.is_dir()
+                else f" ({other.name} is neither)"
+                if other
+                else ""
+            )
             raise TitansError(
-                f"FILES={folder} holds no {dataset}.csv or {dataset}.parquet"
-                + (f" ({other} is neither)" if other else "")
-                + ": export it there or give another folder."
+                f"FILES={folder} holds no {dataset}.csv or {dataset}.parquet{beside}: export it there or give another folder."
             )
     return {dataset: files for dataset, files in found.items() if files}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -35,8 +36,9 @@ _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
 }
 _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "volume", "dividends", "stock_splits"}
 """What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
-_DAY_NAMES = {"date", "", "index", "unnamed:_0", "__index_level_0__"}
-"""What a column of days is called where nothing else can stand first, as an index that pandas wrote."""
+_DAY_NAMES = {"date", "", "index", "unnamed:_0", "_index_level_0_"}
+"""What a column of days is called, in plain spelling, where nothing else can stand first, as an index of pandas."""
+_CURRENCIES = re.compile(r"[A-Za-z]{3}([/_ -]?[A-Za-z]{3})?(=X)?")
 _NUMBER = re.compile(r"[+-]?(\d|\.\d)")
 
 
@@ -97,7 +99,7 @@ def _layout_of(dataset: Dataset, sheet: Sheet, units: Units) -> Layout:
             cells = [Cell(position, units.named(name), "") for position, name in enumerate(sheet.header[0]) if position]
             if _names_symbols(dataset, [cell.unit for cell in cells], units):
                 field = "close" if dataset is Dataset.PRICES else "rate"
-                cells = [replace(cell, field=field) for cell in cells if cell.unit]
+                cells = [replace(cell, field=field) for cell in cells if _may_be_of(dataset, cell.unit)]
                 return _wide(dataset, sheet, header, cells, 1)
     return _long(dataset, sheet, header)
 
@@ -107,6 +109,11 @@ def _names_symbols(dataset: Dataset, names: Sequence[str], units: Units) -> bool
     return any(name in units.known for name in names) or (
         dataset is Dataset.PRICES and bool(meant(filter(None, names), units.known))
     )
+
+
+def _may_be_of(dataset: Dataset, name: str) -> bool:
+    """Whether a column may be of a symbol or pair, of the seeds or not. Any other column of a table of rates is a remark."""
+    return bool(_CURRENCIES.fullmatch(name) if dataset is Dataset.FX_RATES else name)
 
 
 def _plain(name: str) -> str:
@@ -172,15 +179,15 @@ def _cells_of_two_rows(dataset: Dataset, sheet: Sheet, units: Units) -> list[Cel
     return []
 
 
-def is_index_name(row: Sequence[str]) -> bool:
+def _is_index_name(row: Sequence[str]) -> bool:
     """Whether a row has the name of the index alone: pandas gives it one of its own."""
     return _plain(row[0]) in _DAY_NAMES and not any(row[1:])
 
 
 def _wide(dataset: Dataset, sheet: Sheet, header: Sequence[str], cells: list[Cell], header_rows: int) -> Layout:
-    twice = [cell for cell in cells if sum((other.unit, other.field) == (cell.unit, cell.field) for other in cells) > 1]
-    if twice:
-        raise TitansError(f"{sheet.file.path} has {twice[0].field} of {twice[0].unit} in two columns: keep one.")
-    has_index_name = header_rows == 2 and len(sheet.header) > 2 and is_index_name(sheet.header[2])
+    ((unit, column), times), *_ = Counter((cell.unit, cell.field) for cell in cells).most_common(1)
+    if times > 1:
+        raise TitansError(f"{sheet.file.path} has {column} of {unit} in {times} columns: keep one.")
+    has_index_name = header_rows == 2 and len(sheet.header) > 2 and _is_index_name(sheet.header[2])
     last = sheet.header_lines[header_rows if has_index_name else header_rows - 1]
     return Layout(last + 1, {"date": 0}, cells=tuple(cells))

@@ -14,7 +14,7 @@ from include.limits import Limits
 from include.seeds.rows import Reference
 from include.sources.base import PROBLEM, SCHEMAS, Dataset
 from include.sources.files.folder import ExportFile, Units
-from include.sources.files.layouts import DERIVED, Layout, is_index_name, layout_of
+from include.sources.files.layouts import DERIVED, Layout, layout_of
 from include.sources.files.sheet import Sheet, open_sheet, reading
 
 _KINDS = {"string": "varchar", "date32[day]": "date", "double": "double", "int64": "bigint"}
@@ -24,6 +24,9 @@ _WANTED = {
     "bigint": "a whole number such as 1101",
 }
 _MOMENT = "a time of day and not a day: export midnights in the time zone of the exchange, or days such as 2025-03-07"
+_LARGE = {"base_currency", "quote_currency", "currency", "dividend_currency"}
+_SMALL = {"metric", "period_label"}
+"""Columns whose words are in large, or in small, letters, and count in either."""
 _MEMORY = 300 * 10**6
 """Enough for the tables that hold an export while it is read, where a run has little. The rest goes to the disk."""
 MOST_PROBLEMS = 100_000
@@ -112,8 +115,7 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         given |= {name: (name, pa.string()) for name in names}
     else:
         is_blank = " and ".join(f"c{position} is null" for position in layout.positions)
-        lines = f"select row_number() over () as line, * from sheet qualify line >= {layout.first_line}"
-        source = f"from ({lines}) where not ({is_blank})"
+        source = f"from sheet where line >= {layout.first_line} and not ({is_blank})"
         unit = _text(layout.unit) if layout.unit else None
     if unit:
         pair = {"base_currency": f"left({unit}, 3)", "quote_currency": f"substr({unit}, 4)"}
@@ -132,16 +134,20 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         if written == pa.string():
             expression = f"replace({expression}, chr(9), ' ')"
         raw.append(f"{expression} as {field.name}")
-        value = _value(kind, "raw." + field.name, written)
+        is_rounded = field.name == "volume"
+        value = _value(kind, "raw." + field.name, written, is_rounded)
         if field.name == "symbol":
             value = f"coalesce(spellings.symbol, {value})"
-        elif field.name in ("base_currency", "quote_currency"):  # not GBp, which is a penny
+        elif field.name in _LARGE:  # not GBp, which is a penny
             value = f"case when {value} = lower({value}) then upper({value}) else {value} end"
+        elif field.name in _SMALL:
+            value = f"lower({value})"
         values.append(f"{value} as {field.name}")
         if kind != "varchar":
-            checked.append((field.name, kind, _name(sheet, layout, field.name)))
+            checked.append((field.name, "double" if is_rounded else kind, _name(sheet, layout, field.name)))
     if dataset is Dataset.ESTIMATES:
-        period_type = "case right(period_label, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
+        label = "lower(trim(raw.period_label::varchar))"
+        period_type = f"case right({label}, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
         values.append(f"{period_type} as period_type")
     unit_column = "nullif(concat(base_currency, quote_currency), '')" if dataset is Dataset.FX_RATES else "symbol"
     is_currency_given = "currency" in given or dataset is not Dataset.PRICES
@@ -171,15 +177,14 @@ def _a_row_for_each(rows: pa.RecordBatchReader, layout: Layout) -> pa.RecordBatc
     schema = pa.schema([pa.field("line", pa.int64()), day, *texts])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        before = 0
         for batch in rows:
-            numbers = pa.array(range(before + 1, before + 1 + batch.num_rows), pa.int64())
-            before += batch.num_rows
             empty = pa.nulls(batch.num_rows, pa.string())
             for unit, of in positions.items():
                 values = [batch.column(f"c{of[name]}").cast(pa.string()) if name in of else empty for name in names]
                 units = pa.repeat(pa.scalar(unit), batch.num_rows)
-                yield pa.RecordBatch.from_arrays([numbers, batch.column("c0"), units, *values], schema=schema)
+                yield pa.RecordBatch.from_arrays(
+                    [batch.column("line"), batch.column("c0"), units, *values], schema=schema
+                )
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -199,7 +204,7 @@ def _problem(checked: list[tuple[str, str, str]]) -> str:
     return f"case when {is_suspicious} then problem_of([{cells}], {_text(_MOMENT)}) end"
 
 
-def _value(kind: str, expression: str, written: pa.DataType) -> str:
+def _value(kind: str, expression: str, written: pa.DataType, is_rounded: bool) -> str:
     if kind == "varchar":
         return f"nullif(trim({expression}::varchar), '')"
     if pa.types.is_boolean(written):
@@ -208,7 +213,8 @@ def _value(kind: str, expression: str, written: pa.DataType) -> str:
         if pa.types.is_date(written):
             return f"{expression}::date"
         return f"day_of_moment({expression})" if pa.types.is_timestamp(written) else f"day_of({expression}::varchar)"
-    return f"{'whole_of' if kind == 'bigint' else 'number_of'}({expression})"
+    macro = "rounded_of" if is_rounded else "whole_of" if kind == "bigint" else "number_of"
+    return f"{macro}({expression})"
 
 
 def _name(sheet: Sheet, layout: Layout, column: str) -> str:
@@ -220,10 +226,10 @@ def _name(sheet: Sheet, layout: Layout, column: str) -> str:
 def _append_broken(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, sheet: Sheet, layout: Layout, units: Units
 ) -> None:
-    """Lines of the wrong length. Their symbol may still be known, so that they count against it."""
+    """Lines of the wrong length, below the header. Their symbol may still be known, so that they count against it."""
     position = layout.columns.get("symbol")
     for broken in sheet.broken:
-        if layout.cells and is_index_name(broken.values):
+        if broken.line < layout.first_line:
             continue
         symbol = layout.unit
         if position is not None and position < len(broken.values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ _INDEX_NAMES = ("date", "index", "__index_level_0__")
 csv.field_size_limit(1 << 26)
 """A header of thousands of symbols is one field to whoever tries another delimiter; the default is 128 kB."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
+"""What Excel writes and reads as the first line of a file, to say how the others are separated."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Sheet:
     Attributes:
         header: its first rows as text, at most three; of Parquet the names of the columns, an index of pandas first.
         types: of each column. CSV is text.
-        header_lines: on which lines they stand; 0 where the rows that are read do not hold them.
+        header_lines: on which lines they stand; 0 of Parquet.
         broken: filled while the rows are read.
     """
 
@@ -67,11 +70,28 @@ class Sheet:
     broken: list[BrokenLine] = field(default_factory=list)
 
     def rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
-        """The columns at ``positions``, named ``c<position>``, in the order of the file.
+        """``line``, from 1 on, and the columns at ``positions``, named ``c<position>``, in the order of the file.
 
-        A timestamp with a zone becomes the time that a clock in that zone shows.
+        Lines of the wrong length are left out and counted. A timestamp with a zone becomes the time that a clock in that
+        zone shows.
         """
-        return self._parquet_rows(positions) if self.file.is_parquet else self._csv_rows(positions)
+        rows = self._parquet_rows(positions) if self.file.is_parquet else self._csv_rows(positions)
+        schema = pa.schema([pa.field("line", pa.int64()), *rows.schema])
+        return pa.RecordBatchReader.from_batches(schema, self._numbered(rows, schema))
+
+    def _numbered(self, rows: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        line, passed = 1, 0
+        for batch in rows:
+            numbers: list[int] = []
+            while len(numbers) < batch.num_rows:
+                while passed < len(self.broken) and self.broken[passed].line == line:
+                    line, passed = line + 1, passed + 1
+                end = line + batch.num_rows - len(numbers)
+                if passed < len(self.broken):
+                    end = min(end, self.broken[passed].line)
+                numbers.extend(range(line, end))
+                line = end
+            yield pa.RecordBatch.from_arrays([pa.array(numbers, pa.int64()), *batch.columns], schema=schema)
 
     def _csv_rows(self, positions: Sequence[int]) -> pa.RecordBatchReader:
         names = [f"c{position}" for position in range(len(self.types))]
@@ -182,24 +202,29 @@ def _open_csv(file: ExportFile) -> Sheet:
     head = _head(file.path)
     if head.startswith(_UTF_16) or b"\0" in head:
         raise ValueError("it is UTF-16, or no text at all")
-    if not head.strip():
-        raise TitansError(f"{file.path} has no row, not even a header: export it again.")
     text = head.decode("utf-8-sig", errors="replace")
     lines = text.splitlines()
     first = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t|", key=lambda sign: len(next(csv.reader([first], delimiter=sign))))
+    separated = _SEPARATOR_LINE.fullmatch(first)
+    delimiter = separated[1] if separated else _delimiter_of(first)
     numbered = enumerate(csv.reader(lines, delimiter=delimiter), 1)
     filled = ((number, [cell.strip() for cell in row]) for number, row in numbered if any(map(str.strip, row)))
-    rows = list(islice(filled, _HEADER_ROWS))
+    first_row = 1 if separated else 0
+    rows = list(islice(filled, first_row, first_row + _HEADER_ROWS))
+    if not rows:
+        raise TitansError(f"{file.path} has no row, not even a header: export it again.")
     header = [row for _, row in rows]
-    # Rows of the wrong length are not among those that are read, such as a third header row with Date alone.
-    is_ragged = [len(row) != len(header[0]) for row in header]
-    numbers = [number - sum(is_ragged[: place + 1]) for place, (number, _) in enumerate(rows)]
-    return Sheet(file, header, [pa.string()] * len(header[0]), numbers, delimiter)
+    return Sheet(file, header, [pa.string()] * len(header[0]), [number for number, _ in rows], delimiter)
+
+
+def _delimiter_of(header: str) -> str:
+    return max(",;\t|", key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
 
 
 def _open_parquet(file: ExportFile) -> Sheet:
     schema = pq.read_schema(file.path)
+    if not schema.names:
+        raise TitansError(f"{file.path} has no column: export it again.")
     names = sorted(schema.names, key=lambda name: (len(_levels(name)), name.lower() not in _INDEX_NAMES))
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise TitansError(f"{file.path} has the column {twice} {names.count(twice)} times: keep one.")

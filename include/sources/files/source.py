@@ -87,11 +87,12 @@ class FilesSource:
         connection = self._limits.in_memory()
         connection.register("prices", self._copy.days(Dataset.PRICES))
         connection.register("closed", self._last_closed)
+        connection.register("wanted", pa.table({"unit": pa.array(wanted, pa.string())}))
         first, last, latest, units, late = connection.execute(
             """select min(day), max(day) filter (day <= last_closed), max(day), count(distinct unit),
                 count(distinct unit) filter (day > $latest)
-            from prices inner join closed using (unit) where list_contains($wanted, unit)""",
-            {"wanted": wanted, "latest": self._exported_by + timedelta(days=1)},
+            from prices inner join closed using (unit) semi join wanted using (unit)""",
+            {"latest": self._exported_by + timedelta(days=1)},
         ).fetchone() or (None, None, None, 0, 0)
         if self._exported_at and late > units / 2:
             raise TitansError(
@@ -251,10 +252,11 @@ class FilesSource:
         """The file that holds, or should hold, a symbol; of many files their folder."""
         names = self._copy.contents.files[dataset]
         first = next(iter(names))
-        if len(names) == 1:
-            return first
         own = [name for name, of in names.items() if unit and of == unit]
-        return own[0] if own else f"{dataset}/" if "/" in first else str(self._folder)
+        # One file is all, unless it is that of another symbol.
+        if own or (len(names) == 1 and (unit is None or names[first] not in self._known(dataset))):
+            return own[0] if own else first
+        return f"{dataset}/" if "/" in first else str(self._folder)
 
 
 def _notes(connection: duckdb.DuckDBPyConnection, delivered: pa.Table) -> list[str]:

@@ -8,11 +8,15 @@ create macro is_empty(given) as
 create macro number_of(given) as
     case when isfinite(try_cast(given as double)) then try_cast(given as double) end;
 
+-- A whole number, or none.
 create macro whole_of(given) as
     case
         when number_of(given) = floor(number_of(given)) and abs(number_of(given)) < 9e18
             then number_of(given)::bigint
     end;
+
+-- A volume that is adjusted for a split may be a fraction of a share.
+create macro rounded_of(given) as whole_of(round(number_of(given)));
 
 -- A day, or the midnight of a day in the zone that the text itself names. Any other time of day is ambiguous.
 create macro day_of(given) as

@@ -27,7 +27,7 @@ class Event:
 
     Attributes:
         day: its ex-date in the exchange's zone, a session or not.
-        value: amount of the dividend a share, or new shares for one old.
+        value: amount of the dividend a share, or new shares for one old. Yahoo may send one below zero.
         currency: of a dividend, where Yahoo gives it one of its own.
     """
 
@@ -92,7 +92,7 @@ def separate(content: bytes) -> tuple[bytes, ChartAnswer]:
 
 
 def _events(events: dict[str, Any], zone: ZoneInfo) -> tuple[list[Event], list[str]]:
-    """The events, and in words those that have no day or no value that could be one."""
+    """The events, and in words those that have no day or no number. A number below zero is for raw to reject."""
     found, unreadable = [], []
     for action, event in [
         *(("dividend", event) for event in _each(events.get("dividends"))),
@@ -107,7 +107,7 @@ def _events(events: dict[str, Any], zone: ZoneInfo) -> tuple[list[Event], list[s
         if action == "dividend" and value == 0:
             continue
         is_currency = currency is None or isinstance(currency, str)
-        if day is None or value is None or value <= 0 or not is_currency:
+        if day is None or value is None or not is_currency:
             unreadable.append(f"a {action} ({_shown(event)})")
         elif action == "dividend":
             found.append(Event(day, "dividend", value, currency or None))

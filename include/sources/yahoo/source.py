@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -346,8 +347,9 @@ class YahooSource:
 def _actions_by_session(chart: Chart, calendar: SessionCalendar) -> dict[date, _Actions]:
     """Dividends and splits of each session: those whose ex-date it is, and those of the days without one before it.
 
-    Dividends of one session add up and splits multiply. A dividend in another currency than its session's stays on its
-    own day: the raw store keeps it, and the marts count it on the next session.
+    Dividends of one session add up and splits multiply, unless one is below zero: it stands for all, and raw rejects it. A
+    dividend in another currency than its session's stays on its own day: the raw store keeps it, and the marts count it on
+    the next session.
     """
     found: dict[date, _Actions] = {}
     sessions = set(calendar.dates)
@@ -357,14 +359,22 @@ def _actions_by_session(chart: Chart, calendar: SessionCalendar) -> dict[date, _
             continue
         day, sofar = session.date, found.get(session.date, _NO_ACTION)
         if event.action == "split":
-            found[day] = replace(sofar, split_ratio=(sofar.split_ratio or 1.0) * event.value)
+            found[day] = replace(sofar, split_ratio=_together(sofar.split_ratio, event.value, operator.mul))
         elif sofar.dividend is None or sofar.dividend_currency == event.currency:
             found[day] = replace(
-                sofar, dividend=(sofar.dividend or 0.0) + event.value, dividend_currency=event.currency
+                sofar,
+                dividend=_together(sofar.dividend, event.value, operator.add),
+                dividend_currency=event.currency,
             )
         else:
             found[event.day] = _Actions(event.value, event.currency)
     return found
+
+
+def _together(sofar: float | None, value: float, operation: Callable[[float, float], float]) -> float:
+    if sofar is None:
+        return value
+    return min(sofar, value) if min(sofar, value) < 0 else operation(sofar, value)
 
 
 def _check_symbol(asked: str, answered: object) -> None:

@@ -458,7 +458,8 @@ scaled as (
             partition by basket_id, currency_basis
             order by date
             rows between unbounded preceding and 1 preceding
-        ) as previous_chain
+        ) as previous_chain,
+        min(date) filter (where chain is not null) over (partition by basket_id, currency_basis) as base_date
     from chained
 )
 
@@ -468,6 +469,7 @@ select
     currency_basis,
     'price' as return_type,
     chain * scale as level,
+    base_date,
     members,
     members_priced
 from scaled
@@ -485,6 +487,7 @@ select
                 rows between unbounded preceding and current row
             )
     end as level,
+    base_date,
     members,
     members_priced
 from scaled;
@@ -576,11 +579,25 @@ select
     levels.currency_basis,
     levels.return_type,
     levels.level,
+    year(levels.date) = year(levels.base_date) and levels.date >= levels.base_date as is_ytd_since_base,
+    round(levels.level / 100 - 1, 9) as return_since_base,
+    round(pow(1 + round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9), 1 / 3) - 1, 9)
+        as return_3y_annualised,
+    round(pow(1 + round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9), 1 / 5) - 1, 9)
+        as return_5y_annualised,
+    case
+        when levels.date >= levels.base_date + interval 1 year
+            then round(pow(levels.level / 100, 365.25 / (levels.date - levels.base_date)) - 1, 9)
+    end as return_since_base_annualised,
     round(levels.level / lag(levels.level, days.back_1d) over series - 1, 9) as return_1d,
     round(levels.level / lag(levels.level, days.back_wtd) over series - 1, 9) as return_wtd,
     round(levels.level / lag(levels.level, days.back_mtd) over series - 1, 9) as return_mtd,
     round(levels.level / lag(levels.level, days.back_qtd) over series - 1, 9) as return_qtd,
-    round(levels.level / lag(levels.level, days.back_ytd) over series - 1, 9) as return_ytd,
+    case
+        when year(levels.date) = year(levels.base_date) and levels.date >= levels.base_date
+            then round(levels.level / 100 - 1, 9)
+        else round(levels.level / lag(levels.level, days.back_ytd) over series - 1, 9)
+    end as return_ytd,
     round(levels.level / lag(levels.level, days.back_1m) over series - 1, 9) as return_1m,
     round(levels.level / lag(levels.level, days.back_3m) over series - 1, 9) as return_3m,
     round(levels.level / lag(levels.level, days.back_6m) over series - 1, 9) as return_6m,

@@ -44,7 +44,9 @@ before as (
         lag(local_price) over series as before_local_price,
         lag(local_total) over series as before_local_total,
         lag(usd_price) over series as before_usd_price,
-        lag(usd_total) over series as before_usd_total
+        lag(usd_total) over series as before_usd_total,
+        min(date) filter (where local_price is not null) over (partition by basket_id) as base_date,
+        min(date) filter (where usd_price is not null) over (partition by basket_id) as base_date_usd
     from levels
     window series as (partition by basket_id order by date)
 ),
@@ -93,18 +95,22 @@ based as (
         end as usd_total_mtd,
         row_number() over year as days_ytd,
         case
+            when year(date) = year(base_date) and date >= base_date then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_local_price) over year
         end as local_price_ytd,
         case
+            when year(date) = year(base_date) and date >= base_date then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_local_total) over year
         end as local_total_ytd,
         case
+            when year(date) = year(base_date_usd) and date >= base_date_usd then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_usd_price) over year
         end as usd_price_ytd,
         case
+            when year(date) = year(base_date_usd) and date >= base_date_usd then 100
             when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
                 then first_value(before_usd_total) over year
         end as usd_total_ytd
@@ -205,13 +211,13 @@ wide as (
             as contribution_usd_price_mtd,
         (earned_usd_total - coalesce(lag(earned_usd_total, days_mtd) over series, 0)) / usd_total_mtd
             as contribution_usd_total_mtd,
-        (earned_local_price - coalesce(lag(earned_local_price, days_ytd) over series, 0)) / local_price_ytd
+        (coalesce(earned_local_price, 0) - coalesce(lag(earned_local_price, days_ytd) over series, 0)) / local_price_ytd
             as contribution_local_price_ytd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_ytd) over series, 0)) / local_total_ytd
+        (coalesce(earned_local_total, 0) - coalesce(lag(earned_local_total, days_ytd) over series, 0)) / local_total_ytd
             as contribution_local_total_ytd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_ytd) over series, 0)) / usd_price_ytd
+        (coalesce(earned_usd_price, 0) - coalesce(lag(earned_usd_price, days_ytd) over series, 0)) / usd_price_ytd
             as contribution_usd_price_ytd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_ytd) over series, 0)) / usd_total_ytd
+        (coalesce(earned_usd_total, 0) - coalesce(lag(earned_usd_total, days_ytd) over series, 0)) / usd_total_ytd
             as contribution_usd_total_ytd
     from earned
     window series as (partition by basket_id, symbol order by date)

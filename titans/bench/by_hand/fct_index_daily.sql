@@ -3,20 +3,22 @@
 create table by_hand.marts.fct_index_daily as
 with levels as (
     select
-        symbol,
-        exchange,
-        date,
-        date_trunc('month', date)::date as month,
-        currency,
-        close as level,
-        is_traded,
-        source,
-        max(close) over so_far as record_high
-    from by_hand.steps.sessions
-    where kind = 'index'
+        sessions.symbol,
+        sessions.exchange,
+        sessions.date,
+        date_trunc('month', sessions.date)::date as month,
+        sessions.currency,
+        sessions.close as level,
+        sessions.close / rates.units_per_usd as level_usd,
+        sessions.is_traded,
+        sessions.source,
+        max(sessions.close) over so_far as record_high
+    from by_hand.steps.sessions as sessions
+    left join by_hand.steps.rates as rates on sessions.currency = rates.currency and sessions.date = rates.date
+    where sessions.kind = 'index'
     window so_far as (
-        partition by symbol
-        order by date
+        partition by sessions.symbol
+        order by sessions.date
         rows between unbounded preceding and current row
     )
 ),
@@ -91,6 +93,17 @@ select
     round(levels.level / lag(levels.level, days.back_1y) over series - 1, 9) as return_1y,
     round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9) as return_3y,
     round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9) as return_5y,
+    round(levels.level_usd / lag(levels.level_usd, days.back_1d) over series - 1, 9) as return_usd_1d,
+    round(levels.level_usd / lag(levels.level_usd, days.back_wtd) over series - 1, 9) as return_usd_wtd,
+    round(levels.level_usd / lag(levels.level_usd, days.back_mtd) over series - 1, 9) as return_usd_mtd,
+    round(levels.level_usd / lag(levels.level_usd, days.back_qtd) over series - 1, 9) as return_usd_qtd,
+    round(levels.level_usd / lag(levels.level_usd, days.back_ytd) over series - 1, 9) as return_usd_ytd,
+    round(levels.level_usd / lag(levels.level_usd, days.back_1m) over series - 1, 9) as return_usd_1m,
+    round(levels.level_usd / lag(levels.level_usd, days.back_3m) over series - 1, 9) as return_usd_3m,
+    round(levels.level_usd / lag(levels.level_usd, days.back_6m) over series - 1, 9) as return_usd_6m,
+    round(levels.level_usd / lag(levels.level_usd, days.back_1y) over series - 1, 9) as return_usd_1y,
+    round(levels.level_usd / lag(levels.level_usd, days.back_3y) over series - 1, 9) as return_usd_3y,
+    round(levels.level_usd / lag(levels.level_usd, days.back_5y) over series - 1, 9) as return_usd_5y,
     levels.record_high,
     min(levels.date) over (partition by levels.symbol, levels.record_high) as record_high_date,
     levels.level / levels.record_high - 1 as drawdown,
@@ -101,7 +114,8 @@ select
         when round(levels.level / levels.record_high - 1, 12) > -0.20 then 'correction'
         else 'bear'
     end as drawdown_state,
-    days_as_high.highest_since
+    days_as_high.highest_since,
+    min(levels.date) over (partition by levels.symbol) as data_since
 from levels
 inner join seeds.securities as securities on levels.symbol = securities.symbol
 inner join by_hand.steps.exchange_days as days on levels.exchange = days.exchange and levels.date = days.date

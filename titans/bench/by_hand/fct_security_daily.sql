@@ -188,6 +188,9 @@ adjusted as (
         latest.symbol,
         latest.date,
         latest.source,
+        latest.open / factors.factor as open,
+        latest.high / factors.factor as high,
+        latest.low / factors.factor as low,
         latest.close / factors.factor as close_vendor,
         round(latest.volume * factors.factor)::bigint as volume,
         latest.volume = 0 and latest.open = latest.high and latest.high = latest.low and latest.low = latest.close
@@ -218,6 +221,9 @@ select
     days.date,
     days.number,
     prices.close_vendor is not null as is_traded,
+    prices.open,
+    prices.high,
+    prices.low,
     prices.volume,
     coalesce(abs(prices.correction / prices.close_vendor - 1) > 1e-9, false) as is_corrected,
     coalesce(securities.kind = 'equity' and days.is_half_day and prices.is_flat, false) as is_suspect,
@@ -333,6 +339,9 @@ joined as (
         sessions.currency,
         sessions.date,
         sessions.is_traded,
+        sessions.open,
+        sessions.high,
+        sessions.low,
         sessions.volume,
         sessions.is_corrected,
         sessions.is_suspect,
@@ -363,6 +372,9 @@ select
     joined.currency,
     joined.date,
     joined.is_traded,
+    joined.open,
+    joined.high,
+    joined.low,
     joined.volume,
     joined.is_corrected,
     joined.is_suspect,
@@ -375,6 +387,7 @@ select
     joined.close / joined.units_per_usd as close_usd,
     100 * product(coalesce((joined.close + joined.dividend) / joined.previous_close, 1)) over to_date
         as total_return_index,
+    total_return_index / joined.units_per_usd as total_return_index_usd,
     joined.close / max(joined.close) over to_date - 1 as drawdown,
     coalesce(joined.shares_now, first_counts.shares_outstanding) as shares_outstanding,
     coalesce(joined.as_of_now, first_counts.as_of) as shares_as_of,
@@ -394,6 +407,9 @@ select
     equities.symbol,
     securities.name,
     equities.date,
+    equities.open,
+    equities.high,
+    equities.low,
     equities.close,
     equities.close_vendor,
     equities.close_usd,
@@ -448,6 +464,28 @@ select
         as total_return_3y,
     round(equities.total_return_index / lag(equities.total_return_index, days.back_5y) over series - 1, 9)
         as total_return_5y,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_1d) over series - 1, 9)
+        as total_return_usd_1d,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_wtd) over series - 1, 9)
+        as total_return_usd_wtd,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_mtd) over series - 1, 9)
+        as total_return_usd_mtd,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_qtd) over series - 1, 9)
+        as total_return_usd_qtd,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_ytd) over series - 1, 9)
+        as total_return_usd_ytd,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_1m) over series - 1, 9)
+        as total_return_usd_1m,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_3m) over series - 1, 9)
+        as total_return_usd_3m,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_6m) over series - 1, 9)
+        as total_return_usd_6m,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_1y) over series - 1, 9)
+        as total_return_usd_1y,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_3y) over series - 1, 9)
+        as total_return_usd_3y,
+    round(equities.total_return_index_usd / lag(equities.total_return_index_usd, days.back_5y) over series - 1, 9)
+        as total_return_usd_5y,
     equities.drawdown,
     equities.market_value_usd,
     equities.is_shares_backcast

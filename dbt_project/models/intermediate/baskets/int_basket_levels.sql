@@ -75,6 +75,7 @@ scaled as (
 price_levels as (
     select
         *,
+        min(date) filter (where relative is not null) over (partition by basket_id, currency_basis) as base_date,
         starting_level * relative as level,
         starting_level * dividend_relative as dividend,
         last_value(starting_level * relative ignore nulls) over (
@@ -90,6 +91,7 @@ final as (
         basket_id,
         date,
         currency_basis,
+        base_date,
         'price' as return_type,
         level,
         members,
@@ -100,14 +102,13 @@ final as (
         basket_id,
         date,
         currency_basis,
+        base_date,
         'total' as return_type,
         case
             when level is not null
                 then
                     100 * product(coalesce((level + dividend) / previous_level, 1)) over (
-                        partition by basket_id, currency_basis
-                        order by date
-                        rows between unbounded preceding and current row
+                        partition by basket_id, currency_basis order by date rows between unbounded preceding and current row
                     )
         end as level,
         members,

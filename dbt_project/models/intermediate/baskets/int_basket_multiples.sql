@@ -1,5 +1,5 @@
 -- Forward P/Es of each basket and the breadth of revisions. Neither value nor estimates of a member that is not priced
--- count. Where an exchange is closed, the P/E of its last session stands.
+-- count. Where an exchange is closed, the P/E of its last session stands. The basket's weights are those at the close.
 with members as (
     select
         held.basket_id,
@@ -7,6 +7,10 @@ with members as (
         held.symbol,
         held.is_priced,
         case when held.is_priced then held.market_value_usd end as market_value_usd,
+        case
+            when held.is_priced
+                then held.weight * coalesce(held.close_usd / held.close_usd_bought, held.close / held.close_bought)
+        end as held_value,
         case when held.is_priced then multiples.eps_ntm / multiples.close end as earnings_yield,
         case when held.is_priced then multiples.estimate_as_of end as estimate_as_of,
         multiples.fy1_period_end
@@ -62,6 +66,9 @@ aggregated as (
         sum(market_value_usd) filter (where earnings_yield > 0) as profitable_value,
         sum(market_value_usd * earnings_yield) filter (where earnings_yield > 0) as profitable_earnings,
         avg(earnings_yield) as mean_yield,
+        sum(held_value) as held_value,
+        sum(held_value) filter (where earnings_yield is not null) as covered_held_value,
+        sum(held_value * earnings_yield) as held_earnings,
         case when count(market_value_usd) = count(*) filter (where is_priced) then sum(market_value_usd) end as total_value,
         count(*) filter (where place in (covered // 2 + 1, (covered + 1) // 2) and earnings_yield is not null) as middle_places,
         count(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_values,
@@ -78,6 +85,7 @@ select
         when profitable_earnings > 0 then profitable_value / profitable_earnings
     end as forward_pe_aggregate_profitable,
     case when mean_yield > 0 then 1 / mean_yield end as forward_pe_equal_weight,
+    case when held_earnings > 0 then covered_held_value / held_earnings end as forward_pe_basket_weighted,
     case
         when middle_places > 0 and middle_values = middle_places then middle_pe
     end as forward_pe_median,
@@ -85,6 +93,7 @@ select
     members_priced,
     members_covered,
     coalesce(covered_value, 0) / total_value as coverage_ratio,
+    coalesce(covered_held_value, 0) / held_value as weight_covered,
     {% for days in var("revision_days") %}
         revision_breadth_{{ days }}d,
         revision_members_{{ days }}d,

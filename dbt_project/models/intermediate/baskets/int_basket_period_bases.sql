@@ -1,12 +1,16 @@
 -- The level that each day's contributions are measured against: the close before, and for the periods to date the base
--- of fct_basket_daily, or none.
+-- of fct_basket_daily, which in the year of the base date is the base date's, or none.
 select
     s.basket_id,
     s.date,
     s.currency_basis,
     s.return_type,
     {% for period in var("periods_to_date") %}
-        lag(s.level, back.back_{{ period }}) over series as base_level_{{ period }},
+        {% if period == "ytd" -%}
+            case when year(s.date) = year(s.base_date) and s.date >= s.base_date then 100 else lag(s.level, back.back_ytd) over series end
+        {%- else -%}
+            lag(s.level, back.back_{{ period }}) over series
+        {%- endif %} as base_level_{{ period }},
     {% endfor %}
     lag(s.level) over series as previous_level
 from {{ ref("int_basket_levels") }} as s

@@ -40,6 +40,9 @@ final as (
         sessions.exchange,
         sessions.date,
         prices.close is not null as is_traded,
+        prices.open,
+        prices.high,
+        prices.low,
         prices.volume,
         coalesce(prices.is_corrected, false) as is_corrected,
         coalesce(

@@ -7,6 +7,9 @@ select
     exchanges.market,
     exchanges.timezone,
     securities.currency,
-    securities.reporting_currency
-from {{ ref("securities") }} as securities
+    securities.reporting_currency,
+    securities.sector,
+    securities.country,
+    securities.isin
+from {{ ref("int_securities") }} as securities
 inner join {{ ref("exchanges") }} as exchanges on securities.exchange = exchanges.exchange

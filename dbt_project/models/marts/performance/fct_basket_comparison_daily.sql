@@ -19,7 +19,8 @@ returns as (
         s.date,
         s.currency_basis,
         s.return_type,
-        s.level / s.comparator_level as ratio,
+        case when s.comparator_level is not null then s.level end as level,
+        case when s.level is not null then s.comparator_level end as comparator_level,
         {% for period in var("periods") %}
             round(
                 ({{ period_return("s.level", period) }}) - ({{ period_return("s.comparator_level", period) }}),
@@ -47,10 +48,10 @@ select
     {% for period in var("periods") %}
         s.excess_return_{{ period }},
     {% endfor %}
-    100 * s.ratio / first_value(s.ratio) over (
-        partition by s.{{ keys | join(", s.") }}
-        order by s.date
-    ) as relative_level,
+    coalesce(one.comparator_basket_id = s.comparator_basket_id, false) as is_default_comparator,
+    100 * s.level / first_value(s.level ignore nulls) over series as level_rebased,
+    100 * s.comparator_level / first_value(s.comparator_level ignore nulls) over series as comparator_level_rebased,
+    100 * level_rebased / comparator_level_rebased as relative_level,
     case
         when own.coverage_ratio >= {{ var("min_coverage_ratio") }} and other.coverage_ratio >= {{ var("min_coverage_ratio") }}
             then 1 - own.forward_pe_aggregate / other.forward_pe_aggregate
@@ -62,3 +63,7 @@ asof left join {{ ref("int_basket_multiples") }} as own
     on s.basket_id = own.basket_id and s.date >= own.date
 asof left join {{ ref("int_basket_multiples") }} as other
     on s.comparator_basket_id = other.basket_id and s.date >= other.date
+window series as (
+    partition by s.{{ keys | join(", s.") }}
+    order by s.date
+)

@@ -76,7 +76,7 @@ summed as (
         contributions.*,
         {% for series in all_series %}
             {% for period in var("periods_to_date") %}
-                sum(contributions.contribution_1d_{{ series.name }} * contributions.previous_level_{{ series.name }}) over {{ period }}
+                coalesce(sum(contributions.contribution_1d_{{ series.name }} * contributions.previous_level_{{ series.name }}) over {{ period }}, 0)
                 / contributions.base_level_{{ period }}_{{ series.name }} as contribution_{{ period }}_{{ series.name }},
             {% endfor %}
         {% endfor %}

@@ -10,7 +10,8 @@ with sessions as (
         is_traded,
         source,
         max(close) over so_far as record_high,
-        close / max(close) over so_far - 1 as drawdown
+        close / max(close) over so_far - 1 as drawdown,
+        min(date) over so_far as data_since
     from {{ ref("int_security_sessions") }}
     where kind = 'index'
     window so_far as (
@@ -87,17 +88,19 @@ select
     s.currency,
     s.is_traded,
     s.source,
-    {{ period_returns({"return_": "s.level"}) }},
+    {{ period_returns({"return_": "s.level", "return_usd_": "s.level / fx.units_per_usd"}) }},
     s.record_high,
     records.record_high_date,
     s.drawdown,
     {{ drawdown_state("s.drawdown") }} as drawdown_state,
-    earlier.highest_since
+    earlier.highest_since,
+    s.data_since
 from sessions as s
 inner join {{ ref("securities") }} as securities on s.symbol = securities.symbol
 inner join records on s.symbol = records.symbol and s.record_high = records.level
 inner join earlier on s.symbol = earlier.symbol and s.date = earlier.date
 inner join days_back as back on s.symbol = back.symbol and s.date = back.date
+left join {{ ref("int_fx_daily") }} as fx on s.currency = fx.currency and s.date = fx.date
 window series as (
     partition by s.symbol
     order by s.date

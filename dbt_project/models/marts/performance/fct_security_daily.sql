@@ -1,5 +1,5 @@
 {% set row_columns = [
-    "close", "close_vendor", "close_usd", "currency", "volume", "is_traded", "is_corrected", "is_suspect", "source", "total_return_index",
+    "open", "high", "low", "close", "close_vendor", "close_usd", "currency", "volume", "is_traded", "is_corrected", "is_suspect", "source", "total_return_index",
 ] %}
 
 select
@@ -8,7 +8,12 @@ select
     s.date,
     {% for column in row_columns %}s.{{ column }},
     {% endfor %}
-    {{ period_returns({"return_": "s.close", "return_usd_": "s.close_usd", "total_return_": "s.total_return_index"}) }},
+    {{ period_returns({
+        "return_": "s.close",
+        "return_usd_": "s.close_usd",
+        "total_return_": "s.total_return_index",
+        "total_return_usd_": "s.total_return_index_usd",
+    }) }},
     s.drawdown,
     s.market_value_usd,
     s.is_shares_backcast

@@ -5,11 +5,13 @@ select
     multiples.forward_pe_aggregate,
     multiples.forward_pe_aggregate_profitable,
     multiples.forward_pe_equal_weight,
+    multiples.forward_pe_basket_weighted,
     multiples.forward_pe_median,
     multiples.members,
     multiples.members_priced,
     multiples.members_covered,
     multiples.coverage_ratio,
+    multiples.weight_covered,
     {% for days in var("revision_days") %}
         multiples.revision_breadth_{{ days }}d,
         multiples.revision_members_{{ days }}d,

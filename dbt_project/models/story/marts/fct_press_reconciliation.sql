@@ -1,49 +1,82 @@
--- Bounds are compared with a slack of a billionth, so that a value exactly at its bound counts as at it, whatever its
--- last binary digit.
 with differences as (
     select
         *,
-        value - claimed_value as difference,
-        1e-9 * greatest(1, abs(claimed_value), abs(value)) as slack
+        value - claimed_value as difference
     from {{ ref("int_press_values") }}
 ),
 
 judged as (
     select
         *,
-        case comparison
-            when 'about' then abs(difference) <= tolerance + slack
-            when 'more_than' then difference > slack - tolerance
-            when 'less_than' then difference < tolerance - slack
-            when 'at_least' then difference >= -tolerance - slack
-            when 'at_most' then difference <= tolerance + slack
-            when 'in_year' then abs(difference) <= tolerance
-        end as holds
+        {{ claim_holds("value") }} as holds
     from differences
+),
+
+verdicts as (
+    select
+        *,
+        case
+            when holds then 'agrees'
+            when not holds then 'differs'
+            -- At a record of data that reach back before the claimed year, no close of that year was as high.
+            when measure = 'highest_since' and has_own_level and year(first_date) < claimed_value then 'differs'
+            else 'not_computable'
+        end as verdict
+    from judged
+),
+
+worded as (
+    select
+        *,
+        {{ claim_in_words() }} as claimed_text,
+        {{ in_words("value", "unit") }} as value_text,
+        {{ other_definitions({
+            "by the basket's own weights": "forward_pe_basket_weighted",
+            "with equal weights": "forward_pe_equal_weight",
+            "the median": "forward_pe_median",
+        }) }} as other_definitions
+    from verdicts
+),
+
+-- A claim is held against two closes, and each says what came of the other.
+paired as (
+    select
+        one.*,
+        two.value_text as other_value_text,
+        two.value_date as other_date,
+        coalesce(two.verdict = 'agrees', false) as is_other_close_right
+    from worded as one
+    left join worded as two on one.claim_id = two.claim_id and one.evaluated_at <> two.evaluated_at
 )
 
 select
-    claim_id,
-    evaluated_at,
-    claim_date,
-    subject,
-    subject_name,
-    measure,
-    comparison,
-    claimed_value,
-    tolerance,
-    unit,
-    value_date,
-    value,
-    difference,
-    case
-        when holds then 'agrees'
-        when not holds then 'differs'
-        -- At a record of data that reach back before the claimed year, no close of that year was as high.
-        when measure = 'highest_since' and has_own_level and year(first_date) < claimed_value then 'differs'
-        else 'not_computable'
-    end as verdict,
-    reason,
-    statement,
+    paired.claim_id,
+    paired.evaluated_at,
+    paired.claim_date,
+    paired.subject,
+    paired.subject_name,
+    paired.measure,
+    paired.comparison,
+    paired.claimed_value,
+    paired.claimed_text,
+    paired.tolerance,
+    paired.unit,
+    paired.value_date,
+    paired.value,
+    paired.value_text,
+    paired.difference,
+    paired.verdict,
+    paired.reason,
+    {{ filled({
+        "date": long_date("paired.value_date"),
+        "value": "coalesce(paired.value_text, paired.reason)",
+        "claimed": "paired.claimed_text",
+        "other_date": long_date("paired.other_date"),
+        "other_value": "paired.other_value_text",
+        "reason": "paired.reason",
+    }, "templates.sentence") }} || paired.other_definitions as explanation,
+    paired.statement,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
-from judged
+from paired
+left join {{ ref("verdict_templates") }} as templates
+    on paired.verdict = templates.verdict and paired.is_other_close_right = templates.is_other_close_right

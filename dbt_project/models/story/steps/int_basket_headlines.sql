@@ -1,11 +1,12 @@
--- Headlines of what a basket returned: year to date, and since each event.
+-- Headlines of what a basket returned: in the year, of which the first begins on its base date, and since each event.
 with days as (
     select
         days.as_of,
         baskets.basket_id,
-        baskets.name
+        baskets.name,
+        baskets.base_date
     from {{ ref("int_headline_days") }} as days
-    cross join {{ ref("baskets") }} as baskets
+    cross join {{ ref("dim_baskets") }} as baskets
 ),
 
 levels as (
@@ -13,7 +14,8 @@ levels as (
         basket_id,
         date,
         level,
-        return_ytd
+        return_ytd,
+        is_ytd_since_base
     from {{ ref("fct_basket_daily") }}
     where currency_basis = 'local' and return_type = 'price'
 ),
@@ -24,11 +26,13 @@ year_to_date as (
         days.basket_id,
         days.name,
         'return_ytd' as measure,
+        case when levels.is_ytd_since_base then '_since_base' else '' end as counted,
         levels.return_ytd as value,
-        levels.date as value_date
+        levels.date as value_date,
+        days.base_date
     from days
     asof inner join levels on days.basket_id = levels.basket_id and days.as_of >= levels.date
-    where levels.return_ytd is not null
+    where levels.return_ytd is not null and levels.date > days.base_date
 ),
 
 -- The return between two closes is a ratio of levels.
@@ -51,6 +55,7 @@ since_event as (
         days.basket_id,
         days.name,
         'return_since_event' as measure,
+        '' as counted,
         levels.level / event_levels.level - 1 as value,
         levels.date as value_date,
         event_levels.event_id,
@@ -74,7 +79,7 @@ select
     'basket' as subject_kind,
     name as subject_name,
     measure,
-    {{ direction("value") }} as outcome,
+    {{ direction("value") }} || counted as outcome,
     value,
     value_date,
     event_id,

@@ -70,6 +70,7 @@ select
     value,
     case when measure = 'highest_since' then peak_date else date end as value_date,
     case when measure = 'highest_since' then peak_since else record_high_date end as base_date,
-    record_high as level
+    record_high as level,
+    data_since
 from valued
 where value is not null or measure = 'highest_since'

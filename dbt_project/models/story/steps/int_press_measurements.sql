@@ -3,13 +3,17 @@
 -- claimed.
 with basket_rows as (
     select
-        daily.*,
+        -- What a basket returned since its base is not what it returned in the year.
+        daily.* replace (case when daily.is_ytd_since_base is distinct from true then daily.return_ytd end as return_ytd),
         market_values.market_value_usd,
         market_values.change_ytd_usd as market_value_change_ytd_usd,
         market_values.members_valued,
         case when multiples.coverage_ratio >= {{ var("min_coverage_ratio") }} then multiples.forward_pe_aggregate end as forward_pe,
         multiples.members_covered,
-        multiples.coverage_ratio
+        multiples.coverage_ratio,
+        multiples.forward_pe_basket_weighted,
+        multiples.forward_pe_equal_weight,
+        multiples.forward_pe_median
     from {{ ref("fct_basket_daily") }} as daily
     left join {{ ref("fct_basket_market_value_daily") }} as market_values
         on daily.basket_id = market_values.basket_id and daily.date = market_values.date
@@ -78,6 +82,11 @@ select
     basket_rows.members_covered,
     basket_rows.members,
     basket_rows.coverage_ratio,
+    {% for definition in ["basket_weighted", "equal_weight", "median"] %}
+        case
+            when claims.measure = 'forward_pe' and basket_rows.forward_pe is not null then basket_rows.forward_pe_{{ definition }}
+        end as forward_pe_{{ definition }},
+    {% endfor %}
     pair_rows.own_covered,
     pair_rows.own_members,
     pair_rows.other_covered,

@@ -15,6 +15,9 @@ select
     value_date,
     has_own_level,
     case when has_own_level then value end as value,
+    forward_pe_basket_weighted,
+    forward_pe_equal_weight,
+    forward_pe_median,
     case
         when has_own_level and value is not null then null
         when first_date is null then 'there are no data of ' || subject_name

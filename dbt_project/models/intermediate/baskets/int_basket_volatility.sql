@@ -1,0 +1,93 @@
+-- Volatility of each series of a basket over each window: the standard deviation of simple returns of days, weeks or
+-- months, annualised. A cycle without a level, or after one without, has no return.
+with closes as (
+    {% for cycle in var("cycles_per_year") %}
+        select
+            basket_id,
+            currency_basis,
+            return_type,
+            '{{ cycle }}' as cycle,
+            date_trunc('{{ cycle }}', date)::date as cycle_start,
+            (date_trunc('{{ cycle }}', date) + interval 1 {{ cycle }})::date as next_start,
+            max(date) as date,
+            arg_max(level, date) as level
+        from {{ ref("int_basket_levels") }}
+        group by basket_id, currency_basis, return_type, cycle_start, next_start
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+returns as (
+    select
+        *,
+        case
+            when cycle = 'day' or {{ is_recent_base("lag(date) over series", "cycle_start") }}
+                then level / lag(level) over series - 1
+        end as simple_return
+    from closes
+    window series as (
+        partition by basket_id, currency_basis, return_type, cycle
+        order by cycle_start
+    )
+),
+
+measured as (
+    {% for name, risk_window in var("risk_windows").items() %}
+        select
+            basket_id,
+            currency_basis,
+            return_type,
+            next_start,
+            '{{ name }}' as window_length,
+            count(simple_return) over last_{{ name }} as observations,
+            {{ var("min_observations_ratio") }} * {{ risk_window.returns }} as min_observations,
+            stddev_samp(simple_return) over last_{{ name }}
+            * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as volatility
+        from returns
+        where cycle = '{{ risk_window.cycle }}'
+        window
+            last_{{ name }} as (
+                partition by basket_id, currency_basis, return_type
+                order by cycle_start
+                {{ last_cycles(risk_window.cycle, risk_window.returns) }}
+            )
+        {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+series as (
+    select distinct
+        basket_id,
+        currency_basis,
+        return_type
+    from closes
+),
+
+wanted as (
+    select
+        month_ends.basket_id,
+        month_ends.date,
+        month_ends.next_date,
+        series.currency_basis,
+        series.return_type,
+        unnest({{ var("risk_windows") | list }}) as window_length
+    from {{ ref("int_basket_month_ends") }} as month_ends
+    inner join series on month_ends.basket_id = series.basket_id
+)
+
+select
+    wanted.basket_id,
+    wanted.date,
+    wanted.currency_basis,
+    wanted.return_type,
+    wanted.window_length,
+    coalesce(measured.observations, 0) as observations,
+    case when measured.observations >= measured.min_observations then measured.volatility end as volatility
+from wanted
+asof left join measured
+    on
+        wanted.basket_id = measured.basket_id
+        and wanted.currency_basis = measured.currency_basis
+        and wanted.return_type = measured.return_type
+        and wanted.window_length = measured.window_length
+        and wanted.next_date >= measured.next_start
