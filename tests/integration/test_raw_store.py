@@ -142,7 +142,8 @@ def test_a_row_that_breaks_a_rule_is_kept_out_with_its_reason(
 )
 def test_a_bad_dividend_or_split_costs_no_price(settings: Settings, action: dict[str, Any], reason: str) -> None:
     """Nor does it withdraw what is stored of it, as a row without one does."""
-    land_rows(settings, Dataset.PRICES, [price(**dict.fromkeys(action, 2.0)), price(TUESDAY)], at(5))
+    good: dict[str, Any] = dict.fromkeys(action, 2.0)
+    land_rows(settings, Dataset.PRICES, [price(**good), price(TUESDAY)], at(5))
     load(settings)
     accept_all(settings)
     land_rows(settings, Dataset.PRICES, [price(close=510.0, **action), price(TUESDAY)], at(6))

@@ -62,7 +62,6 @@ def test_the_last_decimal_is_that_of_the_models() -> None:
 
 CLOSE = ("AAPL", "close", "")
 DIVIDEND = ("AAPL", "dividend", "")
-SPLIT = ("AAPL", "split_ratio", "")
 EPS = ("AAPL", "eps", "annual 2025-12-31, mean")
 
 
@@ -131,10 +130,9 @@ def changed(
         now: rows of ``ops.restatements`` of the warehouse.
         was, says: rows of ``fct_headlines``.
     """
-    batches = [(f"{day}-{hour}", march(day, hour)) for day in range(1, 15) for hour in range(24)]
     rows = {
         "published": {"marts.fct_headlines": was, "ops.row_origins": origins},
-        "warehouse": {"marts.fct_headlines": says, "ops.restatements": now, "raw.fetch_windows": batches},
+        "warehouse": {"marts.fct_headlines": says, "ops.restatements": now},
     }
     for name, tables in rows.items():
         (folder / f"{name}.duckdb").unlink(missing_ok=True)
@@ -147,7 +145,9 @@ def changed(
                 create table marts.fct_headlines (as_of date, headline_id varchar, subject varchar, value_text varchar);
                 create table ops.row_origins (symbol varchar, item varchar, from_date date, to_date date,
                     batch_id varchar, fetched_at timestamp);
-                create table raw.fetch_windows (batch_id varchar, landed_at timestamp);
+                create table raw.fetch_windows as
+                    select day || '-' || hour as batch_id, make_timestamp(2025, 3, day, hour, 0, 0) as landed_at
+                    from range(1, 15) as days(day), range(24) as hours(hour);
                 create table ops.restatements (symbol varchar, date date, field varchar, detail varchar,
                     version_number bigint, value_before double, value_after double, currency_before varchar,
                     currency_after varchar, basis_factor_before double, basis_factor_after double,
@@ -164,76 +164,82 @@ def changed(
 
 TOLD = "two_return_ytd of 2025-03-07 was 1.0% and is 1.1%"
 FIRST = Version(100, 3)
-
-
-@pytest.mark.parametrize(
-    ("published", "history", "cause"),
-    [
-        (FIRST, [FIRST, Version(101, 4)], "from 100.0 to 101.0"),
-        (Version(101, 4), [FIRST, Version(101, 4), Version(100, 5)], "from 101.0 to 100.0"),
-        (Version(100, 5), [FIRST, Version(101, 4), Version(100, 5), Version(101, 6)], "from 100.0 to 101.0"),
-        (Version(101, 4), [FIRST, Version(101, 4)], ""),
-        (FIRST, [FIRST, Version(101, 4), Version(100, 5)], ""),
-        (FIRST, [FIRST, Version(101, 4), Version(103, 5)], "from 100.0 to 103.0"),
-        (FIRST, [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 100.0 to 103.0"),
-        (Version(102, 4, 13), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 102.0 to 103.0"),
-        (Version(103, 4, 14), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], ""),
-        (FIRST, [FIRST, Version(102, 4, 13), Version(100, 4, 14)], ""),
-        (FIRST, [Version(99, 2), FIRST], ""),
-        (FIRST, [Version(99, 2), FIRST, Version(101, 4)], "from 100.0 to 101.0"),
-        (Version(101, 4), [FIRST, Version(99, 3, 13), Version(101, 4)], ""),
-        (Version(101, 4), [Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
-        (Version(101, 4), [FIRST, Version(101, 3, 13), Version(103, 5)], "from 101.0 to 103.0"),
-        (FIRST, [FIRST, Version(100.00001, 4)], "from 100.0 to 100.00001 (rounding)"),
-        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(100, 4)], "from 400.0 to 100.0 (split)"),
-        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(100, 4), Version(400, 5)], "from 100.0 to 400.0"),
-        (Version(400, 3, factor=0.25), [Version(400, 3, factor=0.25), Version(404, 4, factor=0.25)], "from 400.0 to 404.0"),
-        (None, [FIRST, Version(101, 4)], ""),
-    ],
-    ids=["a change", "and back", "and there again", "none since", "there and back since", "two steps since", "two at one time",
-         "one of two at one time was published", "both of one time were published", "there and back at one time", "an older one came late",
-         "an older one came late, and a change", "one that came late from in between", "the one before was let go",
-         "the published one equals one that came late", "rounding", "a split", "a split, and a change back to the number of before",
-         "a change of before a split", "a value that was not published"],
-)  # fmt: skip
-def test_a_headline_that_changed_names_the_close_that_changed_since(
-    tmp_path: Path, published: Version | None, history: History, cause: str
-) -> None:
-    """From the version that was published to the one that counts now, whatever came between them or late."""
-    assert changed(tmp_path, [origin(published)] if published else [], steps(history)) == [
-        f"{TOLD}: AAPL close of 2025-03-03 {cause}" if cause else TOLD
-    ]
-
-
+OLD_BASIS = Version(400, 3, factor=0.25)
 NO_DIVIDEND = Version(0, 3)
 USD, HKD = Version(2, 3, currency="USD"), Version(2, 4, currency="HKD")
+CASES: dict[str, tuple[str, Version | None, History, str]] = {
+    "a change": ("close", FIRST, [FIRST, Version(101, 4)], "from 100.0 to 101.0"),
+    "and back": ("close", Version(101, 4), [FIRST, Version(101, 4), Version(100, 5)], "from 101.0 to 100.0"),
+    "and there again": ("close", Version(100, 5), [FIRST, Version(101, 4), Version(100, 5), Version(101, 6)], "from 100.0 to 101.0"),
+    "none since": ("close", Version(101, 4), [FIRST, Version(101, 4)], ""),
+    "there and back since": ("close", FIRST, [FIRST, Version(101, 4), Version(100, 5)], ""),
+    "two steps since": ("close", FIRST, [FIRST, Version(101, 4), Version(103, 5)], "from 100.0 to 103.0"),
+    "two at one time": ("close", FIRST, [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 100.0 to 103.0"),
+    "one of two at one time was published":
+        ("close", Version(102, 4, 13), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], "from 102.0 to 103.0"),
+    "both of one time were published": ("close", Version(103, 4, 14), [FIRST, Version(102, 4, 13), Version(103, 4, 14)], ""),
+    "there and back at one time": ("close", FIRST, [FIRST, Version(102, 4, 13), Version(100, 4, 14)], ""),
+    "an older one came late": ("close", FIRST, [Version(99, 2), FIRST], ""),
+    "an older one came late, and a change": ("close", FIRST, [Version(99, 2), FIRST, Version(101, 4)], "from 100.0 to 101.0"),
+    "one that came late from in between": ("close", Version(101, 4), [FIRST, Version(99, 3, 13), Version(101, 4)], ""),
+    "the one before was let go": ("close", Version(101, 4), [Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
+    "the published one equals one that came late":
+        ("close", Version(101, 4), [FIRST, Version(101, 3, 13), Version(103, 5)], "from 101.0 to 103.0"),
+    "the batch of the published one was let go":
+        ("close", Version(101, 4, 24), [FIRST, Version(101, 4), Version(103, 5)], "from 101.0 to 103.0"),
+    "rounding": ("close", FIRST, [FIRST, Version(100.00001, 4)], "from 100.0 to 100.00001 (rounding)"),
+    "a split": ("close", OLD_BASIS, [OLD_BASIS, Version(100, 4)], "from 400.0 to 100.0 (split)"),
+    "a split, and a change back to the number of before":
+        ("close", OLD_BASIS, [OLD_BASIS, Version(100, 4), Version(400, 5)], "from 100.0 to 400.0"),
+    "a change of before a split": ("close", OLD_BASIS, [OLD_BASIS, Version(404, 4, factor=0.25)], "from 400.0 to 404.0"),
+    "a value that was not published": ("close", None, [FIRST, Version(101, 4)], ""),
+    "a late dividend": ("dividend", None, [NO_DIVIDEND, Version(2, 4)], "from 0.0 to 2.0"),
+    "withdrawn": ("dividend", Version(2, 4), [NO_DIVIDEND, Version(2, 4), Version(0, 5)], "from 2.0 to none"),
+    "withdrawn before, and back": ("dividend", None, [Version(2, 3), Version(0, 4), Version(2, 5)], "from 0.0 to 2.0"),
+    "there and gone since": ("dividend", None, [NO_DIVIDEND, Version(2, 4), Version(0, 5)], ""),
+    "another currency": ("dividend", USD, [USD, HKD], "from 2.0 to 2.0 (USD to HKD)"),
+    "another currency and back": ("dividend", USD, [USD, HKD, replace(USD, day=5)], ""),
+    "another currency and amount": ("dividend", USD, [USD, HKD, Version(2.1, 5, currency="HKD")], "from 2.0 to 2.1 (USD to HKD)"),
+    "a split ratio": ("split_ratio", Version(4, 3), [Version(4, 3), Version(2, 4)], "from 4.0 to 2.0"),
+    "a late split": ("split_ratio", None, [Version(0, 3), Version(4, 4)], "from 0.0 to 4.0"),
+    "an estimate": ("eps", FIRST, [FIRST, Version(101, 4)], "from 100.0 to 101.0 (annual 2025-12-31, mean)"),
+    "an estimate without a number":
+        ("eps", Version(None, 3, currency="CNY"), [Version(None, 3, currency="CNY"), Version(None, 4, currency="HKD")], ""),
+}  # fmt: skip
+"""Kind of value, the version that was published, those that are there now, and the cause that is named."""
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The sentence about the headline of each case, which is about a symbol of its own."""
+    origins, now = [], []
+    for case, (field, published, history, _) in CASES.items():
+        value = (case, field, EPS[2] if field == "eps" else "")
+        origins += [origin(published, value)] if published else []
+        now += steps(history, value)
+    was, says = ([headline(text, case, case) for case in CASES] for text in ("1.0%", "1.1%"))
+    texts = changed(tmp_path_factory.mktemp("cases"), origins, now, was, says)
+    return {text.split(" of 2025-03-07 ")[0]: text for text in texts}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_headline_that_changed_names_what_changed_since(sentences: dict[str, str], case: str) -> None:
+    """From the version that was published to the one that counts now, whatever came between them or late."""
+    field, _, _, cause = CASES[case]
+    sentence = f"{case} of 2025-03-07 was 1.0% and is 1.1%"
+    assert sentences[case] == (f"{sentence}: {case} {field} of 2025-03-03 {cause}" if cause else sentence)
 
 
 @pytest.mark.parametrize(
-    ("value", "published", "history", "cause"),
-    [
-        (DIVIDEND, None, [NO_DIVIDEND, Version(2, 4)], "AAPL dividend of 2025-03-03 from 0.0 to 2.0"),
-        (DIVIDEND, Version(2, 4), [NO_DIVIDEND, Version(2, 4), Version(0, 5)], "AAPL dividend of 2025-03-03 from 2.0 to none"),
-        (DIVIDEND, None, [Version(2, 3), Version(0, 4), Version(2, 5)], "AAPL dividend of 2025-03-03 from 0.0 to 2.0"),
-        (DIVIDEND, None, [NO_DIVIDEND, Version(2, 4), Version(0, 5)], ""),
-        (DIVIDEND, USD, [USD, HKD], "AAPL dividend of 2025-03-03 from 2.0 to 2.0 (USD to HKD)"),
-        (DIVIDEND, USD, [USD, HKD, replace(USD, day=5)], ""),
-        (DIVIDEND, USD, [USD, HKD, Version(2.1, 5, currency="HKD")], "AAPL dividend of 2025-03-03 from 2.0 to 2.1 (USD to HKD)"),
-        (SPLIT, Version(4, 3), [Version(4, 3), Version(2, 4)], "AAPL split_ratio of 2025-03-03 from 4.0 to 2.0"),
-        (SPLIT, None, [Version(0, 3), Version(4, 4)], "AAPL split_ratio of 2025-03-03 from 0.0 to 4.0"),
-        (EPS, FIRST, [FIRST, Version(101, 4)], "AAPL eps of 2025-03-03 from 100.0 to 101.0 (annual 2025-12-31, mean)"),
-        (EPS, Version(None, 3, currency="CNY"), [Version(None, 3, currency="CNY"), Version(None, 4, currency="HKD")], ""),
-        (("USDHKD", "rate", ""), Version(7, 3), [Version(7, 3), Version(8, 4)], "USDHKD rate of 2025-03-03 from 7.0 to 8.0"),
-        (("TSM", "close", ""), FIRST, [FIRST, Version(101, 4)], ""),
-    ],
-    ids=["a late dividend", "withdrawn", "withdrawn before, and back", "there and gone since", "another currency",
-         "another currency and back", "another currency and amount", "a split ratio", "a late split", "an estimate",
-         "an estimate without a number", "a rate", "of another basket"],
-)  # fmt: skip
-def test_a_headline_that_changed_names_any_kind_of_value(
-    tmp_path: Path, value: Value, published: Version | None, history: History, cause: str
+    ("symbol", "field", "cause"),
+    [("USDHKD", "rate", "USDHKD rate of 2025-03-03 from 7.0 to 8.0"), ("TSM", "close", "")],
+    ids=["a rate", "of another basket"],
+)
+def test_a_rate_moves_every_basket_and_a_close_those_that_hold_it(
+    tmp_path: Path, symbol: str, field: str, cause: str
 ) -> None:
-    assert changed(tmp_path, [origin(published, value)] if published else [], steps(history, value)) == [
+    value, history = (symbol, field, ""), [Version(7, 3), Version(8, 4)]
+    assert changed(tmp_path, [origin(history[0], value)], steps(history, value)) == [
         f"{TOLD}: {cause}" if cause else TOLD
     ]
 

@@ -562,6 +562,7 @@ def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
         ({"prices.parquet": pa.table({"symbol": ["AAPL"], "date": ["2025-03-06"], "close": [True]})}, r"close is 'true', which is not a number"),
         ({"prices.csv": lines("Date,AAPL,AAPL", "2025-03-06,1,2")}, r"has close of AAPL in 2 columns: keep one"),
         ({"prices.csv": lines(HEADER, 'AAPL,2025-03-06,"239,USD', *TWO)}, r"prices\.csv, line 2: a quotation mark opens and is not closed"),
+        ({"prices.csv": lines("symbol,date,close", "AAPL,45722,239", "AAPL,45723,240")}, r"line 2: date is '45722', a day as Excel counts them: give the column the format yyyy-mm-dd\. 1 more of 2"),
         ({"prices.csv": lines(*TWO)}, r"prices\.csv has no column symbol: it must have symbol, date, close"),
         ({"prices.csv": lines("date,close", "2025-03-06,1")}, r"prices\.csv has no column symbol"),
         ({"prices.csv": lines(HEADER, *TWO).replace(",", ";").replace("544", "544,5").replace("239", "2,5")}, r"prices\.csv, line 2: close is '544,5', which is not a number"),
@@ -573,7 +574,7 @@ def test_folders_behind_links_are_read(export: Export, tmp_path: Path) -> None:
         ({"prices/symbol=AAPL/data.csv": lines("date,close", "2025-03-06,1")}, r"no row of a symbol of securities\.csv, but of data: .* named after"),
         ({"prices.csv": lines(HEADER, "700.HK,2025-03-06,544,HKD")}, r"but of 700\.HK \(did you mean 0700\.HK\?\)"),
     ],
-    ids=["no byte", "only a header", "only a byte order mark", "only commas", "only a separator", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a column in two spellings", "an open quotation in a long file", "an unknown time zone", "truth for a price", "a symbol twice", "an open quotation", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a folder of workbooks", "no column", "a symbol in a folder name", "only unknown symbols"],
+    ids=["no byte", "only a header", "only a byte order mark", "only commas", "only a separator", "UTF-16", "Latin-1", "not packed", "half of a packed file", "a column twice", "a column in two spellings", "an open quotation in a long file", "an unknown time zone", "truth for a price", "a symbol twice", "an open quotation", "days of Excel", "no header", "no symbol", "decimal commas", "commas at the ends", "two files", "a workbook", "a folder of workbooks", "no column", "a symbol in a folder name", "only unknown symbols"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(export: Export, content: dict[str, Content], words: str) -> None:
     with pytest.raises(TitansError, match=words):

@@ -260,16 +260,22 @@ def _ask_what_is_meant(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
 
 def _name_contradictions(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     """Note in each row that a row of another file contradicts which file that is. Raw rejects both rows."""
-    key = KEY_COLUMNS[dataset]
+    key = ", ".join(KEY_COLUMNS[dataset])
     values = ", ".join(name for name in SCHEMAS[dataset].names if name != "basis_date")
-    is_same_key = " and ".join(f"apart.{name} = {dataset}.{name}" for name in key)
+    is_same_key = " and ".join(f"apart.{name} = {dataset}.{name}" for name in KEY_COLUMNS[dataset])
     connection.execute(f"""
         update {dataset} set problem = concat_ws('; ', problem,
             if(file = first_file, last_file, first_file) || ', another file of the export, has other values of that day')
         from (
-            select {", ".join(key)}, min(file) as first_file, max(file) as last_file
-            from {dataset} group by all
-            having first_file <> last_file and count(distinct row({values})) > 1
+            with of_files as (
+                select {key}, min(file) as first_file, max(file) as last_file
+                from {dataset}
+                where unit in (select unit from {dataset} group by unit having min(file) <> max(file))
+                group by all having first_file <> last_file
+            )
+            select {key}, first_file, last_file
+            from {dataset} inner join of_files using ({key})
+            group by all having count(distinct row({values})) > 1
         ) as apart
         where {is_same_key}""")
 

@@ -47,6 +47,8 @@ create macro problem_of(cells, moment) as
                 list_filter(cells, lambda cell: not cell.is_read and not is_empty(cell.given)),
                 lambda cell: cell.name || ' is ''' || cell.given || '''' || case
                     when cell.is_day and is_moment(cell.given) then ', ' || moment
+                    when cell.is_day and regexp_full_match(trim(cell.given), '\d{5}')
+                        then ', a day as Excel counts them: give the column the format yyyy-mm-dd'
                     else ', which is not ' || cell.wanted
                 end
             ),
