@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
-    """In the block no file of this process can grow. Folders, links and empty files can be made."""
+def no_room(beyond: int = 0) -> Iterator[None]:
+    """In the block no file of this process can grow beyond so many bytes. Folders, links and empty files can be made."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond, hard))
     try:
         yield
     finally:

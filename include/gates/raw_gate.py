@@ -18,6 +18,7 @@ from include.gates.result import CheckResult
 from include.gates.sql_files import GATES, renderer
 from include.raw.load import register_securities
 from include.raw.settle import settle
+from include.raw.transactions import transaction
 from include.raw.units import QuarantinedUnit
 from include.seeds.rows import Reference
 
@@ -75,10 +76,9 @@ def record_verdicts(
         reasons = failed.get((batch, symbol), [])
         verdicts.append([batch, dataset, symbol, "quarantined" if reasons else "accepted", reasons, now])
     if verdicts:
-        connection.execute("begin")
-        connection.executemany("insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)", verdicts)
-        settle(connection, [(batch, symbol) for batch, _, symbol in pending])
-        connection.execute("commit")
+        with transaction(connection):
+            connection.executemany("insert into raw.unit_verdicts values (?, ?, ?, ?, ?, ?)", verdicts)
+            settle(connection, [(batch, symbol) for batch, _, symbol in pending])
     rows = connection.execute("select batch_id, dataset, symbol, reasons from raw.unhealed_units").fetchall()
     return [
         QuarantinedUnit(batch_id=batch, dataset=dataset, symbol=symbol, reasons=reasons)

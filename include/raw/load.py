@@ -14,6 +14,7 @@ from include.landing.batches import BatchManifest, checked_rows
 from include.landing.index import LandedBatch, LandingIndex
 from include.raw import rules as load_sql
 from include.raw.settle import settle
+from include.raw.transactions import transaction
 from include.raw.units import Quarantine, Release
 from include.raw.versions import version_order
 from include.seeds.calendars import load_calendars
@@ -98,21 +99,20 @@ def rejected_reasons(connection: duckdb.DuckDBPyConnection, batches: Sequence[Lo
 
 def _release(connection: duckdb.DuckDBPyConnection, landing: LandingIndex, release: Release, now: datetime) -> None:
     """Turn a release on record into a verdict, if it is none yet."""
-    connection.execute("begin")
-    released = connection.execute(
-        """insert into raw.unit_verdicts
-        select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
-        from raw.fetch_windows
-        where batch_id = $batch_id and symbol = $symbol
-            and (batch_id, symbol) not in
-                (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')
-        returning batch_id""",
-        release.model_dump(),
-    ).fetchall()
-    if released:
-        _append_later_again(connection, landing, release.batch_id, now)
-        settle(connection, [(release.batch_id, release.symbol)])
-    connection.execute("commit")
+    with transaction(connection):
+        released = connection.execute(
+            """insert into raw.unit_verdicts
+            select batch_id, dataset, symbol, 'released', [$reason], $released_at::timestamptz::timestamp
+            from raw.fetch_windows
+            where batch_id = $batch_id and symbol = $symbol
+                and (batch_id, symbol) not in
+                    (select (batch_id, symbol) from raw.current_verdicts where verdict = 'released')
+            returning batch_id""",
+            release.model_dump(),
+        ).fetchall()
+        if released:
+            _append_later_again(connection, landing, release.batch_id, now)
+            settle(connection, [(release.batch_id, release.symbol)])
 
 
 def register_securities(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
@@ -175,8 +175,7 @@ def _load_file(
     loaded_at: datetime,
 ) -> LoadedBatch:
     path, manifest = batch
-    connection.execute("begin")
-    try:
+    with transaction(connection):
         rules = load_sql.RULES[manifest.dataset]
         rows_read = _judge(connection, batch)
         for statement in load_sql.reject(manifest.dataset, rules):
@@ -213,10 +212,6 @@ def _load_file(
             {**values, "file_name": path.name, "loaded_at": _utc(loaded_at)},
         )
         _append_later_again(connection, landing, manifest.batch_id, loaded_at)
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
     return loaded
 
 

@@ -15,6 +15,7 @@ from jinja2 import Template
 from include.errors import Runbook, TitansError, refused_in
 from include.files import replacing
 from include.paths import StorePaths
+from include.raw.transactions import transaction
 from include.raw.versions import version_order
 from include.shortage import shortage
 
@@ -85,14 +86,30 @@ def save_raw(store: StorePaths) -> None:
     """Write the raw tables of the warehouse to ``store.saved_raw``, whole or not at all.
 
     The caller holds the writer lock, and no connection.
+
+    Raises:
+        OSError, duckdb.Error: the file could not be written, or does not hold what the warehouse holds.
+        TitansError: the warehouse cannot be read.
     """
-    with (
-        replacing(store.saved_raw) as temporary,
-        duckdb.connect(str(temporary), config=store.duckdb_config) as connection,
-    ):
-        connection.execute(_DDL)
-        copy_raw(connection, store.warehouse, store.source)
-        connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
+    with replacing(store.saved_raw) as temporary:
+        with duckdb.connect(str(temporary), config=store.duckdb_config) as connection:
+            connection.execute(_DDL)
+            copy_raw(connection, store.warehouse, store.source)
+            connection.execute("insert into meta.store values (?, ?)", [store.source, SCHEMA_VERSION])
+            connection.execute("checkpoint")  # to close the file does so too, and says nothing where the disk is full
+        is_alone = not temporary.with_name(f"{temporary.name}.wal").exists()  # a log beside it would not come along
+        if not is_alone or _rows_of_raw(store, temporary) != _rows_of_raw(store, store.warehouse):
+            raise OSError(f"{store.saved_raw.name} was not fully written")
+
+
+def _rows_of_raw(store: StorePaths, path: Path) -> list[tuple[str, int]]:
+    """How many rows each raw table of a file has."""
+    with duckdb.connect(str(path), read_only=True, config=store.duckdb_config) as connection:
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'raw' order by all"
+        ).fetchall()
+        counts = [(table, connection.execute(f"select count(*) from raw.{table}").fetchone()) for (table,) in tables]
+    return [(table, row[0] if row else 0) for table, row in counts]
 
 
 def copy_raw(
@@ -125,8 +142,7 @@ def copy_raw(
                             and columns.column_name = 'landed_at'))
             from duckdb_tables() as tables where database_name = 'store' and schema_name = 'raw'"""
         ).fetchall()
-        connection.execute("begin")
-        try:
+        with transaction(connection):  # nothing can be detached in the middle of one
             for table, is_undated in tables:
                 landed = ", ledger.loaded_at as landed_at" if is_undated else ""
                 join = "inner join store.raw.load_ledger as ledger on ledger.batch_id = rows.batch_id"
@@ -134,10 +150,6 @@ def copy_raw(
                     f"delete from raw.{table}; insert into raw.{table} by name "
                     f"select rows.*{landed} from store.raw.{table} as rows {join if is_undated else ''}"
                 )
-            connection.execute("commit")
-        except BaseException:
-            connection.execute("rollback")  # nothing can be detached in the middle of a transaction
-            raise
     finally:
         connection.execute("detach store")
 

@@ -22,6 +22,7 @@ from include.raw.store import open_warehouse
 from include.settings import Settings
 from include.sources.base import Dataset
 from tests import small_world
+from tests.full_disk import no_room
 from tests.integration.test_known_at import WORLD, fetches, load_and_judge, make_store
 from tests.pipeline import THOROUGH, ask_warehouse, build_compared, different_marts, new_run, own_build
 from tests.small_world import Fetch
@@ -308,11 +309,21 @@ def test_what_stops_it_is_a_sentence_and_done_again_it_ends_well(
         with pytest.raises(TitansError, match=sentence):
             remove_old_history(copy)
     remove_old_history(copy)
-    after = counts(copy)
     assert files_of(copy)[Dataset.PRICES] == [date(2025, 1, 8), date(2025, 1, 31)]
-    forget_warehouse(copy)
-    load_and_judge(copy)
-    assert counts(copy) == after
+    assert not copy.store.raw_to_save.exists()
+    with duckdb.connect(str(copy.store.saved_raw), read_only=True) as saved:
+        assert saved.execute("select count(*) from raw.prices").fetchone() == (counts(copy)["prices"],)
+
+
+@pytest.mark.parametrize("size", [50_000, 400_000])
+def test_what_is_saved_is_whole_before_a_landing_file_goes(copy: Settings, size: int) -> None:
+    """DuckDB says nothing where it cannot write a file that it closes: what it had written was nothing that opens, and
+    the landing files went. The smaller size stops it within a transaction, whose error hid the reason."""
+    before = files_of(copy)
+    with no_room(beyond=size), pytest.raises(TitansError, match="a file that grew larger than this process may write"):
+        remove_old_history(copy)
+    assert files_of(copy) == before
+    assert not copy.store.saved_raw.exists()
 
 
 def test_nothing_goes_between_the_loading_of_a_delivery_and_its_verdict(copy: Settings, tmp_path: Path) -> None:

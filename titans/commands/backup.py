@@ -54,7 +54,8 @@ def back_up(settings: Settings) -> Path:
             for file in files_in(settings.seeds_dir, ".csv"):
                 archive.add(file, arcname=f"seeds/{file.name}")
     except OSError as error:
-        why = refusal(error) if is_refused(error) else f"{error}: free space and try again."
+        is_named = error.filename is not None and is_refused(error)
+        why = refusal(error) if is_named else f"{error}: free space and try again."
         raise TitansError(f"The backup {path} cannot be written. {why}") from error
     return path
 

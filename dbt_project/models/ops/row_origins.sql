@@ -93,24 +93,21 @@ origins as (
 marked as (
     select
         *,
-        coalesce(batch_id <> lag(batch_id) over (partition by dataset, symbol, item order by date), true) as is_first
+        lag(batch_id) over series as batch_before,
+        lag(date) over series as date_before,
+        max(date) over (partition by dataset, symbol, item) as last_date
     from origins
-),
-
-numbered as (
-    select
-        *,
-        count_if(is_first) over (partition by dataset, symbol, item order by date) as range_number
-    from marked
+    window series as (partition by dataset, symbol, item order by date)
 )
 
+-- A range ends on the day before the next one begins, of those that have a value.
 select
     dataset,
     symbol,
     item,
-    min(date) as from_date,
-    max(date) as to_date,
-    any_value(batch_id) as batch_id,
-    any_value(fetched_at) as fetched_at
-from numbered
-group by dataset, symbol, item, range_number
+    date as from_date,
+    coalesce(lead(date_before) over (partition by dataset, symbol, item order by date), last_date) as to_date,
+    batch_id,
+    fetched_at
+from marked
+where batch_before is distinct from batch_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -90,7 +91,8 @@ def read_file(
         _refuse_unreadable(connection, dataset, file)
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        with suppress(duckdb.Error):  # a commit that fails has rolled back by itself
+            connection.execute("rollback")
         raise
     finally:
         connection.unregister("sheet")

@@ -579,16 +579,6 @@ select
     levels.currency_basis,
     levels.return_type,
     levels.level,
-    year(levels.date) = year(levels.base_date) and levels.date >= levels.base_date as is_ytd_since_base,
-    round(levels.level / 100 - 1, 9) as return_since_base,
-    round(pow(1 + round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9), 1 / 3) - 1, 9)
-        as return_3y_annualised,
-    round(pow(1 + round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9), 1 / 5) - 1, 9)
-        as return_5y_annualised,
-    case
-        when levels.date >= levels.base_date + interval 1 year
-            then round(pow(levels.level / 100, 365.25 / (levels.date - levels.base_date)) - 1, 9)
-    end as return_since_base_annualised,
     round(levels.level / lag(levels.level, days.back_1d) over series - 1, 9) as return_1d,
     round(levels.level / lag(levels.level, days.back_wtd) over series - 1, 9) as return_wtd,
     round(levels.level / lag(levels.level, days.back_mtd) over series - 1, 9) as return_mtd,
@@ -598,12 +588,22 @@ select
             then round(levels.level / 100 - 1, 9)
         else round(levels.level / lag(levels.level, days.back_ytd) over series - 1, 9)
     end as return_ytd,
+    year(levels.date) = year(levels.base_date) and levels.date >= levels.base_date as is_ytd_since_base,
     round(levels.level / lag(levels.level, days.back_1m) over series - 1, 9) as return_1m,
     round(levels.level / lag(levels.level, days.back_3m) over series - 1, 9) as return_3m,
     round(levels.level / lag(levels.level, days.back_6m) over series - 1, 9) as return_6m,
     round(levels.level / lag(levels.level, days.back_1y) over series - 1, 9) as return_1y,
     round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9) as return_3y,
     round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9) as return_5y,
+    round(levels.level / 100 - 1, 9) as return_since_base,
+    round(pow(1 + round(levels.level / lag(levels.level, days.back_3y) over series - 1, 9), 1 / 3) - 1, 9)
+        as return_3y_annualised,
+    round(pow(1 + round(levels.level / lag(levels.level, days.back_5y) over series - 1, 9), 1 / 5) - 1, 9)
+        as return_5y_annualised,
+    case
+        when levels.date >= levels.base_date + interval 1 year
+            then round(pow(levels.level / 100, 365.25 / (levels.date - levels.base_date)) - 1, 9)
+    end as return_since_base_annualised,
     levels.level / max(levels.level) over series - 1 as drawdown,
     levels.members,
     levels.members_priced

@@ -8,6 +8,14 @@ with first_prices as (
     group by symbol
 ),
 
+-- Of an exchange, not of a symbol: the difference of two sessions is the same, and they are few.
+numbered as (
+    select
+        *,
+        row_number() over (partition by exchange order by date) as session_number
+    from {{ ref("stg_exchange_sessions") }}
+),
+
 sessions as (
     select
         securities.symbol,
@@ -15,21 +23,15 @@ sessions as (
         securities.currency,
         securities.exchange,
         sessions.date,
-        sessions.is_half_day
+        sessions.is_half_day,
+        sessions.session_number
     from first_prices
     inner join {{ ref("securities") }} as securities on first_prices.symbol = securities.symbol
     inner join {{ ref("int_exchange_progress") }} as progress on securities.exchange = progress.exchange
-    inner join {{ ref("stg_exchange_sessions") }} as sessions
+    inner join numbered as sessions
         on
             securities.exchange = sessions.exchange
             and sessions.date between first_prices.first_date and progress.last_date
-),
-
-numbered as (
-    select
-        *,
-        row_number() over (partition by symbol order by date) as session_number
-    from sessions
 ),
 
 final as (
@@ -58,7 +60,7 @@ final as (
         last_value(prices.close_vendor ignore nulls) over carried as close_vendor,
         last_value(prices.source ignore nulls) over carried as source,
         sessions.session_number - max(case when prices.close is not null then sessions.session_number end) over carried as sessions_missed
-    from numbered as sessions
+    from sessions
     left join {{ ref("int_prices_split_adjusted") }} as prices
         on sessions.symbol = prices.symbol and sessions.date = prices.date
     window carried as (
