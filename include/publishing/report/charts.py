@@ -72,7 +72,7 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
 
     Args:
         events: in the order of their numbers; those outside the lines' days are left out.
-        title: what the picture shows, for who cannot see it.
+        title: what the picture shows, for readers who cannot see it.
     """
     with rc_context({**rcParamsDefault, **_SETTINGS, "svg.hashsalt": size.name}):
         figure = Figure(figsize=(size.width / 72, size.height / 72))
