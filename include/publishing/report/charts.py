@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib import rc_context, rcParamsDefault
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from include.publishing.report.figures import Line
@@ -88,7 +88,7 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         )
         for line, colour, style in zip(lines, _SERIES, _STYLES, strict=False):
             days, levels = _thinned(line)
-            axes.plot(days, levels, color=colour, linestyle=style)
+            axes.plot(date2num(days), levels, color=colour, linestyle=style)
         axes.grid(axis="y", linewidth=0.8)
         axes.tick_params(length=0)
         axes.margins(x=0.01)
@@ -98,11 +98,11 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         first, last = min(line.days[0] for line in lines), max(line.days[-1] for line in lines)
         for number, day in enumerate(events, 1):
             if first <= day <= last:
-                axes.axvline(day, color=_MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+                axes.axvline(date2num(day), color=_MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
                 # Events lie close together on a long axis: their numbers stand at three heights.
                 axes.annotate(
                     str(number),
-                    (day, 1),
+                    (date2num(day), 1),
                     (0, 2 + 12 * ((number - 1) % 3)),
                     xycoords=("data", "axes fraction"),
                     textcoords="offset points",
