@@ -283,7 +283,7 @@ class Simulation:
                     None,
                     None,
                     None,
-                    None,
+                    0.0,
                 )
         self._close_day(day)
 
@@ -299,6 +299,8 @@ class Simulation:
     def _contribute(self, day: date) -> None:
         """Contributions to date of who is held, and of who was in the year or the week."""
         bases = [base_of(self._days, target) for target in targets(day)]
+        if self._days[0].year == day.year:  # the basket's first year begins with it
+            bases[2] = self._days[0]
         for symbol, last_held in self._last_held.items():
             week, _, year = targets(day)
             is_held, counts = last_held == day, last_held > week or last_held > year

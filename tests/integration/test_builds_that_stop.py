@@ -350,7 +350,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
         run.finish(AS_OF.isoformat())
         before.assert_untouched()
         (whole,) = (small / "generations").iterdir()
-        assert sorted(path.name for path in whole.iterdir()) == ["manifest.json", "titans.duckdb"], (
+        assert sorted(path.name for path in whole.iterdir()) == ["manifest.json", "report", "titans.duckdb"], (
             "half a file must not stay behind"
         )
         assert runbook_of(run_records(store.store, "build_marts")[-1]) is Runbook.PUBLISH_FAILED
