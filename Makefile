@@ -9,7 +9,7 @@ PORT ?= 8080
 # Tests at a time: each may run a build, which takes a processor.
 JOBS ?= 2
 # Tests that build no marts and start no Airflow.
-QUICK := tests/unit tests/dags/test_dag_policies.py tests/integration/test_extraction.py
+QUICK := tests/unit tests/dags/test_dag_policies.py
 
 export PYTHONPATH := $(CURDIR)
 
@@ -83,7 +83,7 @@ endif
 export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 .DEFAULT_GOAL := help
-.PHONY: help install run build test check verify lint lint-changed lint-python airflow report query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
+.PHONY: help install run build test check verify lint lint-changed lint-style airflow report query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -132,17 +132,20 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs, builds of their own or kills, and thorough versions of tests of the suite
 	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
-lint: $(VENV)/dev.stamp lint-python
-	@$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing
+# mypy uses one processor for as long as sqlfluff needs both.
+lint: $(VENV)/dev.stamp lint-style
+	@$(VENV)/bin/mypy include titans dags tests & types=$$!; \
+	$(VENV)/bin/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models include/gates include/raw include/publishing; sql=$$?; \
+	wait $$types && exit $$sql
 
 # sqlfluff takes a third of a second a file.
-lint-changed: $(VENV)/dev.stamp lint-python
+lint-changed: $(VENV)/dev.stamp lint-style
+	@$(VENV)/bin/mypy include titans dags tests
 	@git ls-files --modified --others --exclude-standard 'dbt_project/models/*.sql' | xargs -r $(VENV)/bin/sqlfluff lint --disable-progress-bar
 
-lint-python: $(VENV)/dev.stamp
+lint-style: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet .
-	@$(VENV)/bin/mypy include titans dags tests
 
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
 	@$(PY) -m titans airflow --port "$$PORT"
