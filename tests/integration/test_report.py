@@ -338,6 +338,53 @@ def test_a_basket_without_a_day_has_a_page(copied: Path) -> None:
         assert "no day of this basket yet" in text_of(page, section)
 
 
+def test_a_market_that_is_ahead_counts_up_to_the_day_of_all(copied: Path) -> None:
+    """The figures are of Thursday, though every exchange has a Friday too: no later day shows, and what stands at month
+    ends alone says its day."""
+    folder = made_after(copied, "update ops.publications set as_of = '2025-03-06'")
+    page = page_of(folder, "china_titans")
+    assert "6 Mar 2025" in page.xpath("//dl[@class='facts']")[0].text_content()
+    assert "7 Mar 2025" not in page.xpath("//dl[@class='facts']")[0].text_content()
+    with duckdb.connect(str(copied), read_only=True) as connection:
+        volatility = expected(
+            connection,
+            """select '30 sessions', volatility, max_drawdown from marts.fct_basket_risk
+            where basket_id = 'china_titans' and date = '2025-02-28' and currency_basis = 'local' and return_type = 'price'
+                and window_length = '30d' and benchmark_id is null""",
+        )
+    assert cells(page, "volatility")["30 sessions"] == volatility["30 sessions"]
+    assert "To 28 Feb 2025." in text_of(page, "risk")
+    assert "As of 28 Feb 2025." in text_of(page, "members")
+
+
+def test_a_member_that_left_says_so(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        "update marts.fct_basket_member_daily set weight_close = 0 where symbol = 'AAPL' and date = '2025-03-07'",
+    )
+    rows = cells(page_of(folder, "magnificent_seven"), "members")
+    assert (list(rows)[-1], rows["Apple"][1]) == ("Apple", "left")
+
+
+def test_a_figure_without_a_headline_says_why_and_takes_none_of_another_day(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        "update marts.fct_basket_market_value_daily set change_ytd_usd = null where date = '2025-03-07'",
+        "delete from marts.fct_headlines where measure = 'market_value_change_ytd_usd' and as_of = '2025-03-07'",
+    )
+    for section in ("summary", "value"):
+        assert "no market value at the end of the year before" in text_of(page_of(folder, "china_titans"), section)
+
+
+def test_years_to_date_that_begin_on_different_days_do_not_stand_side_by_side(copied: Path) -> None:
+    folder = made_after(
+        copied, "update marts.fct_basket_daily set is_ytd_since_base = true where basket_id = 'china_titans'"
+    )
+    returns = cells(page_of(folder, "china_titans"), "returns")
+    assert returns["China's seven tech titans"][2] is not None
+    assert returns["The Magnificent Seven"][2] is None
+
+
 def test_late_prices_are_a_caveat(copied: Path) -> None:
     folder = made_after(
         copied,

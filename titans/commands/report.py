@@ -47,12 +47,20 @@ def report_page(settings: Settings) -> Path:
 
 
 def _make(settings: Settings, generation: str) -> None:
+    from jinja2 import UndefinedError
+
     from include.publishing.report.pages import make_report
 
     try:
         make_report(settings.published.file(generation), settings.limits)
-    except duckdb.Error as error:
+    except (duckdb.Error, UndefinedError) as error:
+        held = generations.hold(settings.published) is not None
+        way_on = (
+            f"{make_command(settings.data_dir, 'publish')} ends the rollback that holds it"
+            if held
+            else f"{make_command(settings.data_dir, 'run')} publishes a new one"
+        )
         raise TitansError(
             f"No report can be made of generation {generation} ({str(error).splitlines()[0]}): an earlier version "
-            f"published it, or its file is damaged. {make_command(settings.data_dir, 'run')} publishes a new one."
+            f"published it, or its file is damaged. {way_on}."
         ) from error

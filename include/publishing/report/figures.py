@@ -17,6 +17,12 @@ _SENTENCES = {
     "Valuation": "forward_pe",
     "Value gained": "market_value_change_ytd_usd",
 }
+_WITHOUT = {
+    "return_ytd": "The basket begins on this day, so it has no return yet.",
+    "forward_pe": "No forward P/E is told of this day.",
+    "market_value_change_ytd_usd": "The basket has no market value at the end of the year before, so none is gained or lost.",
+}
+"""Why a day has no headline of a measure."""
 
 
 @dataclass(frozen=True)
@@ -165,14 +171,22 @@ class _Reader:
             basket_id=basket_id,
             session=self._session,
         )[0]["as_of"]
+        # Risk stands at month ends and at the basket's own last day, which may lie after the session.
+        risk_date = self._rows(
+            "select max(date) as risk_date from marts.fct_basket_risk where basket_id = $basket_id and date <= $session",
+            basket_id=basket_id,
+            session=self._session,
+        )[0]["risk_date"]
         basket = {
             **basket,
             "as_of": as_of,
+            "risk_date": risk_date,
             "currencies": sorted({member["currency"] for member in members}),
             "member_count": len(members),
         }
         markets = [
-            {"name": name, "last_date": max((day for day in days if day is not None), default=None)}
+            # A market that is ahead of the others counts up to where all are complete, as the figures do.
+            {"name": name, "last_date": max((min(day, self._session) for day in days if day is not None), default=None)}
             for name, days in _grouped(members).items()
         ]
         valuation, value_gained = self._valuation(basket), self._value_gained(basket)
@@ -199,16 +213,20 @@ class _Reader:
         """The headline of the basket on its last day; an empty row where it has none."""
         rows = self._rows(
             """select value, sentence from marts.fct_headlines
-            where subject = $basket_id and measure = $measure and as_of <= $session order by as_of desc limit 1""",
+            where subject = $basket_id and measure = $measure and as_of between $as_of and $session
+            order by as_of desc limit 1""",
             basket_id=basket["basket_id"],
             measure=measure,
+            as_of=basket["as_of"],
             session=self._session,
         )
         return rows[0] if rows else {}
 
     def _sentence(self, basket: Row, measure: str) -> str:
         headline = self._headline(basket, measure)
-        return _plain(headline["sentence"]) if headline else _no_day(basket)
+        if headline:
+            return _plain(headline["sentence"])
+        return _WITHOUT[measure] if basket["as_of"] else _no_day(basket)
 
     def _lines(self, basket: Row) -> list[Line]:
         rows = self._rows(
@@ -272,6 +290,9 @@ class _Reader:
             comparator=basket["comparator_basket_id"],
             session=self._session,
         )
+        # Two years to date that begin on different days are no comparison.
+        if any(row["is_ytd_since_base"] for row in (rows[0], *comparator)):
+            comparator = [{**row, "return_ytd": None} for row in comparator]
         return Section([rows[0], *comparator, *self._excess(basket), *rows[1:]])
 
     def _excess(self, basket: Row) -> list[Row]:
@@ -304,12 +325,16 @@ class _Reader:
         rows = self._rows(
             """select members.symbol, members.security_name, members.weight_close, members.contribution_ytd,
                 securities.return_ytd, valuations.forward_pe, valuations.is_loss_maker,
-                members.weight_close is null as has_left
+                members.weight_close = 0 as has_left
             from marts.fct_basket_member_daily as members
-            asof left join marts.fct_security_daily as securities
-                on members.symbol = securities.symbol and members.date >= securities.date
-            asof left join marts.fct_security_valuation_daily as valuations
-                on members.symbol = valuations.symbol and members.date >= valuations.date
+            asof left join (
+                select symbol, date, return_ytd from marts.fct_security_daily
+                where date between $as_of::date - 30 and $as_of and symbol in (select symbol from marts.dim_basket_members)
+            ) as securities on members.symbol = securities.symbol and members.date >= securities.date
+            asof left join (
+                select symbol, date, forward_pe, is_loss_maker from marts.fct_security_valuation_daily
+                where date between $as_of::date - 30 and $as_of and symbol in (select symbol from marts.dim_basket_members)
+            ) as valuations on members.symbol = valuations.symbol and members.date >= valuations.date
             where members.basket_id = $basket_id and members.date = $as_of and members.currency_basis = 'local'
                 and members.return_type = 'price'
             order by members.weight_close desc nulls last, members.symbol""",
@@ -350,11 +375,11 @@ class _Reader:
         """Volatility and largest fall of each window that has enough returns."""
         rows = self._rows(
             """from marts.fct_basket_risk
-            where basket_id = $basket_id and date = $as_of and currency_basis = 'local' and return_type = 'price'
+            where basket_id = $basket_id and date = $risk_date and currency_basis = 'local' and return_type = 'price'
                 and benchmark_id is null and volatility is not null
             order by list_position(['30d', '90d', '1y', '3y'], window_length)""",
             basket_id=basket["basket_id"],
-            as_of=basket["as_of"],
+            risk_date=basket["risk_date"],
         )
         return Section(rows, None if rows else "The history is too short for a volatility, even over 30 sessions.")
 
@@ -362,18 +387,18 @@ class _Reader:
         """The basket against indices and baskets, in local currency where the members share one, else in dollars."""
         rows = self._rows(
             """from marts.fct_basket_risk
-            where basket_id = $basket_id and date = $as_of and return_type = 'price' and beta is not null
+            where basket_id = $basket_id and date = $risk_date and return_type = 'price' and beta is not null
             qualify currency_basis = min(currency_basis) over (partition by benchmark_id)
             order by benchmark_name, window_length desc""",
             basket_id=basket["basket_id"],
-            as_of=basket["as_of"],
+            risk_date=basket["risk_date"],
         )
         unmeasured = self._rows(
             """select benchmark_name from marts.fct_basket_risk
-            where basket_id = $basket_id and date = $as_of and benchmark_id is not null
+            where basket_id = $basket_id and date = $risk_date and benchmark_id is not null
             group by benchmark_name having max(beta) is null order by benchmark_name""",
             basket_id=basket["basket_id"],
-            as_of=basket["as_of"],
+            risk_date=basket["risk_date"],
         )
         if unmeasured:
             names = ", ".join(row["benchmark_name"] for row in unmeasured)

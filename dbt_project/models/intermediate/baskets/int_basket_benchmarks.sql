@@ -5,12 +5,13 @@
 with subjects as (
     select
         members.basket_id as subject_id,
-        securities.currency,
+        coalesce(minor_units.major_currency, securities.currency) as currency,
         exchanges.timezone,
         exchanges.benchmark_symbol
     from {{ ref("basket_members") }} as members
     inner join {{ ref("securities") }} as securities on members.symbol = securities.symbol
     inner join {{ ref("exchanges") }} as exchanges on securities.exchange = exchanges.exchange
+    left join {{ ref("minor_units") }} as minor_units on securities.currency = minor_units.currency
     union all
     select
         securities.symbol as subject_id,

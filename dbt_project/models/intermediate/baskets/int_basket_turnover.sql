@@ -1,5 +1,5 @@
--- What each rebalance moved: half the sum of the changes in weight, of who comes and who leaves too. The first purchase
--- moved nothing.
+-- What each rebalance moved: half the sum of the changes in weight, of who comes and who leaves too. A purchase by a
+-- basket that held nothing moved nothing.
 with rebalances as (
     select distinct
         basket_id,
@@ -37,6 +37,7 @@ changes as (
         rebalance_date,
         rebalance_number,
         symbol,
+        sum(weight_before) as weight_before,
         abs(sum(weight_after) - sum(weight_before)) as change
     from before_and_after
     group by basket_id, rebalance_date, rebalance_number, symbol
@@ -45,6 +46,6 @@ changes as (
 select
     basket_id,
     rebalance_date,
-    case when rebalance_number > 0 then sum(change) / 2 end as turnover
+    case when sum(weight_before) > 0 then sum(change) / 2 end as turnover
 from changes
 group by basket_id, rebalance_date, rebalance_number

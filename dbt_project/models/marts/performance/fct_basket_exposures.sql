@@ -72,7 +72,7 @@ exposures as (
             count(*)::integer as member_count
         from weights
         inner join {{ ref("int_securities") }} as securities on weights.symbol = securities.symbol
-        group by weights.basket_id, weights.date, securities.{{ kind }}
+        group by weights.basket_id, weights.date, coalesce(securities.{{ kind }}, 'unknown')
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
 )
