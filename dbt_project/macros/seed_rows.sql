@@ -1,8 +1,9 @@
-{# Rows of a seed may be shorter than its header: what is missing at the end is empty. dbt-duckdb's own macro refuses them. #}
+{# Rows of a seed may be shorter than its header: what is missing at the end is empty. dbt-duckdb's own macro refuses them, #}
+{# and DuckDB cannot guess how such a file is written. #}
 {% macro duckdb__load_csv_rows(model, agate_table) %}
     {% set sql %}
         copy {{ this.render() }} from '{{ adapter.get_seed_file_path(model) | replace("'", "''") }}' (
-            format csv, header true, delimiter ',', null_padding true, parallel false
+            format csv, auto_detect false, header true, delimiter ',', quote '"', escape '"', null_padding true, parallel false
         )
     {% endset %}
     {% do adapter.add_query(sql, abridge_sql_log=True) %}

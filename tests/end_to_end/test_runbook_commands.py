@@ -340,7 +340,7 @@ STATES = {
     "other-source": State(Runbook.OTHER_SOURCE, 1, _ask_for_the_sample),
     "other-source, forgotten": State(Runbook.OTHER_SOURCE, 1, _empty_what_is_published),
     "out-of-memory": State(Runbook.OUT_OF_MEMORY, 3, _starve_a_model),
-    "publish-failed": State(Runbook.PUBLISH_FAILED, 5, _fill_the_disk),
+    "publish-failed": State(Runbook.PUBLISH_FAILED, 6, _fill_the_disk),
     "rows-lost": State(Runbook.ROWS_LOST, 3, _close_a_session),
     "rows-lost by mistake": State(Runbook.ROWS_LOST, 1, _close_a_session, _open_it_again),
     "source-empty": State(Runbook.SOURCE_EMPTY, 1, _ask_for_nothing_that_is_there, is_new=True),
