@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import date
@@ -316,17 +315,6 @@ def test_query_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
         "Nothing is published",
         "make status names the command",
     )
-
-
-def test_yahoo_without_a_network_fails_in_seconds_and_names_the_sample(published: tuple[Settings, Published]) -> None:
-    settings, before = published
-    shutil.rmtree(settings.data_dir / "yahoo", ignore_errors=True)
-    # A loopback port on which nothing listens stands for a network that is not there.
-    result = titans(
-        "run", TITANS_DATA_DIR=str(settings.data_dir), TITANS_SOURCE="yahoo", TITANS_YAHOO_BASE_URL="http://127.0.0.1:9"
-    )
-    assert_refused(result, "Yahoo", "Check the connection and run again")
-    before.assert_untouched()
 
 
 def test_a_backup_whose_copy_broke_off_is_refused(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_estimates_and_share_counts_stay_for_good(copy: Settings) -> None:
     assert (len(before[Dataset.PRICES]), len(after[Dataset.PRICES])) == (5, 1)
 
 
+@own_build
 def test_what_was_known_since_can_be_looked_back_on_and_nothing_before(store: Settings, copy: Settings) -> None:
     remove_old_history(copy)
     early = copy.model_copy(update={"known_at": date(2024, 12, 31)})

@@ -24,7 +24,7 @@ from include.raw.versions import latest_version
 from include.seeds.read import load_reference
 from include.settings import PROJECT_ROOT, Settings, load_settings
 from tests.integration.test_same_versions import DAYS, NOON, Told, land_told
-from tests.pipeline import THOROUGH
+from tests.pipeline import own_build
 
 KEYS = {
     "prices": ("symbol", "date"),
@@ -180,9 +180,8 @@ def histories(draw: st.DrawFn) -> tuple[list[Told], list[bool], list[bool]]:
     return told, wrong, [is_wrong and draw(st.booleans()) for is_wrong in wrong]
 
 
-@h.settings(
-    max_examples=12 if THOROUGH else 2, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
-)
+@own_build
+@h.settings(max_examples=12, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
 @h.given(history=histories(), days=st.integers(0, 8), retired_after=st.integers(2, 6), is_rebuilt=st.booleans())
 def test_every_day_since_is_known_as_if_nothing_had_been_let_go(
     tmp_path_factory: pytest.TempPathFactory,

@@ -21,7 +21,7 @@ from include.raw.store import open_warehouse
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, Dataset, Extract
-from tests.pipeline import THOROUGH
+from tests.pipeline import own_build
 
 DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6, 7)]
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -125,9 +125,8 @@ def deliveries(draw: st.DrawFn) -> list[Told]:
     return told
 
 
-@h.settings(
-    max_examples=40 if THOROUGH else 1, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture]
-)
+@own_build
+@h.settings(max_examples=40, deadline=None, suppress_health_check=[h.HealthCheck.function_scoped_fixture])
 @h.given(told=deliveries(), order=st.randoms(use_true_random=False))
 def test_any_order_any_grouping_and_a_rebuild_store_the_same_versions(
     tmp_path_factory: pytest.TempPathFactory, told: list[Told], order: Any
