@@ -17,6 +17,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # its types are no dependency
 
 from include.settings import PROJECT_ROOT
+from titans.processes import signals_held
 
 _POLL_SECONDS = 0.1
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -94,12 +95,17 @@ def run_apart(
 @contextmanager
 def _child(command: list[str], environment: Mapping[str, str], output: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process that does not outlive the block, whatever ends it."""
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    process = None
     try:
+        with signals_held((signal.SIGINT, signal.SIGTERM)):
+            process = subprocess.Popen(
+                command, cwd=PROJECT_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
         yield process
     except BaseException:
-        _stop(process.pid)
-        process.wait()
+        if process is not None:
+            _stop(process.pid)
+            process.wait()
         raise
 
 

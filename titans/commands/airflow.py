@@ -25,6 +25,7 @@ from include.settings import Settings, load_settings, pin_source
 from titans.airflow_env import airflow_database, airflow_lock, logs_of, prepare_airflow, set_airflow_environment
 from titans.commands.tidy import tidy_up
 from titans.output import console, earlier_log, is_long, quiet_libraries
+from titans.processes import signals_held
 
 # In this order, and the scheduler once the API answers: a task that starts earlier fails, and with it the slot that a
 # new scheduler catches up on. `airflow standalone` also starts two log servers, which listen on every interface; here
@@ -89,7 +90,8 @@ def _serve(settings: Settings, port: int) -> None:
         for command in _COMPONENTS:
             if command[0] == "scheduler":
                 _wait_for_port(components, port, logs)
-            components[command[0]] = _start(command, logs)
+            with signals_held(_STOP_SIGNALS):
+                components[command[0]] = _start(command, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
         tidied = time.monotonic()
