@@ -37,6 +37,7 @@ class DbtVars(BaseModel):
     max_base_age_days: PositiveInt
     max_headline_age_days: PositiveInt
     max_estimate_age_days: PositiveInt
+    max_fundamentals_age_days: PositiveInt
     fiscal_year_slack_days: PositiveInt
     min_coverage_ratio: float = Field(gt=0, le=1)
     highest_since_sessions: PositiveInt
