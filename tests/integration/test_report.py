@@ -199,7 +199,7 @@ def test_the_press_check_shows_every_claim_with_its_verdict(
         where evaluated_at = 'claim_date'"""
     ).fetchall()
     index, titans = (page_of(published.published.report, name) for name in ("index", "china_titans"))
-    assert len(rows) == 10
+    assert len(rows) == 15
     for claim_id, subject, value, verdict, explanation in rows:
         (row,) = index.xpath(f"//*[@id='claim-{claim_id}']")
         assert row[-2].text_content() == verdict.replace("_", " ")

@@ -25,17 +25,24 @@ verdicts as (
     from judged
 ),
 
+digits as (
+    select
+        *,
+        {{ digits_of_verdict("value", "unit") }} as more_digits
+    from verdicts
+),
+
 worded as (
     select
         *,
         {{ claim_in_words() }} as claimed_text,
-        {{ in_words("value", "unit") }} as value_text,
+        {{ in_words("value", "more_digits") }} as value_text,
         {{ other_definitions({
             "by the basket's own weights": "forward_pe_basket_weighted",
             "with equal weights": "forward_pe_equal_weight",
             "the median": "forward_pe_median",
         }) }} as other_definitions
-    from verdicts
+    from digits
 ),
 
 -- A claim is held against two closes, and each says what came of the other.
@@ -76,6 +83,7 @@ select
         "reason": "paired.reason",
     }, "templates.sentence") }} || paired.other_definitions as explanation,
     paired.statement,
+    paired.claim_source,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
 from paired
 left join {{ ref("verdict_templates") }} as templates
