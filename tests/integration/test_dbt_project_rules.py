@@ -167,6 +167,28 @@ def test_every_published_column_is_described_by_one_doc_block(project: Project) 
     hold(wrong)
 
 
+NAME_OF = {"basket_id": "basket_name", "symbol": "security_name", "event_id": "event_name"}
+
+
+def test_the_same_thing_has_the_same_name_everywhere(project: Project) -> None:
+    """Names stand beside ids, and no column is called name, which says of nothing whose."""
+    columns = {name: set(node["columns"]) for name, node in project.in_layers(*MARTS).items()}
+    assert len(columns) > 20, "no marts: the manifest was read wrongly"
+    hold(
+        [
+            f"{table} has {key} without {name}"
+            for table, found in columns.items()
+            for key, name in NAME_OF.items()
+            if key in found and name not in found
+        ]
+        + [
+            f"{table}.name: call it basket_name, security_name or event_name"
+            for table, found in columns.items()
+            if "name" in found
+        ]
+    )
+
+
 def test_each_doc_block_says_something_of_its_own_and_is_used(project: Project) -> None:
     used = {block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, "ops") for block in facts["doc_blocks"]}
     used |= {

@@ -271,8 +271,8 @@ def test_no_name_is_markup(copied: Path) -> None:
     quoted = HOSTILE.replace("'", "''")
     folder = made_after(
         copied,
-        f"update marts.dim_baskets set name = '{quoted}' where basket_id = 'china_titans'",
-        f"update marts.dim_baskets set name = '{LONG}' where basket_id = 'magnificent_seven'",
+        f"update marts.dim_baskets set basket_name = '{quoted}' where basket_id = 'china_titans'",
+        f"update marts.dim_baskets set basket_name = '{LONG}' where basket_id = 'magnificent_seven'",
         f"update marts.fct_basket_member_daily set security_name = '{quoted}' where symbol = '0700.HK'",
         f"update marts.fct_headlines set sentence = '{quoted}' where subject = 'china_titans'",
         f"update marts.fct_press_reconciliation set statement = '{quoted}', explanation = '{quoted}'",

@@ -114,7 +114,7 @@ class _Reader:
         self._publication = self._rows("from ops.publications order by generation desc limit 1")[0]
         self._session: date = self._publication["as_of"]
         self._late = self._rows(
-            """select symbol, name, exchange, last_date, exchange_last_date, sessions_behind
+            """select symbol, security_name, exchange, last_date, exchange_last_date, sessions_behind
             from ops.freshness where is_late order by symbol"""
         )
 
@@ -125,7 +125,7 @@ class _Reader:
 
     def report(self) -> Report:
         baskets = self._rows(
-            """select baskets.*, comparators.name as comparator_name
+            """select baskets.*, comparators.basket_name as comparator_name
             from marts.dim_baskets as baskets
             left join marts.dim_baskets as comparators on baskets.comparator_basket_id = comparators.basket_id
             order by baskets.basket_id"""
@@ -239,7 +239,7 @@ class _Reader:
         )
         if rows:
             lines = [
-                _line(basket["name"], rows, "level_rebased"),
+                _line(basket["basket_name"], rows, "level_rebased"),
                 _line(basket["comparator_name"], rows, "comparator_level_rebased"),
             ]
         else:
@@ -251,7 +251,7 @@ class _Reader:
                 basket_id=basket["basket_id"],
                 session=self._session,
             )
-            lines = [_line(basket["name"], rows, "level")]
+            lines = [_line(basket["basket_name"], rows, "level")]
         return [line for line in lines if len(line.days) > 1]
 
     def _events(self, basket: Row) -> Section:
@@ -275,7 +275,7 @@ class _Reader:
         rows = self._rows(
             """select *, case when currency_basis = 'usd' and return_type = 'total' then 'In US dollars, with dividends'
                 when currency_basis = 'usd' then 'In US dollars'
-                when return_type = 'total' then 'With dividends' else name end as label
+                when return_type = 'total' then 'With dividends' else basket_name end as label
             from marts.fct_basket_daily where basket_id = $basket_id and date = $as_of
             order by currency_basis, return_type""",
             basket_id=basket["basket_id"],
@@ -284,7 +284,7 @@ class _Reader:
         if not rows:
             return Section([], _no_day(basket))
         comparator = self._rows(
-            """select *, name as label from marts.fct_basket_daily
+            """select *, basket_name as label from marts.fct_basket_daily
             where basket_id = $comparator and currency_basis = 'local' and return_type = 'price' and date <= $session
             order by date desc limit 1""",
             comparator=basket["comparator_basket_id"],
@@ -447,7 +447,7 @@ class _Reader:
         own = {member["symbol"] for member in members}
         for late in (row for row in self._late if row["symbol"] in own):
             found.append(
-                f"The prices of {late['name']} end on {_day(late['last_date'])}, {late['sessions_behind']} sessions before "
+                f"The prices of {late['security_name']} end on {_day(late['last_date'])}, {late['sessions_behind']} sessions before "
                 "those of its exchange."
             )
         if len(basket["currencies"]) > 1:

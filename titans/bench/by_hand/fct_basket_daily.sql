@@ -574,7 +574,7 @@ days as (
 
 select
     levels.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     levels.date,
     levels.currency_basis,
     levels.return_type,

@@ -11,8 +11,8 @@ with events as (
 
 select
     event_id,
-    name,
-    date,
+    name as event_name,
+    date as event_date,
     description,
     source as event_source
 from events

@@ -62,6 +62,12 @@ select
     paired.claim_date,
     paired.subject,
     paired.subject_name,
+    baskets.basket_id,
+    baskets.name as basket_name,
+    comparators.basket_id as comparator_basket_id,
+    comparators.name as comparator_name,
+    securities.symbol,
+    securities.name as security_name,
     paired.measure,
     paired.comparison,
     paired.claimed_value,
@@ -86,5 +92,8 @@ select
     paired.claim_source,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
 from paired
+left join {{ ref("baskets") }} as baskets on split_part(paired.subject, ' vs ', 1) = baskets.basket_id
+left join {{ ref("baskets") }} as comparators on split_part(paired.subject, ' vs ', 2) = comparators.basket_id
+left join {{ ref("securities") }} as securities on paired.subject = securities.symbol
 left join {{ ref("verdict_templates") }} as templates
     on paired.verdict = templates.verdict and paired.is_other_close_right = templates.is_other_close_right
