@@ -56,6 +56,14 @@ NUMBERS_WITH_A_REASON = {
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
     "int_security_multiples": {"0.5": "half of a year"},
+    "int_risk_free_daily": {"91": "days of a bill of 13 weeks"},
+    "int_risk_free_yields": {
+        "7": "days of a week",
+        "12": "months of a year",
+        "360": "days of a year of discounts",
+        "365": "days of a year",
+        "365.0": "days of a year",
+    },
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
 }
