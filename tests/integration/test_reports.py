@@ -124,10 +124,10 @@ def test_tables_of_a_basket_say_what_its_page_says(settings: Settings) -> None:
             [row[column] for column in shown] for row in page.members.rows
         ]
         falls = rows(settings, f"from reports.drawdowns where basket_id = '{basket}' order by depth_rank")
-        shown = ("depth", "peak_date", "trough_date", "recovery_date", "days_down", "days_up")
+        of_a_fall = ("depth", "peak_date", "trough_date", "recovery_date", "days_down", "days_up")
         assert [row["depth_rank"] for row in falls] == list(range(1, len(falls) + 1))
-        assert [[row[column] for column in shown] for row in falls[: len(page.drawdowns.rows)]] == [
-            [row[column] for column in shown] for row in page.drawdowns.rows
+        assert [[row[column] for column in of_a_fall] for row in falls[: len(page.drawdowns.rows)]] == [
+            [row[column] for column in of_a_fall] for row in page.drawdowns.rows
         ]
         bars = {(row["year"], row["line_id"]): (row["line_return"], row["is_partial"]) for row in rows(settings, f"from reports.calendar_years where basket_id = '{basket}'")}  # fmt: skip
         assert page.years.rows
