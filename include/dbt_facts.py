@@ -53,7 +53,7 @@ class DbtVars(BaseModel):
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)
     return_decimals: PositiveInt
-    periods_to_date: tuple[str, ...] = Field(min_length=1, strict=False)
+    contribution_periods: tuple[str, ...] = Field(min_length=1, strict=False)
     revision_days: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
 
 
