@@ -27,6 +27,7 @@ FAULTS = {
     "contributions_add_up": "delete from marts.fct_basket_member_daily where symbol = 'NVDA' and date = '2025-03-07'",
     "corrections_match": "insert into seeds.vendor_corrections (symbol, date, field, value) values ('NVDA', '2025-03-08', 'close', 1)",
     "coverage_in_range": "update marts.fct_basket_valuation_daily set coverage_ratio = 1.01 where date = '2025-03-07'",
+    "dividend_yields_in_range": "update marts.fct_security_daily set dividend_payments_ttm = 0 where symbol = 'MSFT'",
     "dividends_apart": "update marts.fct_corporate_actions set date = '2025-01-01' where symbol = 'MSFT' and date > '2024-06-01'",
     "dividends_convertible": "update marts.fct_corporate_actions set value_in_price_currency = null where symbol = 'MSFT'",
     "dollar_identity": "update marts.fct_security_daily set return_usd_1d = return_usd_1d + 1e-6 where date = '2025-03-07'",
