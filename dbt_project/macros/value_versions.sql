@@ -10,6 +10,10 @@
         },
         {"relation": ref("stg_fx_rates"), "symbol": "currency_pair", "field": "'rate'", "reported": "rate", "exponent": "0"},
         {"relation": ref("stg_shares"), "date": "as_of", "field": "'shares_outstanding'", "reported": "shares_outstanding", "exponent": "1"},
+        {
+            "relation": ref("stg_risk_free"), "symbol": "currency", "field": "'risk_free_rate'", "detail": "tenor || ', ' || quote_basis",
+            "reported": "rate", "exponent": "0",
+        },
     ] %}
     {% for figure in ["mean", "low", "high"] %}
         {% do values.append({

@@ -573,7 +573,7 @@ asof left join numbered as base_5y
 create table by_hand.marts.fct_basket_daily as
 select
     levels.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     levels.date,
     levels.currency_basis,
     levels.return_type,

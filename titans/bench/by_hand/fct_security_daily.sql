@@ -480,7 +480,7 @@ window to_date as (
 create table by_hand.marts.fct_security_daily as
 select
     equities.symbol,
-    securities.name,
+    securities.name as security_name,
     equities.date,
     equities.open,
     equities.high,

@@ -29,7 +29,7 @@ with actions as (
 
 select
     actions.symbol,
-    securities.name,
+    securities.name as security_name,
     actions.date,
     actions.action,
     actions.value,

@@ -4,7 +4,7 @@
 
 select
     s.symbol,
-    securities.name,
+    securities.name as security_name,
     s.date,
     {% for column in row_columns %}s.{{ column }},
     {% endfor %}

@@ -1,6 +1,6 @@
 select
     multiples.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     multiples.date,
     multiples.forward_pe_aggregate,
     multiples.forward_pe_aggregate_profitable,
