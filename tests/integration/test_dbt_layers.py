@@ -54,6 +54,7 @@ NUMBERS_WITH_A_REASON = {
         "1e6": "a million",
         "1e9": "a billion",
     },
+    "int_dividend_years": {"365": "days of a year"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
     "int_security_multiples": {"0.5": "half of a year"},
@@ -65,6 +66,7 @@ NUMBERS_WITH_A_REASON = {
         "365": "days of a year",
         "365.0": "days of a year",
     },
+    "int_security_values": {"365": "days of a year"},
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
 }
