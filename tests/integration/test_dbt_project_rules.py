@@ -94,6 +94,17 @@ def test_descriptions_of_steps_tell_their_grain(project: Project) -> None:
     hold(silent)
 
 
+def test_rows_are_written_by_all_columns_of_their_key(project: Project) -> None:
+    """Else the order of two rows could change from one generation to the next."""
+    metas = {name: node["config"]["meta"] for name, node in project.models.items()}
+    other = [
+        f"{name}: written_by and key must have the same columns"
+        for name, meta in metas.items()
+        if set(meta.get("written_by", meta.get("key", []))) != set(meta.get("key", []))
+    ]
+    hold(other)
+
+
 def test_every_model_has_a_key_that_is_tested(project: Project) -> None:
     """The key is ``meta.key``. Gate 2 tests that of a mart on every build, unique_key that of any other model."""
     tested = {
