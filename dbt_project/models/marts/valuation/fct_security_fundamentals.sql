@@ -45,7 +45,7 @@ reasoned as (
 
 select
     reasoned.symbol,
-    securities.name,
+    securities.name as security_name,
     reasoned.as_of,
     reasoned.known_from,
     reasoned.is_publication_assumed,
