@@ -184,7 +184,7 @@ class PressClaim(Row):
 class VendorCorrection(Row):
     symbol: Symbol
     date: Day
-    field: Literal["close", "dividend", "split_ratio"]
+    field: Literal["close", "dividend", "special_dividend", "split_ratio"]
     value: FiniteFloat
     currency: CurrencyCode | None = None
     known_from: Day

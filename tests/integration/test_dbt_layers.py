@@ -15,6 +15,7 @@ READS = {
     "marts": {"staging", "intermediate"},
     "story/steps": {"staging", "intermediate", "marts", "story/steps"},
     "story/marts": {"staging", "intermediate", "marts", "story/steps"},
+    "reports": {"marts", "story/marts", "reports"},
     "ops": {"staging", "intermediate"},
 }
 """What models of a layer may read. No mart reads a mart."""
@@ -54,6 +55,7 @@ NUMBERS_WITH_A_REASON = {
         "1e9": "a billion",
     },
     "int_basket_volatility": {"365": "days of the year that a risk-free rate is quoted for"},
+    "int_dividend_years": {"365": "days of a year"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
     "int_security_multiples": {"0.5": "half of a year"},
@@ -65,6 +67,7 @@ NUMBERS_WITH_A_REASON = {
         "365": "days of a year",
         "365.0": "days of a year",
     },
+    "int_security_values": {"365": "days of a year"},
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
 }
@@ -133,9 +136,15 @@ def test_backward_reads_are_seen() -> None:
         "fct_one": "models/marts/core/fct_one.sql",
         "fct_two": "models/marts/valuation/fct_two.sql",
         "int_story": "models/story/steps/int_story.sql",
+        "sheet": "models/reports/sheet.sql",
     }
     models = {name: {"original_file_path": path} for name, path in paths.items()}
-    reads = {"int_basket": {"int_fx"}, "fct_one": {"int_basket"}, "int_story": {"fct_one", "int_fx"}}
+    reads = {
+        "int_basket": {"int_fx"},
+        "fct_one": {"int_basket"},
+        "int_story": {"fct_one", "int_fx"},
+        "sheet": {"fct_one"},
+    }
     nothing: dict[str, set[str]] = {name: set() for name in paths}
     assert backward_reads(models, nothing | reads) == []
     for name, parent in [
@@ -143,6 +152,9 @@ def test_backward_reads_are_seen() -> None:
         ("int_basket", "fct_one"),
         ("fct_one", "fct_two"),
         ("fct_two", "int_story"),
+        ("fct_two", "sheet"),
+        ("sheet", "int_basket"),
+        ("sheet", "int_story"),
     ]:
         (broken,) = backward_reads(models, nothing | {name: {parent}})
         assert broken.startswith(f"{name} (")

@@ -441,6 +441,15 @@ def test_a_member_that_left_says_so(copied: Path) -> None:
     assert (list(rows)[-1], rows["Apple AAPL"][2]) == ("Apple AAPL", "left")
 
 
+def test_a_member_that_left_in_an_earlier_year_is_not_shown(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        "update marts.fct_basket_member_daily set weight_close = 0, contribution_ytd = 0 "
+        "where symbol = 'AAPL' and date = '2025-03-07'",
+    )
+    assert "Apple" not in cells(page_of(folder, "magnificent_seven"), "members")
+
+
 def test_a_figure_without_a_headline_says_why_and_takes_none_of_another_day(copied: Path) -> None:
     folder = made_after(
         copied,

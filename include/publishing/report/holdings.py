@@ -39,6 +39,7 @@ def members(published: Published, basket: Row) -> Section:
         ) as valuations on members.symbol = valuations.symbol and members.date >= valuations.date
         where members.basket_id = $basket_id and members.date = $as_of and members.currency_basis = 'local'
             and members.return_type = 'price'
+            and (members.weight_close is distinct from 0 or members.contribution_ytd <> 0)
         order by members.weight_close desc nulls last, members.symbol""",
         basket_id=basket["basket_id"],
         as_of=basket["as_of"],
