@@ -8,6 +8,13 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# The windows that have a Sharpe ratio, quoted: those of weeks or months. #}
+{% macro sharpe_windows() -%}
+    {%- for name, risk_window in var("risk_windows").items() if risk_window.cycle != "day" -%}
+        '{{ name }}'{{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {# Whether the base of a cycle's return, the close of a cycle before, is recent enough: as for returns of periods. #}
 {% macro is_recent_base(base_date, cycle_start) -%}
     {{ base_date }} >= {{ cycle_start }} - 1 - {{ var("max_base_age_days") }}

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from include.settings import Settings
-from tests.pipeline import ask
+from tests.pipeline import ask, ask_warehouse
 
 NEXT_SESSION = pd.Timestamp("2025-03-10")
 """Of both exchanges, after the last day of both stores: Friday, 7 March 2025."""
@@ -203,3 +203,72 @@ def test_the_titans_hardly_move_with_the_magnificent_seven(built_real_store: Set
         "and return_type = 'price'",
     )
     assert 0.17 < correlation < 0.31
+
+
+def sharpe_ratios(level: pd.Series, rates: pd.Series) -> Measures:
+    """Sharpe 1994 with pandas: weeks of a year, months of three, each less the yield at its beginning for its days."""
+    found: Measures = {}
+    for window, rule, number, per_year in (("1y", "W-SUN", 52, 52), ("3y", "ME", 36, 12)):
+        last = level.resample(rule).last()
+        days = level.index.to_series().resample(rule).last()
+        base = days.shift(1)
+        rate = rates.asof(pd.DatetimeIndex(base)).to_numpy()
+        excess = last.pct_change(fill_method=None) - rate * (days - base).dt.days / 365
+        for day, next_day in month_ends(level):
+            sample = excess[excess.index < next_day].tail(number).dropna()
+            ratio = sample.mean() / sample.std(ddof=1) * np.sqrt(per_year) if enough(sample, number) else None
+            found[str(day.date()), window] = [ratio]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("basket", "basis", "series"),
+    [
+        ("china_titans", "local", "HKD 3m"),
+        ("china_titans", "usd", "USD 13w"),
+        ("magnificent_seven", "local", "USD 13w"),
+        ("magnificent_seven", "usd", "USD 13w"),
+    ],
+)
+def test_sharpe_ratios(built_sample_store: Settings, basket: str, basis: str, series: str) -> None:
+    levels = ask(
+        built_sample_store,
+        "select date, level from marts.fct_basket_daily where basket_id = ? and currency_basis = ? "
+        "and return_type = 'total' order by date",
+        [basket, basis],
+    )
+    quotes = ask_warehouse(
+        built_sample_store,
+        f"""select date, case quote_basis when 'yield' then rate else 365 * rate / (360 - rate * 91) end
+        from staging.stg_risk_free where currency = '{series[:3]}' order by date""",
+    )
+    level, rates = (
+        pd.Series([value for _, value in rows], pd.DatetimeIndex([day for day, _ in rows])) for rows in (levels, quotes)
+    )
+    actual = published(built_sample_store, Series(basket, basis, "total"), None, ["sharpe_ratio"])
+    expected = sharpe_ratios(level, rates)
+    assert_same({key: actual[key] for key in expected}, expected)
+    assert sum(values[0] is not None for values in expected.values()) > 30
+    named = ask(
+        built_sample_store,
+        "select distinct risk_free_series from marts.fct_basket_risk where basket_id = ? and currency_basis = ? "
+        "and sharpe_ratio is not null",
+        [basket, basis],
+    )
+    assert named == [(series,)]
+
+
+def test_without_risk_free_rates_there_is_no_sharpe_ratio(built_real_store: Settings) -> None:
+    rows = ask(
+        built_real_store,
+        "select distinct basket_id, currency_basis, sharpe_ratio, sharpe_ratio_reason from marts.fct_basket_risk "
+        "where date = '2025-03-07' and return_type = 'total' and window_length in ('1y', '3y') and benchmark_id is null",
+    )
+    no = "there are no risk-free rates of"
+    assert set(rows) == {
+        ("china_titans", "local", None, f"{no} HKD"),
+        *(
+            (basket, basis, None, f"{no} USD")
+            for basket, basis in [("china_titans", "usd"), ("magnificent_seven", "local"), ("magnificent_seven", "usd")]
+        ),
+    }

@@ -54,6 +54,7 @@ NUMBERS_WITH_A_REASON = {
         "1e6": "a million",
         "1e9": "a billion",
     },
+    "int_basket_volatility": {"365": "days of the year that a risk-free rate is quoted for"},
     "int_dividend_years": {"365": "days of a year"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},

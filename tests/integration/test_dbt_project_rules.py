@@ -49,8 +49,6 @@ MARTS_ON_STAGING = {
     ("dim_dates", "stg_exchange_sessions"): "a calendar has no versions to choose from",
     ("fct_headlines", "stg_measures"): "measures have no versions to choose from",
 }
-AWAITED = {"int_risk_free_daily", "int_risk_free_yields"}
-"""Steps that the next mart reads: Sharpe ratios are measured against risk-free rates."""
 READ_BY_PYTHON = {
     "calendar_overrides": "the load step lays it over the calendars, and models read the sessions that come of it"
 }
@@ -399,10 +397,8 @@ def test_every_step_leads_to_something_published(project: Project) -> None:
     while more := {parent for name in useful for parent in project.parents(project.models[name])} - useful:
         useful |= more
     dead = [
-        f"{name}: no mart and no table of ops comes of it, remove it"
-        for name in sorted(set(project.models) - useful - AWAITED)
+        f"{name}: no mart and no table of ops comes of it, remove it" for name in sorted(set(project.models) - useful)
     ]
-    dead += [f"{name} is read now: take it out of AWAITED" for name in sorted(AWAITED & useful)]
     hold(dead)
 
 

@@ -135,14 +135,22 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     ).fetchall()
     assert [value for (value,) in cells(page, "value").values()] == list(parts)
     assert ("issues and buybacks are not" in text_of(page, "value")) == (parts[2] is None)
-    assert cells(page, "volatility") == expected(
+    windows = """case window_length when '1y' then '1 year, weekly' when '3y' then '3 years, monthly'
+        else replace(window_length, 'd', ' sessions') end"""
+    volatility = cells(page, "volatility")
+    assert {name: [row[0], row[2]] for name, row in volatility.items()} == expected(
         marts,
-        f"""select case window_length when '1y' then '1 year, weekly' when '3y' then '3 years, monthly'
-                else replace(window_length, 'd', ' sessions') end,
-            volatility, max_drawdown
+        f"""select {windows}, volatility, max_drawdown
         from marts.fct_basket_risk
         where {of_day} and {plain} and benchmark_id is null
         order by list_position(['30d', '90d', '1y', '3y'], window_length)""",
+    )
+    assert {name: [row[1]] for name, row in volatility.items() if row[1] != ""} == expected(
+        marts,
+        f"""select {windows}, sharpe_ratio
+        from marts.fct_basket_risk
+        where {of_day} and currency_basis = 'local' and return_type = 'total' and benchmark_id is null
+            and window_length in ('1y', '3y') order by window_length""",
     )
     assert cells(page, "benchmarks") == expected(
         marts,
@@ -404,13 +412,24 @@ def test_a_market_that_is_ahead_counts_up_to_the_day_of_all(copied: Path) -> Non
     with duckdb.connect(str(copied), read_only=True) as connection:
         volatility = expected(
             connection,
-            """select '30 sessions', volatility, max_drawdown from marts.fct_basket_risk
+            """select '30 sessions', volatility, '', max_drawdown from marts.fct_basket_risk
             where basket_id = 'china_titans' and date = '2025-02-28' and currency_basis = 'local' and return_type = 'price'
                 and window_length = '30d' and benchmark_id is null""",
         )
     assert cells(page, "volatility")["30 sessions"] == volatility["30 sessions"]
     assert "To 28 Feb 2025." in text_of(page, "risk")
     assert "As of 28 Feb 2025." in text_of(page, "members")
+
+
+def test_sharpe_ratios_name_their_rates_or_say_why_they_are_missing(
+    built_sample_store: Settings, built_real_store: Settings
+) -> None:
+    simulated, real = (
+        text_of(page_of(store.published.report, "china_titans"), "risk")
+        for store in (built_sample_store, built_real_store)
+    )
+    assert "Sharpe ratio: with dividends, over the risk-free rate HKD 3m." in simulated
+    assert "No Sharpe ratio: there are no risk-free rates of HKD." in real
 
 
 def test_a_member_that_left_says_so(copied: Path) -> None:

@@ -69,6 +69,24 @@ def test_a_green_build_shows_what_is_late_and_restated(settings: Settings) -> No
     assert not is_red(settings, NOW)
 
 
+def test_a_generation_without_a_report_says_so_and_why(settings: Settings) -> None:
+    generation = add_generation(settings.published, NOW)
+    assert lines(settings)["Report"] == (
+        f"none of the published generation. make report DATA={settings.data_dir} makes it"
+    )
+    run = Run(settings.store, "build_marts", "one")
+    with run.step("publish") as step:
+        step.facts = PublishFacts(generation=generation, report_problem="No space left on device")
+    run.finish("2025-03-07")
+    assert lines(settings)["Report"].startswith(
+        "none of the published generation: No space left on device. make report"
+    )
+    folder = settings.published.report_of(generation)
+    folder.mkdir()
+    (folder / "index.html").touch()
+    assert "Report" not in lines(settings)
+
+
 def test_a_release_without_effect_is_named(settings: Settings) -> None:
     run = Run(settings.store, "build_marts", "one")
     with run.step("load") as step:

@@ -12,7 +12,7 @@ import typer
 from include.commands import make_command
 from include.errors import Runbook, TitansError
 from include.gates.result import CheckResult
-from include.paths import PublishedPaths, StorePaths
+from include.paths import REPORT_INDEX, PublishedPaths, StorePaths
 from include.plain_text import visible
 from include.production import SOURCE_NAMES, read_production
 from include.publishing import generations
@@ -75,7 +75,8 @@ def status_lines(settings: Settings, now: datetime, damaged: list[str] | None = 
         damaged: what ``damaged_generations`` says, where the caller has asked it.
     """
     published, schedules = settings.published, _schedules(settings.seeds_dir)
-    lines = [_published(settings, now), *_source(published), *_damaged(settings, damaged), *_held(settings, now)]
+    lines = [_published(settings, now), *_report(settings), *_source(published)]
+    lines += [*_damaged(settings, damaged), *_held(settings, now)]
     earlier = [f"{each.generation} ({each.source})" for each in reversed(generations.manifests(published))]
     if len(earlier) > 1:
         lines.append(("Kept", ", ".join(earlier)))
@@ -176,6 +177,21 @@ def _published(settings: Settings, now: datetime) -> tuple[str, str]:
         "Published",
         f"{manifest.generation} ({label}source {manifest.source}, as of {manifest.as_of}), {age}, {published.link}",
     )
+
+
+def _report(settings: Settings) -> list[tuple[str, str]]:
+    """That what is published has no report, and why, where the build that made it knows."""
+    try:
+        linked = generations.linked_generation(settings.published)
+    except TitansError:  # about the link, which the first line says
+        return []
+    if linked is None or (settings.published.report_of(linked) / REPORT_INDEX).is_file():
+        return []
+    builds = (record for store in stores(settings) for record in run_records(store, "build_marts"))
+    facts = (record.facts(PublishFacts) for record in builds)
+    problem = next((each.report_problem for each in facts if each.generation == linked and each.report_problem), None)
+    why = f": {problem}" if problem else ""
+    return [("Report", f"none of the published generation{why}. {make_command(settings.data_dir, 'report')} makes it")]
 
 
 def damaged_generations(settings: Settings) -> list[str]:

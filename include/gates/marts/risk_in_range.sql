@@ -15,7 +15,8 @@ select
     beta,
     beta_standard_error,
     tracking_error,
-    information_ratio
+    information_ratio,
+    sharpe_ratio
 from marts.fct_basket_risk
 where
     least(volatility, beta_standard_error, tracking_error) < 0
@@ -24,3 +25,4 @@ where
     or not isfinite(volatility + max_drawdown)
     or not isfinite(correlation + beta + beta_standard_error)
     or not isfinite(tracking_error + information_ratio)
+    or not isfinite(sharpe_ratio)

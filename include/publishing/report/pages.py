@@ -16,6 +16,7 @@ from include.publishing.report.charts import NARROW, WIDE, levels_chart
 from include.publishing.report.figures import BasketFigures
 from include.publishing.report.performance import best_and_worst
 from include.publishing.report.read import read_report
+from include.publishing.report.risk import sharpe_note
 
 _REBALANCED = {"annual": "each year", "quarterly": "each quarter", "monthly": "each month", "daily": "each day"}
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -66,6 +67,7 @@ def write_report(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
             basket=figures.basket,
             charts=_charts(figures),
             extremes=best_and_worst(figures.years),
+            sharpe_note=sharpe_note(figures.risk),
             rebalanced=_REBALANCED.get(figures.basket["rebalance"], figures.basket["rebalance"]),
         )
         write_whole(folder / page_name(figures.basket["basket_id"]), html, READ_ONLY)

@@ -9,16 +9,31 @@ DRAWDOWNS = 5
 
 
 def risk(published: Published, basket: Row) -> Section:
-    """Volatility and largest fall of each window that has enough returns."""
+    """Volatility and largest fall of each window that has enough returns, and the Sharpe ratio of total returns."""
     rows = published.rows(
-        """from marts.fct_basket_risk
-        where basket_id = $basket_id and date = $risk_date and currency_basis = 'local' and return_type = 'price'
-            and benchmark_id is null and volatility is not null
-        order by list_position(['30d', '90d', '1y', '3y'], window_length)""",
+        """select risk.* exclude (sharpe_ratio, risk_free_series, sharpe_ratio_reason), totals.sharpe_ratio,
+            totals.risk_free_series, totals.sharpe_ratio_reason
+        from marts.fct_basket_risk as risk
+        left join marts.fct_basket_risk as totals
+            on risk.basket_id = totals.basket_id and risk.date = totals.date
+                and risk.currency_basis = totals.currency_basis and risk.window_length = totals.window_length
+                and totals.return_type = 'total' and totals.benchmark_id is null
+        where risk.basket_id = $basket_id and risk.date = $risk_date and risk.currency_basis = 'local'
+            and risk.return_type = 'price' and risk.benchmark_id is null and risk.volatility is not null
+        order by list_position(['30d', '90d', '1y', '3y'], risk.window_length)""",
         basket_id=basket["basket_id"],
         risk_date=basket["risk_date"],
     )
     return Section(rows, None if rows else "The history is too short for a volatility, even over 30 sessions.")
+
+
+def sharpe_note(found: Section) -> str:
+    """Which rates the Sharpe ratios are measured against, and why one is missing."""
+    named = {row["risk_free_series"]: None for row in found.rows if row["sharpe_ratio"] is not None}
+    missing = {row["sharpe_ratio_reason"]: None for row in found.rows if row["sharpe_ratio_reason"]}
+    sentences = [f"Sharpe ratio: with dividends, over the risk-free rate {series}." for series in named]
+    sentences += [f"{'Not in every window' if named else 'No Sharpe ratio'}: {reason}." for reason in missing]
+    return " ".join(sentences)
 
 
 def benchmarks(published: Published, basket: Row) -> Section:

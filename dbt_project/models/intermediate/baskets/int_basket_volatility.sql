@@ -1,5 +1,6 @@
 -- Volatility of each series of a basket over each window: the standard deviation of simple returns of days, weeks or
--- months, annualised. A cycle without a level, or after one without, has no return.
+-- months, annualised. A cycle without a level, or after one without, has no return. Of total returns of weeks and months
+-- also the Sharpe ratio, where the last return and enough others have a risk-free rate, known when they begin.
 with closes as (
     {% for cycle in var("cycles_per_year") %}
         select
@@ -20,6 +21,7 @@ with closes as (
 returns as (
     select
         *,
+        lag(date) over series as base_date,
         case
             when cycle = 'day' or {{ is_recent_base("lag(date) over series", "cycle_start") }}
                 then level / lag(level) over series - 1
@@ -29,6 +31,21 @@ returns as (
         partition by basket_id, currency_basis, return_type, cycle
         order by cycle_start
     )
+),
+
+rated as (
+    select
+        returns.*,
+        returns.simple_return - rates.risk_free_rate * (returns.date - returns.base_date) / 365 as excess_return
+    from returns
+    left join {{ ref("int_basket_risk_free") }} as currencies
+        on
+            returns.basket_id = currencies.basket_id
+            and returns.currency_basis = currencies.currency_basis
+            and returns.return_type = 'total'
+            and returns.cycle <> 'day'
+    left join {{ ref("int_risk_free_daily") }} as rates
+        on currencies.currency = rates.currency and returns.base_date = rates.date
 ),
 
 measured as (
@@ -42,8 +59,12 @@ measured as (
             count(simple_return) over last_{{ name }} as observations,
             {{ var("min_observations_ratio") }} * {{ risk_window.returns }} as min_observations,
             stddev_samp(simple_return) over last_{{ name }}
-            * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as volatility
-        from returns
+            * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as volatility,
+            count(excess_return) over last_{{ name }} as excess_observations,
+            simple_return is null or excess_return is not null as is_rated,
+            avg(excess_return) over last_{{ name }} / nullif(stddev_samp(excess_return) over last_{{ name }}, 0)
+            * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as sharpe_ratio
+        from rated
         where cycle = '{{ risk_window.cycle }}'
         window
             last_{{ name }} as (
@@ -82,7 +103,9 @@ select
     wanted.return_type,
     wanted.window_length,
     coalesce(measured.observations, 0) as observations,
-    case when measured.observations >= measured.min_observations then measured.volatility end as volatility
+    case when measured.observations >= measured.min_observations then measured.volatility end as volatility,
+    case when measured.excess_observations >= measured.min_observations and measured.is_rated then measured.sharpe_ratio end
+        as sharpe_ratio
 from wanted
 asof left join measured
     on

@@ -8,7 +8,9 @@ with alone as (
         null::varchar as benchmark_id,
         volatility.observations,
         volatility.volatility,
-        case when volatility.volatility is not null then drawdowns.max_drawdown end as max_drawdown
+        case when volatility.volatility is not null then drawdowns.max_drawdown end as max_drawdown,
+        volatility.sharpe_ratio,
+        volatility.return_type = 'total' and volatility.window_length in ({{ sharpe_windows() }}) as has_sharpe_ratio
     from {{ ref("int_basket_volatility") }} as volatility
     left join {{ ref("int_basket_window_drawdowns") }} as drawdowns
         on
@@ -44,8 +46,21 @@ select
     measures.beta_standard_error,
     measures.week_sets::integer as week_sets,
     measures.tracking_error,
-    measures.information_ratio
+    measures.information_ratio,
+    measures.sharpe_ratio,
+    case when measures.has_sharpe_ratio then rates.currency || ' ' || rates.tenor end as risk_free_series,
+    case
+        when not coalesce(measures.has_sharpe_ratio, false) or measures.sharpe_ratio is not null then null
+        when rates.currency is null then 'the members trade in several currencies'
+        when rates.tenor is null then 'there are no risk-free rates of ' || rates.currency
+        when measures.volatility is null then 'there are too few returns'
+        when rates.last_quote_date < measures.date - {{ var("max_fx_age_days") }}
+            then 'the risk-free rates of ' || rates.currency || ' end on ' || rates.last_quote_date
+        else 'too few returns have a risk-free rate of ' || rates.currency || ', of which the first is of ' || rates.first_quote_date
+    end as sharpe_ratio_reason
 from measures
 inner join {{ ref("baskets") }} as baskets on measures.basket_id = baskets.basket_id
+left join {{ ref("int_basket_risk_free") }} as rates
+    on measures.basket_id = rates.basket_id and measures.currency_basis = rates.currency_basis
 left join {{ ref("securities") }} as benchmark_indices on measures.benchmark_id = benchmark_indices.symbol
 left join {{ ref("baskets") }} as benchmark_baskets on measures.benchmark_id = benchmark_baskets.basket_id
