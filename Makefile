@@ -6,8 +6,8 @@ PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
 THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed returns_recomputed publishing own_basket late_rates
 PORT ?= $(if $(filter superset,$(MAKECMDGOALS)),8088,8080)
-# Tests at a time: each may run a build, which takes a processor.
-JOBS ?= 2
+# Tests at a time, for two processors: each waits for files and processes a fifth of its time.
+JOBS ?= 3
 # Tests that build no marts and start no Airflow.
 QUICK := tests/unit tests/dags/test_dag_policies.py
 
@@ -137,7 +137,7 @@ run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|
 build: $(VENV)/run.stamp ## run without the ingest: from what is stored, after an edit of a seed or a release; same words
 	@$(PY) -m titans build
 
-test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
+test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=3 at a time, TESTS=... for some
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minute: for the edit loop

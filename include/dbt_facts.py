@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +39,8 @@ class DbtVars(BaseModel):
     max_headline_age_days: PositiveInt
     max_estimate_age_days: PositiveInt
     fiscal_year_slack_days: PositiveInt
+    dividend_days_early: PositiveInt
+    dividend_days_late: PositiveInt
     min_coverage_ratio: float = Field(gt=0, le=1)
     highest_since_sessions: PositiveInt
     near_correction_drawdown: float = Field(gt=0, lt=1)
@@ -53,7 +56,7 @@ class DbtVars(BaseModel):
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)
     return_decimals: PositiveInt
-    periods_to_date: tuple[str, ...] = Field(min_length=1, strict=False)
+    contribution_periods: tuple[str, ...] = Field(min_length=1, strict=False)
     revision_days: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
 
 
@@ -82,17 +85,41 @@ def mart_keys(project_dir: Path) -> dict[str, tuple[str, ...]]:
         TitansError: a mart has no key, or a YAML file of the models cannot be read.
     """
     keys = {}
-    for path in sorted((project_dir / "models").rglob("*.yml")):
-        for model in _read(path).get("models") or []:
-            if not model["name"].startswith(_MART_PREFIXES):
-                continue
-            key = model.get("config", {}).get("meta", {}).get("key")
-            if not key:
-                raise TitansError(f"{path}: {model['name']} has no key: list its columns as config.meta.key.")
-            keys[f"marts.{model['name']}"] = tuple(key)
+    for path, model in _models(project_dir):
+        if not model["name"].startswith(_MART_PREFIXES):
+            continue
+        key = _meta(model).get("key")
+        if not key:
+            raise TitansError(f"{path}: {model['name']} has no key: list its columns as config.meta.key.")
+        keys[f"marts.{model['name']}"] = tuple(key)
     if not keys:
         raise TitansError(f"{project_dir / 'models'} describes no mart: restore it, for example with git checkout.")
     return dict(sorted(keys.items()))
+
+
+def written_orders(project_dir: Path) -> dict[str, tuple[str, ...]]:
+    """The columns by which the rows of a model are published, by its name: ``meta.written_by`` of its YAML, else its key.
+
+    A model without either has no entry.
+
+    Raises:
+        TitansError: a YAML file of the models cannot be read.
+    """
+    metas = {model["name"]: _meta(model) for _, model in _models(project_dir)}
+    orders = {name: meta.get("written_by", meta.get("key")) for name, meta in metas.items()}
+    return {name: tuple(order) for name, order in orders.items() if order}
+
+
+def _models(project_dir: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each model as its YAML describes it, with the path of that file."""
+    for path in sorted((project_dir / "models").rglob("*.yml")):
+        for model in _read(path).get("models") or []:
+            yield path, model
+
+
+def _meta(model: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = model.get("config", {}).get("meta", {})
+    return found
 
 
 def claim_measures(project_dir: Path) -> dict[str, dict[str, str]]:

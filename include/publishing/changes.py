@@ -12,6 +12,7 @@ from include.errors import Runbook, TitansError, refused_in
 from include.paths import PublishedPaths
 from include.publishing.generations import whole_of_source
 from include.publishing.manifest import Manifest
+from include.sources.base import Dataset
 
 _Read = TypeVar("_Read")
 
@@ -25,7 +26,7 @@ SAME_VALUE = 1e-6
 """Relative, as in ``ops.restatements``: a value of a vendor that differs by less differs by rounding."""
 
 
-_STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
+_STORED = (*Dataset, "corporate_actions", "rejected_rows")
 
 
 def raw_state(connection: duckdb.DuckDBPyConnection) -> str:

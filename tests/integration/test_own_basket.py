@@ -89,7 +89,7 @@ def story(built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
 
 
 def name_of_titans(story: Story, record: RunRecord) -> str:
-    ((name,),) = story.ask(record, "select name from marts.dim_baskets where basket_id = 'china_titans'")
+    ((name,),) = story.ask(record, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'")
     return str(name)
 
 
@@ -100,13 +100,13 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(story: Story, built_sample_
     assert first.generation != story.before
     assert name_of_titans(story, story.first) == "The seven titans"
     assert story.rolled_back == (first.generation, story.before)
-    assert ask(built_sample_store, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+    assert ask(built_sample_store, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("China's seven tech titans",)
     ]
     assert second.is_held is True
     assert story.held == story.before, "a build must not undo a rollback"
     assert story.released == second.generation == generations.linked_generation(story.settings.published)
-    assert ask(story.settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+    assert ask(story.settings, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("Seven titans",)
     ]
 

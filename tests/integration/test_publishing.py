@@ -132,6 +132,19 @@ def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
     assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[1]))
 
 
+@pytest.mark.parametrize(
+    ("table", "order"),
+    [
+        ("marts.fct_basket_member_daily", "basket_id, date, symbol, currency_basis, return_type"),
+        ("marts.fct_headlines", "as_of, headline_id"),
+        ("ops.row_origins", "dataset, symbol, item, from_date"),
+        ("ops.rejected_rows", "all"),
+    ],
+)
+def test_rows_are_written_in_their_order(built_sample_store: Settings, table: str, order: str) -> None:
+    assert ask(built_sample_store, f"from {table}") == ask(built_sample_store, f"from {table} order by {order}")
+
+
 def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> None:
     rows = ask(
         built_real_store,
@@ -186,7 +199,7 @@ def test_a_delivery_that_changes_no_mart_makes_a_generation(
 
     def publish_again() -> Publication:
         with open_warehouse(settings.store) as connection:
-            return publish(Build(connection, settings.store, GateResults("run", None, [])), settings.published, 3)
+            return publish(Build(connection, settings.store, {}, GateResults("run", None, [])), settings.published, 3)
 
     def change(statement: str) -> None:
         with open_warehouse(settings.store) as connection:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.dbt_facts import claim_measures, dbt_vars, mart_keys
+from include.dbt_facts import claim_measures, dbt_vars, mart_keys, written_orders
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT
 
@@ -31,6 +31,14 @@ def test_the_keys_of_the_marts_are_read() -> None:
     }
 
 
+def test_rows_are_written_in_an_order_of_their_own_or_by_key() -> None:
+    orders = written_orders(DBT_PROJECT)
+    assert orders["fct_security_daily"] == ("symbol", "date")
+    assert orders["fct_basket_member_daily"] == ("basket_id", "date", "symbol", "currency_basis", "return_type")
+    assert orders["freshness"] == ("symbol",)
+    assert "rejected_rows" not in orders
+
+
 def test_the_measures_of_claims_are_read() -> None:
     """As docs/QUERIES.md and the README promise them."""
     found = claim_measures(DBT_PROJECT)
@@ -45,7 +53,7 @@ def test_the_measures_of_claims_are_read() -> None:
             "forward_pe": "times",
         },
         "pair": {**{f"excess_{measure}": unit for measure, unit in returns.items()}, "forward_pe_discount": "ratio"},
-        "index": {**returns, "drawdown": "ratio", "highest_since": "year"},
+        "index": {**returns, "drawdown": "ratio", "highest_since": "year", "record_high_date": "year"},
         "equity": {**returns, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
     }
 

@@ -50,7 +50,7 @@ risk as (
 
 select
     baskets.basket_id,
-    baskets.name as basket_name,
+    baskets.basket_name,
     days.as_of,
     baskets.is_simulated,
     returns.members,
@@ -66,7 +66,7 @@ select
     returns.return_5y_annualised,
     returns.return_since_base_annualised,
     baskets.comparator_basket_id,
-    comparators.name as comparator_name,
+    comparators.basket_name as comparator_name,
     comparisons.excess_return_1m,
     comparisons.excess_return_ytd,
     comparisons.excess_return_1y,

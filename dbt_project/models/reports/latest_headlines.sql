@@ -14,7 +14,7 @@ select
     headlines.headline_id,
     headlines.as_of,
     baskets.basket_id,
-    baskets.name as basket_name,
+    baskets.basket_name,
     headlines.measure,
     headlines.value_text,
     headlines.value_date,

@@ -3,7 +3,7 @@ select
     claims.claim_id,
     claims.claim_date,
     baskets.basket_id,
-    baskets.name as basket_name,
+    baskets.basket_name,
     claims.subject_name,
     claims.statement,
     claims.claimed_text,
