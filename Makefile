@@ -123,6 +123,12 @@ $(VENV)/superset.stamp: requirements-superset.txt $(VENV)/run.stamp
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/superset --require-hashes -r requirements-superset.txt
 	@touch $@
 
+# The tools of the recipes in docs/CONNECT.md, for their tests.
+$(VENV)/recipes.stamp: requirements-recipes.txt $(VENV)/run.stamp
+	@$(VENV)/bin/uv venv --quiet --clear --no-project --python $(PY) $(VENV)/recipes
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/recipes --require-hashes -r requirements-recipes.txt
+	@touch $@
+
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
@@ -139,7 +145,7 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
 verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs, builds of their own or kills, and thorough versions of tests of the suite
-	@$(MAKE) --no-print-directory $(VENV)/superset.stamp || echo "Superset cannot be installed here: its tests are skipped"
+	@$(MAKE) --no-print-directory $(VENV)/superset.stamp $(VENV)/recipes.stamp || echo "Superset or the tools of the recipes cannot be installed here: their tests are skipped"
 	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 # mypy uses one processor for as long as sqlfluff needs both.
@@ -213,7 +219,7 @@ env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.y
 	@$(PY) -m titans.server_env
 
 lock: $(VENV)/run.stamp
-	@for name in bootstrap run server dev sbom superset; do \
+	@for name in bootstrap run server dev sbom superset recipes; do \
 	  file=requirements-$$name; test $$name = run && file=requirements; \
 	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
 	done

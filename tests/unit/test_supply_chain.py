@@ -18,6 +18,7 @@ LOCKS = [
     "requirements.txt",
     "requirements-bootstrap.txt",
     "requirements-dev.txt",
+    "requirements-recipes.txt",
     "requirements-sbom.txt",
     "requirements-server.txt",
     "requirements-superset.txt",

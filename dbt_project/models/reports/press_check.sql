@@ -2,8 +2,8 @@
 select
     claims.claim_id,
     claims.claim_date,
-    baskets.basket_id,
-    baskets.basket_name,
+    claims.basket_id,
+    claims.basket_name,
     claims.subject_name,
     claims.statement,
     claims.claimed_text,
@@ -13,5 +13,4 @@ select
     claims.explanation,
     claims.is_simulated
 from {{ ref("fct_press_reconciliation") }} as claims
-left join {{ ref("dim_baskets") }} as baskets on split_part(claims.subject, ' vs ', 1) = baskets.basket_id
 where claims.evaluated_at = 'claim_date'
