@@ -23,7 +23,7 @@
         "members": "members::varchar",
         "other_known": "other_known::varchar",
         "other_members": "other_members::varchar",
-        "coverage": percent_short_of("coverage_ratio"),
+        "coverage": percent_short_of("weight_covered"),
         "min_coverage": percent(var("min_coverage_ratio")),
         "near_correction": whole_percent(var("near_correction_drawdown")),
         "correction": whole_percent(var("correction_drawdown")),

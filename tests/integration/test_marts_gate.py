@@ -36,7 +36,7 @@ FAULTS = {
     "update intermediate.int_fx_first_rates set first_date = '2021-01-10' where currency = 'HKD'",
     "drawdowns_in_range": "update marts.fct_security_daily set drawdown = 0.01 where date = '2025-03-07'",
     "estimates_convertible": "update marts.fct_security_valuation_daily set eps_fy1 = null where date = '2025-03-07'",
-    "estimates_cover_baskets": "update marts.fct_basket_valuation_daily set coverage_ratio = 0.79 where date = '2025-03-07'",
+    "estimates_cover_baskets": "update marts.fct_basket_valuation_daily set weight_covered = 0.79 where date = '2025-03-07'",
     "estimates_have_analysts": "update marts.fct_estimate_snapshots set analyst_count = 0",
     "event_excess_has_a_yardstick": "update marts.fct_event_windows set excess_return = 0.1 where session_offset = 0",
     "event_windows_chain": "update marts.fct_event_windows set cumulative_return = cumulative_return + 1e-6 where session_offset = 3",

@@ -210,7 +210,7 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
             where basket_id = 'china_titans' and date = '{AS_OF}' and currency_basis = 'local' and return_type = 'price'"""
         ).fetchall()
         (multiples,) = marts.execute(
-            f"""select forward_pe_aggregate, forward_pe_aggregate_profitable, forward_pe_basket_weighted,
+            f"""select forward_pe_basket_weighted, forward_pe_aggregate, forward_pe_aggregate_profitable,
                 forward_pe_equal_weight, forward_pe_median
             from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
         ).fetchall()

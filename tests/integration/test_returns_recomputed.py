@@ -280,7 +280,7 @@ def test_pairs(store: Settings) -> None:
     multiples: dict[str, dict[date, tuple[float | None, float | None]]] = defaultdict(dict)
     for basket, day, multiple, coverage in ask_warehouse(
         store,
-        "select basket_id, date, forward_pe_aggregate, coverage_ratio from marts.fct_basket_valuation_daily order by date",
+        "select basket_id, date, forward_pe_basket_weighted, weight_covered from marts.fct_basket_valuation_daily order by date",
     ):
         multiples[basket][day] = (multiple, coverage)
     expected: dict[tuple[Any, ...], list[float | None]] = {}

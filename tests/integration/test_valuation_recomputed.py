@@ -169,12 +169,16 @@ class Inputs:
         before, after = series[base][0], series[as_of][0]
         return after - before, (after - before) / abs(before) if before else None, base
 
-    def basket(self, members: list[str], day: date) -> dict[str, float | None]:
-        """One day of a basket: value and earnings of each priced member, then the four P/Es of them."""
+    def basket(self, weights: dict[str, float], day: date) -> dict[str, float | None]:
+        """One day of a basket: value and earnings of each priced member, then the five P/Es of them.
+
+        Args:
+            weights: of the members at the close.
+        """
         values: dict[str, float | None] = {}
         yields: dict[str, float] = {}
         directions: dict[int, list[int]] = {days: [] for days in HORIZONS}
-        for symbol in sorted(members):
+        for symbol in sorted(weights):
             session = self.sessions[symbol][bisect_right(self.sessions[symbol], day) - 1]
             quote, count = self.quotes[symbol][session], self.count(symbol, day)
             if quote.sessions_missed > 5:
@@ -198,12 +202,17 @@ class Inputs:
         middle = median([1 / each if each > 0 else math.inf for each in yields.values()]) if yields else math.inf
         total = None if None in values.values() else sum(value for value in values.values() if value)
         mean_yield = sum(yields.values()) / len(yields) if yields else 0.0
+        covered_weight = sum(weights[symbol] for symbol in yields)
+        earned = sum(weights[symbol] * each for symbol, each in yields.items())
+        basket_yield = earned / covered_weight if covered_weight else 0.0
         return {
             "forward_pe_aggregate": _aggregate(covered),
             "forward_pe_aggregate_profitable": _aggregate(winners),
             "forward_pe_equal_weight": 1 / mean_yield if mean_yield > 0 else None,
+            "forward_pe_basket_weighted": 1 / basket_yield if basket_yield > 0 else None,
+            "weight_covered": covered_weight / sum(weights[symbol] for symbol in values) if values else None,
             "forward_pe_median": middle if math.isfinite(middle) else None,
-            "members": len(members),
+            "members": len(weights),
             "members_priced": len(values),
             "members_covered": len(yields),
             "coverage_ratio": sum(value for value, _ in covered) / total if total else None,
@@ -306,9 +315,17 @@ def test_every_session_of_every_security(store: Store) -> None:
 
 
 def test_every_day_of_every_basket(store: Store) -> None:
+    """At the weights of the mart, which ``test_baskets_recomputed.py`` computes share by share; local ones before there are dollars."""
     settings, inputs, baskets = store
+    weights: dict[tuple[str, date], dict[str, float]] = defaultdict(dict)
+    for basket, day, symbol, weight in ask(
+        settings,
+        "select basket_id, date, symbol, coalesce(max(weight_close) filter (where currency_basis = 'usd'), max(weight_close)) "
+        "from marts.fct_basket_member_daily where return_type = 'price' group by all having max(weight_close) > 0",
+    ):
+        weights[basket, day][symbol] = weight
     for basket, members in baskets.items():
-        expected_columns = list(inputs.basket(members, LAST))
+        expected_columns = list(inputs.basket(weights[basket, LAST], LAST))
         rows = ask(
             settings,
             f"select date, {', '.join(expected_columns)} from marts.fct_basket_valuation_daily where basket_id = ? order by date",
@@ -316,7 +333,9 @@ def test_every_day_of_every_basket(store: Store) -> None:
         )
         assert len(rows) > 300
         for day, *actual in rows:
-            for (name, wanted), value in zip(inputs.basket(members, day).items(), actual, strict=True):
+            assert set(weights[basket, day]) == set(members)
+            expected = inputs.basket(weights[basket, day], day)
+            for (name, wanted), value in zip(expected.items(), actual, strict=True):
                 assert_same(value, float(wanted) if isinstance(wanted, float) else wanted, (basket, day, name))
 
 

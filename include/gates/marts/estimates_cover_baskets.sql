@@ -1,6 +1,6 @@
 -- severity: warning
 -- table: marts.fct_basket_valuation_daily
--- why: Below {{ (100 * var("min_coverage_ratio")) | round | int }}% of market value the forward P/E is not a headline.
+-- why: Below {{ (100 * var("min_coverage_ratio")) | round | int }}% of its weight the forward P/E of a basket is not a headline.
 
 with last_day as (
     select *
@@ -13,6 +13,6 @@ select
     date,
     members_covered,
     members,
-    coverage_ratio
+    weight_covered
 from last_day
-where coalesce(coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
+where coalesce(weight_covered, 0) < {{ var("min_coverage_ratio") }}

@@ -227,7 +227,7 @@ def _overview(page: BasketFigures) -> Row:
         if returns.get("currency_basis") == "local" and returns["return_type"] == "price":
             row["own" if returns["basket_id"] == page.basket["basket_id"] else "comparator"] = returns
     if page.valuation.rows:
-        row["forward_pe"] = page.valuation.first["forward_pe_aggregate"]
+        row["forward_pe"] = page.valuation.first["forward_pe_basket_weighted"]
     if page.value_gained.rows:
         row["gain"] = page.value_gained.first["change_ytd_usd"]
     return row

@@ -53,8 +53,8 @@ select
     100 * s.comparator_level / first_value(s.comparator_level ignore nulls) over series as comparator_level_rebased,
     100 * level_rebased / comparator_level_rebased as relative_level,
     case
-        when own.coverage_ratio >= {{ var("min_coverage_ratio") }} and other.coverage_ratio >= {{ var("min_coverage_ratio") }}
-            then 1 - own.forward_pe_aggregate / other.forward_pe_aggregate
+        when own.weight_covered >= {{ var("min_coverage_ratio") }} and other.weight_covered >= {{ var("min_coverage_ratio") }}
+            then 1 - own.forward_pe_basket_weighted / other.forward_pe_basket_weighted
     end as forward_pe_discount
 from returns as s
 inner join {{ ref("baskets") }} as one on s.basket_id = one.basket_id

@@ -38,7 +38,7 @@ worded as (
         {{ claim_in_words() }} as claimed_text,
         {{ in_words("value", "more_digits") }} as value_text,
         {{ other_definitions({
-            "by the basket's own weights": "forward_pe_basket_weighted",
+            "by market value": "forward_pe_aggregate",
             "with equal weights": "forward_pe_equal_weight",
             "the median": "forward_pe_median",
         }) }} as other_definitions

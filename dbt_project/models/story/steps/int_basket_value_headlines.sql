@@ -34,16 +34,15 @@ forward_pe as (
         days.name,
         'forward_pe' as measure,
         case
-            when pe.coverage_ratio is null then 'uncounted'
-            when pe.coverage_ratio < {{ var("min_coverage_ratio") }} then 'uncovered'
-            when pe.forward_pe_aggregate is null then 'losses'
+            when coalesce(pe.weight_covered, 0) < {{ var("min_coverage_ratio") }} then 'uncovered'
+            when pe.forward_pe_basket_weighted is null then 'losses'
             else 'computed'
         end as outcome,
-        case when pe.coverage_ratio >= {{ var("min_coverage_ratio") }} then pe.forward_pe_aggregate end as value,
+        case when pe.weight_covered >= {{ var("min_coverage_ratio") }} then pe.forward_pe_basket_weighted end as value,
         pe.date as value_date,
         pe.members_covered as known,
         pe.members,
-        pe.coverage_ratio
+        coalesce(pe.weight_covered, 0) as weight_covered
     from days
     asof inner join {{ ref("fct_basket_valuation_daily") }} as pe on days.basket_id = pe.basket_id and days.as_of >= pe.date
 ),
@@ -65,5 +64,5 @@ select
     value_date,
     known,
     members,
-    coverage_ratio
+    weight_covered
 from worth

@@ -8,10 +8,10 @@ with basket_rows as (
         market_values.market_value_usd,
         market_values.change_ytd_usd as market_value_change_ytd_usd,
         market_values.members_valued,
-        case when multiples.coverage_ratio >= {{ var("min_coverage_ratio") }} then multiples.forward_pe_aggregate end as forward_pe,
+        case when multiples.weight_covered >= {{ var("min_coverage_ratio") }} then multiples.forward_pe_basket_weighted end as forward_pe,
         multiples.members_covered,
-        multiples.coverage_ratio,
-        multiples.forward_pe_basket_weighted,
+        multiples.weight_covered,
+        multiples.forward_pe_aggregate,
         multiples.forward_pe_equal_weight,
         multiples.forward_pe_median
     from {{ ref("fct_basket_daily") }} as daily
@@ -30,7 +30,7 @@ pair_rows as (
         own.members as own_members,
         other.members_covered as other_covered,
         other.members as other_members,
-        least(own.coverage_ratio, other.coverage_ratio) >= {{ var("min_coverage_ratio") }} as is_pair_covered
+        least(own.weight_covered, other.weight_covered) >= {{ var("min_coverage_ratio") }} as is_pair_covered
     from {{ ref("fct_basket_comparison_daily") }} as pairs
     asof left join {{ ref("fct_basket_valuation_daily") }} as own
         on pairs.basket_id = own.basket_id and pairs.date >= own.date
@@ -82,8 +82,8 @@ select
     basket_rows.members_priced,
     basket_rows.members_covered,
     basket_rows.members,
-    basket_rows.coverage_ratio,
-    {% for definition in ["basket_weighted", "equal_weight", "median"] %}
+    basket_rows.weight_covered,
+    {% for definition in ["aggregate", "equal_weight", "median"] %}
         case
             when claims.measure = 'forward_pe' and basket_rows.forward_pe is not null then basket_rows.forward_pe_{{ definition }}
         end as forward_pe_{{ definition }},

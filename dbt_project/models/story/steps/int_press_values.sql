@@ -16,7 +16,7 @@ select
     value_date,
     has_own_level,
     case when has_own_level then value end as value,
-    forward_pe_basket_weighted,
+    forward_pe_aggregate,
     forward_pe_equal_weight,
     forward_pe_median,
     case
@@ -33,10 +33,10 @@ select
         when measure = 'market_value_change_ytd_usd' then 'no market value at the end of the year before'
         when measure = 'forward_pe' and subject_kind = 'equity'
             then case when is_loss_maker then 'a loss is expected' else 'no estimates of the next twelve months' end
-        when measure = 'forward_pe' and coalesce(coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
+        when measure = 'forward_pe' and coalesce(weight_covered, 0) < {{ var("min_coverage_ratio") }}
             then
                 members_covered || ' of ' || members || ' members have estimates'
-                || coalesce(', ' || {{ percent_short_of("coverage_ratio") }} || ' of market value', ', and a member lacks its share count')
+                || coalesce(', ' || {{ percent_short_of("weight_covered") }} || ' of the weight', '')
         when measure = 'forward_pe_discount' and not coalesce(is_pair_covered, false)
             then
                 coalesce(own_covered, 0) || ' of ' || coalesce(own_members, 0) || ' members have estimates, and '
