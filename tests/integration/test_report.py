@@ -211,7 +211,8 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
         ).fetchall()
         (multiples,) = marts.execute(
             f"""select forward_pe_basket_weighted, forward_pe_aggregate, forward_pe_aggregate_profitable,
-                forward_pe_equal_weight, forward_pe_median
+                forward_pe_equal_weight, forward_pe_median, trailing_pe, trailing_weight_covered, price_to_book,
+                book_weight_covered, dividend_yield_ttm, dividend_weight_covered
             from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
         ).fetchall()
     titans, seven, gap = list(cells(page, "returns").values())[:3]
@@ -222,7 +223,11 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
     ]
     years = (AS_OF - comparison[9]).days / 365.25
     assert seven[8] == pytest.approx((comparison[8] / 100) ** (1 / years) - 1, abs=1e-9)
-    assert [values[0] for values in cells(page, "valuation").values()] == [*multiples, comparison[6]]
+    forward = list(cells(page, "valuation").values())
+    assert [values[0] for values in forward[:6]] == [*multiples[:5], comparison[6]]
+    assert cells(page, "trailing") == {
+        name: list(multiples[at : at + 2]) for name, at in (("P/E", 5), ("P/B", 7), ("Dividend yield", 9))
+    }
     ends = [float(value) for value in page.xpath("//*[@id='levels']//figcaption//data/@value")]
     assert ends[:2] == list(comparison[7:9])
 
@@ -375,7 +380,9 @@ def test_what_is_missing_is_said(copied: Path) -> None:
     assert "no comparator" in page.xpath("//*[@class='caveats']")[0].text_content()
     for section in ("valuation", "value"):
         assert "It cannot be computed." in text_of(page, section)
-        assert cells(page, section) == {}
+    # Results and dividends of the last twelve months need no estimates.
+    assert list(cells(page, "valuation")) == ["P/E", "P/B", "Dividend yield"]
+    assert cells(page, "value") == {}
     assert "No market event" in text_of(page, "levels")
     assert "has not fallen by 5%" in text_of(page, "risk")
     assert "too short for a volatility" in text_of(page, "risk")

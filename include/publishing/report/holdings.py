@@ -60,13 +60,11 @@ def exposures(published: Published, basket: Row) -> Section:
 
 
 def valuation(published: Published, basket: Row, without: str | None) -> Section:
-    """The multiples of the day.
+    """The multiples and the dividend yield of the day.
 
     Args:
         without: the headline that says why the forward P/E is no figure of the basket, such as too few members.
     """
-    if without is not None:
-        return Section([], without)
     rows = published.rows(
         """select valuations.*, comparisons.forward_pe_discount
         from marts.fct_basket_valuation_daily as valuations
@@ -78,7 +76,7 @@ def valuation(published: Published, basket: Row, without: str | None) -> Section
         basket_id=basket["basket_id"],
         as_of=basket["as_of"],
     )
-    return Section(rows, None if rows else no_day(basket))
+    return Section(rows, without if rows else no_day(basket))
 
 
 def value_gained(published: Published, basket: Row, without: str) -> Section:

@@ -213,7 +213,7 @@ def _caveats(
             found.append(f"This year's returns count from the base date, {day_in_words(basket['base_date'])}.")
         if row["members_priced"] < row["members"]:
             found.append(f"{row['members_priced']} of {row['members']} members have prices.")
-    if valuation.rows and valuation.first["members_covered"] < valuation.first["members"]:
+    if valuation.missing is None and valuation.first["members_covered"] < valuation.first["members"]:
         found.append(f"Estimates cover {valuation.first['members_covered']} of {valuation.first['members']} members.")
     if value_gained.rows and value_gained.first["is_shares_backcast"]:
         found.append("Share counts are carried back to days before they are known, so market values are estimates.")
@@ -226,7 +226,7 @@ def _overview(page: BasketFigures) -> Row:
     for returns in page.returns.rows:
         if returns.get("currency_basis") == "local" and returns["return_type"] == "price":
             row["own" if returns["basket_id"] == page.basket["basket_id"] else "comparator"] = returns
-    if page.valuation.rows:
+    if page.valuation.missing is None:
         row["forward_pe"] = page.valuation.first["forward_pe_basket_weighted"]
     if page.value_gained.rows:
         row["gain"] = page.value_gained.first["change_ytd_usd"]
