@@ -6,8 +6,6 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-import duckdb
-import pandas as pd
 import pytest
 
 from include.seeds.read import load_reference
@@ -106,48 +104,3 @@ def test_fundamentals_recomputed(built_sample_store: Settings, published: dict[s
             assert pe == pytest.approx(close / (eps * rate), rel=1e-9)
             multiples += 1
     assert multiples > 100
-
-
-def test_trailing_multiples_of_baskets_recomputed(built_sample_store: Settings) -> None:
-    """With pandas, out of the published results, weights, closes and rates of the last day."""
-    with duckdb.connect(str(built_sample_store.published.link), read_only=True) as marts:
-        members = marts.execute(
-            f"""select basket_id, symbol, weight_close from marts.fct_basket_member_daily
-            where date = '{AS_OF}' and currency_basis = 'usd' and return_type = 'price' and weight_close > 0"""
-        ).df()
-        closes = marts.execute(
-            f"""select symbol, max_by(close_usd, date) as close_usd from marts.fct_security_daily
-            where date <= '{AS_OF}' group by symbol"""
-        ).df()
-        results = marts.execute(
-            f"""select * from marts.fct_security_fundamentals where as_of <= '{AS_OF}'
-            qualify row_number() over (partition by symbol order by as_of desc) = 1"""
-        ).df()
-        rates = marts.execute(
-            f"""select quote_currency, max_by(rate, date) as rate from marts.fct_fx_daily
-            where date <= '{AS_OF}' and base_currency = 'USD' group by quote_currency"""
-        ).df()
-        found = marts.execute(
-            f"""select basket_id, trailing_pe, trailing_weight_covered, price_to_book, book_weight_covered
-            from marts.fct_basket_valuation_daily where date = '{AS_OF}'"""
-        ).df()
-    in_dollars = {"USD": 1.0, **dict(zip(rates["quote_currency"], rates["rate"], strict=True))}
-    table = members.merge(closes, on="symbol").merge(results, on="symbol", how="left")
-    recent = pd.Timestamp(AS_OF) - pd.Timedelta(days=500)
-    multiples = {}
-    for figure, value, currency, end in (
-        ("trailing_pe", "eps_ttm", "eps_currency", "eps_period_end"),
-        ("price_to_book", "book_value_per_share", "book_value_currency", "book_value_period_end"),
-    ):
-        per_dollar = table[value] / table[currency].map(in_dollars) / table["close_usd"]
-        table[figure] = per_dollar.where(pd.to_datetime(table[end]) >= recent)
-        covered = table.dropna(subset=[figure])
-        weighted = (covered["weight_close"] * covered[figure]).groupby(covered["basket_id"]).sum()
-        weight = covered["weight_close"].groupby(covered["basket_id"]).sum()
-        multiples[figure] = (weight / weighted, weight)
-    assert len(found) == 2
-    for row in found.itertuples():
-        for figure, coverage in (("trailing_pe", "trailing_weight_covered"), ("price_to_book", "book_weight_covered")):
-            expected, weight = multiples[figure]
-            assert getattr(row, figure) == pytest.approx(expected[row.basket_id], rel=1e-9)
-            assert getattr(row, coverage) == pytest.approx(weight[row.basket_id], rel=1e-9)

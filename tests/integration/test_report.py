@@ -211,8 +211,8 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
         ).fetchall()
         (multiples,) = marts.execute(
             f"""select forward_pe_basket_weighted, forward_pe_aggregate, forward_pe_aggregate_profitable,
-                forward_pe_equal_weight, forward_pe_median, trailing_pe, trailing_weight_covered, price_to_book,
-                book_weight_covered, dividend_yield_ttm, dividend_weight_covered
+                forward_pe_equal_weight, forward_pe_median, trailing_pe, trailing_pe_weight_covered, price_to_book,
+                price_to_book_weight_covered, dividend_yield_ttm, dividend_weight_covered
             from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
         ).fetchall()
     titans, seven, gap = list(cells(page, "returns").values())[:3]

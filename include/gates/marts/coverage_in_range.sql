@@ -8,10 +8,6 @@ select
     coverage_ratio,
     weight_covered,
     dividend_weight_covered,
-    trailing_pe,
-    trailing_weight_covered,
-    price_to_book,
-    book_weight_covered,
     dividend_yield_ttm
 from marts.fct_basket_valuation_daily
 where
@@ -21,10 +17,6 @@ where
     or weight_covered > 1 + 1e-9
     or dividend_weight_covered < 0
     or dividend_weight_covered > 1 + 1e-9
-    or trailing_weight_covered not between 0 and 1 + 1e-9
-    or book_weight_covered not between 0 and 1 + 1e-9
-    or (trailing_weight_covered = 0 and trailing_pe is not null)
-    or (book_weight_covered = 0 and price_to_book is not null)
     or (dividend_weight_covered > 0) <> (dividend_yield_ttm is not null)
     or dividend_yield_ttm < 0
     or members_covered > members_priced

@@ -18,12 +18,6 @@ select
     {% endfor %}
     multiples.loss_makers,
     multiples.dividend_yield_ttm,
-    multiples.dividend_weight_covered,
-    past.trailing_pe,
-    coalesce(past.trailing_weight_covered, 0) as trailing_weight_covered,
-    past.price_to_book,
-    coalesce(past.book_weight_covered, 0) as book_weight_covered
+    multiples.dividend_weight_covered
 from {{ ref("int_basket_multiples") }} as multiples
 inner join {{ ref("baskets") }} as baskets on multiples.basket_id = baskets.basket_id
-left join {{ ref("int_basket_trailing_multiples") }} as past
-    on multiples.basket_id = past.basket_id and multiples.date = past.date
