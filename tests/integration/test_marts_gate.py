@@ -69,6 +69,7 @@ FAULTS = {
     "risk_in_range": "update marts.fct_basket_risk set volatility = -volatility",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",
     "turnover_in_range": "update marts.fct_basket_exposures set turnover = 1.5 where turnover is not null",
+    "universe_ranks_hold": "update marts.fct_universe_ranking set missing = null where symbol = '3690.HK'",
     "weights_sum_to_one": "update intermediate.int_basket_holdings set weight = 1.01 * weight",
     **{
         f"{table.removeprefix('marts.')}_key_unique": f"insert into {table} select * from {table} limit 1"
