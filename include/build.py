@@ -10,6 +10,7 @@ from functools import partial
 import duckdb
 
 from include.commands import make_run
+from include.dbt_facts import written_orders
 from include.errors import Runbook, TitansError
 from include.gates import marts_gate, raw_gate
 from include.gates.checks import Check
@@ -153,14 +154,15 @@ def publish_marts(settings: Settings, run: Run) -> PublishFacts:
     store = settings.store
     with run.step("publish") as step, writer_lock(store.warehouse, run.name):
         results = GateResults(run.run_id, None, [check for recorded in run.steps() for check in recorded.checks])
+        orders = written_orders(settings.dbt_project_dir)
         with open_warehouse(store) as connection:
             _refuse_another_build(connection, run.name, is_passed=True)
             restated = _restated(connection)
             if store.known_at:
-                path = write_known_at(Build(connection, store, results), settings.published)
+                path = write_known_at(Build(connection, store, orders, results), settings.published)
                 step.facts = facts = PublishFacts(path=str(path), restated=restated)
             else:
-                build = Build(connection, store, results, _earlier_results(store), settings.accept_loss)
+                build = Build(connection, store, orders, results, _earlier_results(store), settings.accept_loss)
                 folder = settings.files_dir if settings.source == "files" else None
                 publication = publish(build, settings.published, settings.keep_generations, folder, settings.switch)
                 values = asdict(publication)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,17 +85,41 @@ def mart_keys(project_dir: Path) -> dict[str, tuple[str, ...]]:
         TitansError: a mart has no key, or a YAML file of the models cannot be read.
     """
     keys = {}
-    for path in sorted((project_dir / "models").rglob("*.yml")):
-        for model in _read(path).get("models") or []:
-            if not model["name"].startswith(_MART_PREFIXES):
-                continue
-            key = model.get("config", {}).get("meta", {}).get("key")
-            if not key:
-                raise TitansError(f"{path}: {model['name']} has no key: list its columns as config.meta.key.")
-            keys[f"marts.{model['name']}"] = tuple(key)
+    for path, model in _models(project_dir):
+        if not model["name"].startswith(_MART_PREFIXES):
+            continue
+        key = _meta(model).get("key")
+        if not key:
+            raise TitansError(f"{path}: {model['name']} has no key: list its columns as config.meta.key.")
+        keys[f"marts.{model['name']}"] = tuple(key)
     if not keys:
         raise TitansError(f"{project_dir / 'models'} describes no mart: restore it, for example with git checkout.")
     return dict(sorted(keys.items()))
+
+
+def written_orders(project_dir: Path) -> dict[str, tuple[str, ...]]:
+    """The columns by which the rows of a model are published, by its name: ``meta.written_by`` of its YAML, else its key.
+
+    A model without either has no entry.
+
+    Raises:
+        TitansError: a YAML file of the models cannot be read.
+    """
+    metas = {model["name"]: _meta(model) for _, model in _models(project_dir)}
+    orders = {name: meta.get("written_by", meta.get("key")) for name, meta in metas.items()}
+    return {name: tuple(order) for name, order in orders.items() if order}
+
+
+def _models(project_dir: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each model as its YAML describes it, with the path of that file."""
+    for path in sorted((project_dir / "models").rglob("*.yml")):
+        for model in _read(path).get("models") or []:
+            yield path, model
+
+
+def _meta(model: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = model.get("config", {}).get("meta", {})
+    return found
 
 
 def claim_measures(project_dir: Path) -> dict[str, dict[str, str]]:

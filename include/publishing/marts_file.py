@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from include.limits import Limits, size_text
 from include.paths import StorePaths
 from include.publishing.manifest import Manifest
 
-SCHEMAS = ("marts", "ops")
+SCHEMAS = ("marts", "reports", "ops")
 STORAGE_VERSION = "v1.0.0"
 """Every DuckDB client from 1.1 on reads it."""
 SIMULATED_PREFIX = "SIMULATED DATA, not real. "
@@ -44,12 +44,14 @@ class Build:
 
     Attributes:
         connection: its warehouse, attached as ``warehouse``.
+        orders: of a table the columns by which its rows are written; a table without them has the order of its columns.
         results: of the gates of this build, and of earlier builds to publish along.
         accept_loss: why lost rows are accepted.
     """
 
     connection: duckdb.DuckDBPyConnection
     store: StorePaths
+    orders: Mapping[str, Sequence[str]]
     results: GateResults
     earlier: Sequence[GateResults] = ()
     accept_loss: str | None = None
@@ -112,7 +114,7 @@ def _fill(build: Build, temporary: Path, published: Sequence[Manifest]) -> None:
     try:
         for schema in SCHEMAS:
             connection.execute(f"create schema generation.{schema}")
-        _copy_tables(connection)
+        _copy_tables(connection, build.orders)
         connection.execute(_OPS_TABLES.read_text(encoding="utf-8"))
         _write_ops(build, published)
         _label_tables(connection, _label(build.store))
@@ -121,7 +123,7 @@ def _fill(build: Build, temporary: Path, published: Sequence[Manifest]) -> None:
         connection.execute("detach generation")
 
 
-def _copy_tables(connection: duckdb.DuckDBPyConnection) -> None:
+def _copy_tables(connection: duckdb.DuckDBPyConnection, orders: Mapping[str, Sequence[str]]) -> None:
     tables = connection.execute(
         """select schema_name, table_name, comment from duckdb_tables()
         where database_name = 'warehouse' and list_contains(?, schema_name) and not regexp_matches(table_name, '__dbt_(tmp|backup)$')
@@ -129,18 +131,42 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection) -> None:
         [list(SCHEMAS)],
     ).fetchall()
     columns = connection.execute(
-        """select schema_name, table_name, column_name, comment from duckdb_columns()
-        where database_name = 'warehouse' and comment is not null order by schema_name, table_name, column_index"""
+        """select schema_name, table_name, column_name, data_type, comment from duckdb_columns()
+        where database_name = 'warehouse' order by schema_name, table_name, column_index"""
     ).fetchall()
     for schema, table, comment in tables:
         name = f'{schema}."{table}"'
-        # Sorted by the leading columns, which are the key: readers that filter on them skip most of the file.
-        connection.execute(f"create table generation.{name} as select * from warehouse.{name} order by all")
+        described = [row[2:] for row in columns if row[:2] == (schema, table)]
+        texts = {column for column, kind, _ in described if kind == "VARCHAR"}
+        # Readers that filter on the leading columns of the order skip most of the file.
+        order = _order(connection, name, orders.get(table, ()), texts)
+        connection.execute(f"create table generation.{name} as select * from warehouse.{name} order by {order}")
         # CREATE TABLE AS does not carry comments over.
         connection.execute(f"comment on table generation.{name} is {_text(comment or '')}")
-        for _, _, column, description in (row for row in columns if row[:2] == (schema, table)):
+        for column, _, description in described:
             if description:
                 connection.execute(f'comment on column generation.{name}."{column}" is {_text(description)}')
+
+
+def _order(connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], texts: Collection[str]) -> str:
+    """What ``order by`` sorts a table of the warehouse by: all of its columns where none are named.
+
+    For each text stands its place among those of its column, since a key of fixed width is sorted in half of the time.
+
+    Args:
+        texts: columns of text.
+    """
+    terms = []
+    for place, column in enumerate(columns):
+        term = f'"{column}"'
+        if column in texts:
+            connection.execute(  # with a text more: there is no type of none
+                f"create or replace temp type order_{place} as enum "
+                f"(select {term} from warehouse.{name} where {term} is not null union select '' order by all)"
+            )
+            term += f"::order_{place}"
+        terms.append(term)
+    return ", ".join(terms) or "all"
 
 
 def _label_tables(connection: duckdb.DuckDBPyConnection, label: str) -> None:

@@ -15,6 +15,7 @@ READS = {
     "marts": {"staging", "intermediate"},
     "story/steps": {"staging", "intermediate", "marts", "story/steps"},
     "story/marts": {"staging", "intermediate", "marts", "story/steps"},
+    "reports": {"marts", "story/marts", "reports"},
     "ops": {"staging", "intermediate"},
 }
 """What models of a layer may read. No mart reads a mart."""
@@ -134,9 +135,15 @@ def test_backward_reads_are_seen() -> None:
         "fct_one": "models/marts/core/fct_one.sql",
         "fct_two": "models/marts/valuation/fct_two.sql",
         "int_story": "models/story/steps/int_story.sql",
+        "sheet": "models/reports/sheet.sql",
     }
     models = {name: {"original_file_path": path} for name, path in paths.items()}
-    reads = {"int_basket": {"int_fx"}, "fct_one": {"int_basket"}, "int_story": {"fct_one", "int_fx"}}
+    reads = {
+        "int_basket": {"int_fx"},
+        "fct_one": {"int_basket"},
+        "int_story": {"fct_one", "int_fx"},
+        "sheet": {"fct_one"},
+    }
     nothing: dict[str, set[str]] = {name: set() for name in paths}
     assert backward_reads(models, nothing | reads) == []
     for name, parent in [
@@ -144,6 +151,9 @@ def test_backward_reads_are_seen() -> None:
         ("int_basket", "fct_one"),
         ("fct_one", "fct_two"),
         ("fct_two", "int_story"),
+        ("fct_two", "sheet"),
+        ("sheet", "int_basket"),
+        ("sheet", "int_story"),
     ]:
         (broken,) = backward_reads(models, nothing | {name: {parent}})
         assert broken.startswith(f"{name} (")

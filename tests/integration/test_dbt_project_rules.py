@@ -22,7 +22,8 @@ PREFIXES = {
     "story/steps": ("int_",),
     "story/marts": ("fct_",),
 }
-"""By layer. ops has none: people type those names."""
+"""By layer. Those of BARE have none: people type those names."""
+BARE = ("reports", "ops")
 STEPS = ("intermediate", "story/steps")
 MARTS = ("marts", "story/marts")
 
@@ -70,7 +71,7 @@ def test_the_manifest_is_that_of_the_whole_project(project: Project) -> None:
     assert set(project.seeds) == {
         path.stem for name in ("seeds", "facts") for path in (DBT_PROJECT / name).glob("*.csv")
     }
-    assert all(project.in_layers(name) for name in (*PREFIXES, "ops"))
+    assert all(project.in_layers(name) for name in (*PREFIXES, *BARE))
     assert len(project.sources) > 5
     assert len(project.macros) > 5
 
@@ -91,6 +92,17 @@ def test_descriptions_of_steps_tell_their_grain(project: Project) -> None:
         if "one row a" not in node["description"]
     ]
     hold(silent)
+
+
+def test_rows_are_written_by_all_columns_of_their_key(project: Project) -> None:
+    """Else the order of two rows could change from one generation to the next."""
+    metas = {name: node["config"]["meta"] for name, node in project.models.items()}
+    other = [
+        f"{name}: written_by and key must have the same columns"
+        for name, meta in metas.items()
+        if set(meta.get("written_by", meta.get("key", []))) != set(meta.get("key", []))
+    ]
+    hold(other)
 
 
 def test_every_model_has_a_key_that_is_tested(project: Project) -> None:
@@ -192,7 +204,7 @@ def test_the_same_thing_has_the_same_name_everywhere(project: Project) -> None:
 
 
 def test_each_doc_block_says_something_of_its_own_and_is_used(project: Project) -> None:
-    used = {block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, "ops") for block in facts["doc_blocks"]}
+    used = {block.split(".")[-1] for _, _, facts in project.columns(*PREFIXES, *BARE) for block in facts["doc_blocks"]}
     used |= {
         block.split(".")[-1]
         for seed in project.seeds.values()
@@ -309,10 +321,12 @@ def test_names_tell_the_layer(project: Project) -> None:
     ]
     prefixes = tuple(prefix for names in PREFIXES.values() for prefix in names)
     wrong += [
-        f"ops/{name}: names in ops have no prefix" for name in project.in_layers("ops") if name.startswith(prefixes)
+        f"{node['original_file_path']}: names in {layer(node)} have no prefix"
+        for name, node in project.in_layers(*BARE).items()
+        if name.startswith(prefixes)
     ]
     hold(wrong)
-    assert {layer(node) for node in project.models.values()} == {*PREFIXES, "ops"}
+    assert {layer(node) for node in project.models.values()} == {*PREFIXES, *BARE}
 
 
 def test_staging_reads_nothing_but_sources_and_seeds(project: Project) -> None:

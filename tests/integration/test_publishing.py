@@ -57,17 +57,28 @@ OPS = {
     "fetches",
     "row_origins",
 }
+REPORTS = {
+    "factsheet",
+    "members",
+    "rebased_levels",
+    "calendar_years",
+    "drawdowns",
+    "latest_headlines",
+    "press_check",
+}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:
     tables = ask(built_real_store, "select schema_name, table_name from duckdb_tables()")
     assert {table for schema, table in tables if schema == "marts"} == MARTS
     assert {table for schema, table in tables if schema == "ops"} == OPS
-    assert {schema for schema, _ in tables} == {"marts", "ops"}
+    assert {table for schema, table in tables if schema == "reports"} == REPORTS
+    assert {schema for schema, _ in tables} == {"marts", "reports", "ops"}
 
 
 def test_every_mart_is_filled(built_real_store: Settings) -> None:
-    empty = [table for table in sorted(MARTS) if ask(built_real_store, f"select count(*) from marts.{table}") == [(0,)]]
+    tables = sorted([*(f"marts.{table}" for table in MARTS), *(f"reports.{table}" for table in REPORTS)])
+    empty = [table for table in tables if ask(built_real_store, f"select count(*) from {table}") == [(0,)]]
     assert empty == []
 
 
@@ -75,7 +86,7 @@ def test_every_table_and_column_is_described(built_sample_store: Settings) -> No
     tables = ask(built_sample_store, "select table_name from duckdb_tables() where coalesce(comment, '') = ''")
     columns = ask(
         built_sample_store,
-        "select table_name, column_name from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''",
+        "select table_name, column_name from duckdb_columns() where schema_name in ('marts', 'reports', 'ops') and coalesce(comment, '') = ''",
     )
     assert (tables, columns) == ([], [])
 
@@ -120,6 +131,19 @@ def test_every_client_calls_the_database_titans(built_sample_store: Settings) ->
 def test_rows_are_sorted_by_key(built_real_store: Settings) -> None:
     rows = ask(built_real_store, "select symbol, date from marts.fct_security_daily")
     assert rows == sorted(rows, key=lambda row: (row[0].encode(), row[1]))
+
+
+@pytest.mark.parametrize(
+    ("table", "order"),
+    [
+        ("marts.fct_basket_member_daily", "basket_id, date, symbol, currency_basis, return_type"),
+        ("marts.fct_headlines", "as_of, headline_id"),
+        ("ops.row_origins", "dataset, symbol, item, from_date"),
+        ("ops.rejected_rows", "all"),
+    ],
+)
+def test_rows_are_written_in_their_order(built_sample_store: Settings, table: str, order: str) -> None:
+    assert ask(built_sample_store, f"from {table}") == ask(built_sample_store, f"from {table} order by {order}")
 
 
 def test_gates_are_published_with_their_reasons(built_real_store: Settings) -> None:
@@ -176,7 +200,7 @@ def test_a_delivery_that_changes_no_mart_makes_a_generation(
 
     def publish_again() -> Publication:
         with open_warehouse(settings.store) as connection:
-            return publish(Build(connection, settings.store, GateResults("run", None, [])), settings.published, 3)
+            return publish(Build(connection, settings.store, {}, GateResults("run", None, [])), settings.published, 3)
 
     def change(statement: str) -> None:
         with open_warehouse(settings.store) as connection:

@@ -43,7 +43,7 @@ def publish_for(data: Path, seconds: float, pause: float) -> int:
                 create or replace table marts.fct_basket_daily as select range as row_number, {number} as number from range({ROWS});
                 create or replace table ops.freshness as select date '2025-03-07' as exchange_complete_until, {number} as number;
             """)
-            build = Build(connection, settings.store, GateResults(f"soak_{number}", None, []))
+            build = Build(connection, settings.store, {}, GateResults(f"soak_{number}", None, []))
             publish(build, settings.published, settings.keep_generations)
             write_whole(data / "newest", str(number))
             time.sleep(pause)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.dbt_facts import claim_measures, dbt_vars, mart_keys
+from include.dbt_facts import claim_measures, dbt_vars, mart_keys, written_orders
 from include.errors import TitansError
 from include.settings import PROJECT_ROOT
 
@@ -29,6 +29,14 @@ def test_the_keys_of_the_marts_are_read() -> None:
     assert set(keys) == {
         f"marts.{path.stem}" for path in (DBT_PROJECT / "models").rglob("*.sql") if path.stem[:4] in ("dim_", "fct_")
     }
+
+
+def test_rows_are_written_in_an_order_of_their_own_or_by_key() -> None:
+    orders = written_orders(DBT_PROJECT)
+    assert orders["fct_security_daily"] == ("symbol", "date")
+    assert orders["fct_basket_member_daily"] == ("basket_id", "date", "symbol", "currency_basis", "return_type")
+    assert orders["freshness"] == ("symbol",)
+    assert "rejected_rows" not in orders
 
 
 def test_the_measures_of_claims_are_read() -> None:

@@ -66,6 +66,7 @@ class Part:
 
 
 TRANSFORM, PUBLISH, COPY = "transform", "publish", "copy of what was published"
+REPORT = "its report once more"
 READERS = "readers"
 GATE_1, GATE_2 = "gate 1", "gate 2"
 MODELS, BY_HAND = "five marts: models", "five marts: by hand"
@@ -102,6 +103,7 @@ STEPS = (
     Step(GATE_2, "check_marts", FIRST, (TRANSFORM,)),
     Step(PUBLISH, "publish", FIRST, (GATE_2,)),
     Step("publish again, unchanged", "publish", FIRST, (PUBLISH,)),
+    Step(REPORT, "report", FIRST, (PUBLISH,)),
     Step(COPY, "copy", FIRST, (PUBLISH,)),
     Step(READERS, "readers", FIRST, (PUBLISH,)),
     Step(MODELS, "models", FIRST, (TRANSFORM,)),

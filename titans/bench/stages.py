@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -118,6 +119,18 @@ def _publish(settings: Settings, run_id: str) -> Facts:
     return {"note": "a new generation" if facts.is_new else "nothing new"}
 
 
+def _report(settings: Settings, run_id: str) -> Facts:
+    """What the pages cost that publishing makes along with the file."""
+    from include.publishing.report.pages import write_report  # its chart library would count for every other stage
+
+    file, folder = settings.published.link.resolve(), settings.store.root / "report"
+    folder.mkdir()
+    with duckdb.connect(str(file), read_only=True, config=settings.limits.config(None)) as connection:
+        write_report(connection, folder)
+    shutil.rmtree(folder)
+    return {}
+
+
 def _copy(settings: Settings, run_id: str) -> Facts:
     """What publishing would cost if it were nothing but one copy of the same sorted tables: the measure for it."""
     target = settings.store.root / "copy.duckdb"
@@ -153,6 +166,7 @@ STAGES: dict[str, Callable[[Settings, str], Facts]] = {
     "transform": _transform,
     "check_marts": _check_marts,
     "publish": _publish,
+    "report": _report,
     "copy": _copy,
     "readers": _readers,
     "models": _models,

@@ -43,14 +43,26 @@ restated as (
     where version_number > 1 and (reported is distinct from reported_before or not is_same)
 ),
 
+paying_days as (
+    select *
+    from {{ ref("stg_prices") }}
+    where (symbol, date) in (
+        select
+            restated.symbol,
+            restated.date
+        from restated
+        where restated.field = 'dividend'
+    )
+    {{ latest_version(["symbol", "date"]) }}
+),
+
 closes as (
     select
-        symbol,
-        date,
-        value as close
-    from on_one_basis
-    where field = 'close'
-    {{ latest_version(["symbol", "date"]) }}
+        paying_days.symbol,
+        paying_days.date,
+        paying_days.close / {{ split_factor() }} as close
+    from paying_days
+    {{ split_factor_join("paying_days") }}
 ),
 
 final as (
