@@ -1,4 +1,4 @@
-"""Analyst estimates and share counts, once a day."""
+"""Analyst estimates, share counts and fundamentals, once a day."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from include.runs.facts import PlannedBatch
 
 DOC = """
-### Estimates and share counts
-Takes a snapshot of the earnings estimates and the share count of every equity in `securities.csv`.
+### Estimates, share counts and fundamentals
+Takes a snapshot of the earnings estimates, the share count and the last results of every equity in `securities.csv`.
 
 - **When:** 22:00 UTC every day (06:00 in Hong Kong, 17:00 or 18:00 in New York).
 - **Late:** when a day has no snapshot. It cannot be made up: a live vendor has today's estimates only. Estimates older

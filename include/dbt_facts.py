@@ -38,6 +38,7 @@ class DbtVars(BaseModel):
     max_base_age_days: PositiveInt
     max_headline_age_days: PositiveInt
     max_estimate_age_days: PositiveInt
+    max_fundamentals_age_days: PositiveInt
     fiscal_year_slack_days: PositiveInt
     dividend_days_early: PositiveInt
     dividend_days_late: PositiveInt

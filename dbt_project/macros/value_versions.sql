@@ -28,6 +28,13 @@
         }) %}
     {% endfor %}
 
+    {% for figure in ["eps", "book_value_per_share", "dividends_per_share"] %}
+        {% do values.append({
+            "relation": ref("stg_fundamentals"), "key": "symbol, period_type, period_end, published_on", "date": "period_end", "field": "'" ~ figure ~ "'",
+            "detail": "period_type || ' of ' || published_on", "reported": figure, "exponent": "-1", "currency": "currency",
+        }) %}
+    {% endfor %}
+
     {% for value in values %}
         {% if not loop.first %}union all{% endif %}
         select

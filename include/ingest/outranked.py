@@ -30,11 +30,15 @@ _MAIN_VALUE = {
     Dataset.SHARES: "shares_outstanding",
     Dataset.ESTIMATES: "mean",
     Dataset.RISK_FREE: "rate",
+    Dataset.FUNDAMENTALS: "coalesce(eps, book_value_per_share, dividends_per_share)",
 }
 """A row without it is rejected, and so ranks above nothing."""
 _ABOVE_ZERO = (Dataset.PRICES, Dataset.FX_RATES, Dataset.SHARES)
 """Elsewhere the main value may be zero or less."""
-_PER_SHARE = {"open", "high", "low", "close", "dividend", "mean"}
+_PER_SHARE = {
+    *("open", "high", "low", "close", "dividend", "mean"),
+    *("eps", "book_value_per_share", "dividends_per_share"),
+}
 _IN_SHARES = {"volume", "shares_outstanding"}
 
 
@@ -149,6 +153,7 @@ def _count_of_different(dataset: Dataset, stored: str) -> str:
     if "basis_date" in SCHEMAS[dataset].names:
         factor = """coalesce((
             select product(ratio) from splits where splits.symbol = stated.symbol and splits.date > stated.basis_date), 1.0)"""
+    is_same = " and ".join(f"one.{name} is not distinct from two.{name}" for name in KEY_COLUMNS[dataset])
     names = [name for name in SCHEMAS[dataset].names if name not in {*KEY_COLUMNS[dataset], *_NO_VALUE}]
     return f"""
         with theirs as (
@@ -158,7 +163,7 @@ def _count_of_different(dataset: Dataset, stored: str) -> str:
         ),
         one as (select *, {factor} as factor from mine as stated where {counts}),
         two as (select *, {factor} as factor from theirs as stated)
-        select count(*) from one inner join two using ({key}) where {" or ".join(map(_differs, names))}"""
+        select count(*) from one inner join two on {is_same} where {" or ".join(map(_differs, names))}"""
 
 
 def _differs(name: str) -> str:

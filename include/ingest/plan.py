@@ -156,7 +156,7 @@ def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[Plan
 
 
 def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
-    """Estimates and share counts of every equity, from the beginning: snapshots are few, and raw stores what is new."""
+    """Estimates, share counts and fundamentals of every equity, from the beginning: they are few, and raw stores what is new."""
     reference = load_reference(settings.seeds_dir)
     source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
@@ -166,11 +166,16 @@ def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> li
     ]
     return [
         batch
-        for dataset in (Dataset.ESTIMATES, Dataset.SHARES)
+        for dataset, wanted in (
+            (Dataset.ESTIMATES, symbols),
+            (Dataset.SHARES, symbols),
+            (Dataset.FUNDAMENTALS, source.offered(Dataset.FUNDAMENTALS, symbols)),
+        )
+        if wanted
         for batch in _batches(
             dataset,
             "all",
-            {(params.start, params.end or as_of): symbols},
+            {(params.start, params.end or as_of): wanted},
             params,
             settings.batch_size,
             source.copy_name,

@@ -14,7 +14,7 @@ from include.sealed import DamagedError, read_sealed, seal
 from include.sources.base import Dataset
 
 RETIRED_DATASETS = (Dataset.PRICES, Dataset.FX_RATES)
-"""What may go. Estimates and share counts cannot be fetched again: they stay for good."""
+"""What may go. Estimates, share counts and fundamentals cannot be fetched again: they stay for good."""
 
 
 class _KeptFrom(BaseModel):

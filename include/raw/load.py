@@ -222,8 +222,8 @@ def _append_later_again(
 
     Later batches are those loaded already that come after it in the order of versions. The vendor sends A, then A again
     (unchanged, so not stored). Then a file from in between, which says B, is loaded or released: the latest version is A,
-    and the store must say so. After a split that was missing, the same number may mean another value: later share counts and
-    estimates are appended again too. The caller holds the transaction and ``seed_securities``.
+    and the store must say so. After a split that was missing, the same number may mean another value: later share counts,
+    estimates and fundamentals are appended again too. The caller holds the transaction and ``seed_securities``.
     """
     stored = " union ".join(
         f"select {load_sql.RULES[dataset].symbol} as symbol from raw.{dataset} where batch_id = $batch_id"
@@ -236,7 +236,7 @@ def _append_later_again(
         inner join raw.fetch_windows as this on this.batch_id = $batch_id and this.symbol = later.symbol
         where {version_order("later")} > {version_order("this")} and (
             (later.dataset = this.dataset and later.symbol in ({stored} union {actions}))
-            or (later.dataset in ('shares', 'estimates') and later.symbol in ({actions} and action = 'split')))
+            or (later.dataset in ('shares', 'estimates', 'fundamentals') and later.symbol in ({actions} and action = 'split')))
         group by later.batch_id, {version_order("later")} order by {version_order("later")}""",
         {"batch_id": batch_id},
     ).fetchall()

@@ -33,7 +33,7 @@ class TableRules:
     basis: str = "basis_date"
 
 
-def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str = "") -> str:
+def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str = "", incoming: str = "incoming") -> str:
     """The judging query. Identical rows are judged once, as ``copies``; rows that share a key and differ are all refused."""
     reasons = ",\n            ".join(f"case when {condition} then '{reason}' end" for reason, condition in rules)
     return f"""
@@ -43,7 +43,7 @@ def _judge(rules: list[tuple[str, str]], key: str, known_from: str, joins: str =
             i.problem,
             case when count(*) over (partition by {key}) > 1 then 'duplicate key with different values' end
             ], lambda reason: reason is not null) as reasons
-        from (select *, count(*) as copies from incoming group by all) as i
+        from (select *, count(*) as copies from {incoming} group by all) as i
         {joins}
     """
 
@@ -63,6 +63,11 @@ _SESSION_JOIN = f"""{_SECURITY_JOIN}
 # Calendars are stored to the end of a year.
 _AFTER_THE_CALENDAR = "year(i.date) > year(c.last_date)"
 
+_BASIS_IN_THE_FUTURE = ("basis date in the future", "i.basis_date > $bound + 1")
+"""A fetch in the evening of one zone is on the morning of the next day in another."""
+_LATEST_PUBLICATION = """last_day(
+                    period_end + case when period_type in ('annual', 'ttm') then interval 3 month else interval 2 month end)"""
+"""When results have to be out (Listing Rules of HKEX, 13.49): of a year within three months, of less within two."""
 _LOWEST_RATE, _HIGHEST_RATE = -0.1, 1
 _TENOR = "[1-9][0-9]{0,3}[dwmy]"
 _TENOR_OF_BILLS = "([1-9]?[0-9]|1[0-7][0-9]|18[0-2])d|(1?[0-9]|2[0-6])w|[1-6]m"
@@ -126,6 +131,7 @@ RULES: dict[Dataset, TableRules] = {
                 ("future date", "i.as_of > $bound"),
                 ("no share count", "i.shares_outstanding is null or isnan(i.shares_outstanding)"),
                 ("share count is not above zero", "i.shares_outstanding <= 0 or isinf(i.shares_outstanding)"),
+                _BASIS_IN_THE_FUTURE,
             ],
             key="i.symbol, i.as_of",
             known_from="i.as_of::timestamp",
@@ -152,6 +158,7 @@ RULES: dict[Dataset, TableRules] = {
                 ("no currency", "i.currency is null"),
                 ("high is below low", "i.high < i.low"),
                 ("negative analyst count", "i.analyst_count < 0"),
+                _BASIS_IN_THE_FUTURE,
             ],
             key="i.symbol, i.as_of, i.metric, i.period_type, i.period_end",
             known_from="i.as_of::timestamp",
@@ -195,6 +202,58 @@ RULES: dict[Dataset, TableRules] = {
         symbol="currency",
         date="date",
         basis="date",
+    ),
+    Dataset.FUNDAMENTALS: TableRules(
+        judge=_judge(
+            [
+                ("unknown symbol", "s.symbol is null"),
+                (
+                    "period is none of annual, interim, quarter and ttm",
+                    "i.period_type is null or i.period_type not in ('annual', 'interim', 'quarter', 'ttm')",
+                ),
+                ("no period end", "i.period_end is null"),
+                ("period ends in the future", "i.period_end > $bound"),
+                ("published before the period ends", "i.published_on < i.period_end"),
+                ("published in the future", "not i.is_publication_assumed and i.published_on > $bound"),
+                ("no currency", "i.currency is null"),
+                (
+                    "neither earnings nor book value nor dividends",
+                    "coalesce(i.eps, i.book_value_per_share, i.dividends_per_share) is null",
+                ),
+                (
+                    "a figure is not finite",
+                    "not (isfinite(coalesce(i.eps, 0)) and isfinite(coalesce(i.book_value_per_share, 0)) "
+                    "and isfinite(coalesce(i.dividends_per_share, 0)))",
+                ),
+                ("negative dividends", "i.dividends_per_share < 0"),
+                _BASIS_IN_THE_FUTURE,
+                (
+                    "shares per receipt are not above zero",
+                    "i.shares_per_receipt <= 0 or not isfinite(i.shares_per_receipt)",
+                ),
+            ],
+            key="i.symbol, i.period_type, i.period_end, i.published_on",
+            # Who fetches them knows them, whenever they had to be published.
+            known_from="least(i.published_on::timestamp, $fetched_at::timestamp)",
+            joins=_SECURITY_JOIN,
+            incoming=f"""(
+                select * replace (
+                        coalesce(published_on, {_LATEST_PUBLICATION}) as published_on,
+                        coalesce(shares_per_receipt, 1) as shares_per_receipt),
+                    published_on is null as is_publication_assumed
+                from incoming)""",
+        ),
+        key=KEY_COLUMNS[Dataset.FUNDAMENTALS],
+        values=(
+            "is_publication_assumed",
+            "currency",
+            "eps",
+            "book_value_per_share",
+            "dividends_per_share",
+            "shares_per_receipt",
+        ),
+        symbol="symbol",
+        date="period_end",
     ),
 }
 

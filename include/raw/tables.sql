@@ -87,6 +87,21 @@ create table if not exists raw.risk_free (
     {{ time_columns }}
 );
 
+create table if not exists raw.fundamentals (
+    symbol varchar not null,
+    period_type varchar not null,
+    period_end date not null,
+    published_on date not null,
+    is_publication_assumed boolean not null,
+    currency varchar not null,
+    eps double,
+    book_value_per_share double,
+    dividends_per_share double,
+    shares_per_receipt double not null,
+    note varchar,
+    {{ time_columns }}
+);
+
 create table if not exists raw.rejected_rows (
     dataset varchar not null,
     symbol varchar,

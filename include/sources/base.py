@@ -21,6 +21,7 @@ class Dataset(StrEnum):
     SHARES = "shares"
     ESTIMATES = "estimates"
     RISK_FREE = "risk_free"
+    FUNDAMENTALS = "fundamentals"
 
 
 def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
@@ -83,6 +84,22 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
         ("quote_basis", pa.string()),
         ("note", pa.string()),
     ),
+    # Per ordinary share, of which a listed receipt may stand for several; in the currency of the accounts.
+    # period_type: annual, interim (first half-year), quarter or ttm (twelve months to period_end).
+    # published_on: NULL where the source does not say.
+    Dataset.FUNDAMENTALS: _schema(
+        ("symbol", pa.string()),
+        ("period_type", pa.string()),
+        ("period_end", pa.date32()),
+        ("published_on", pa.date32()),
+        ("currency", pa.string()),
+        ("eps", pa.float64()),
+        ("book_value_per_share", pa.float64()),
+        ("dividends_per_share", pa.float64()),
+        ("shares_per_receipt", pa.float64()),
+        ("note", pa.string()),
+        ("basis_date", pa.date32()),
+    ),
 }
 
 RATES = (Dataset.FX_RATES, Dataset.RISK_FREE)
@@ -97,6 +114,7 @@ KEY_COLUMNS: dict[Dataset, tuple[str, ...]] = {
     Dataset.SHARES: ("symbol", "as_of"),
     Dataset.ESTIMATES: ("symbol", "as_of", "metric", "period_type", "period_end"),
     Dataset.RISK_FREE: ("currency", "tenor", "date"),
+    Dataset.FUNDAMENTALS: ("symbol", "period_type", "period_end", "published_on"),
 }
 """The columns that name a row."""
 UNIT_COLUMNS: dict[Dataset, tuple[str, ...]] = {
@@ -105,6 +123,7 @@ UNIT_COLUMNS: dict[Dataset, tuple[str, ...]] = {
     Dataset.SHARES: ("symbol",),
     Dataset.ESTIMATES: ("symbol",),
     Dataset.RISK_FREE: ("currency",),
+    Dataset.FUNDAMENTALS: ("symbol",),
 }
 """The columns that name what is asked for: a symbol, a currency pair or a currency."""
 DATE_COLUMN = {
@@ -113,6 +132,7 @@ DATE_COLUMN = {
     Dataset.SHARES: "as_of",
     Dataset.ESTIMATES: "as_of",
     Dataset.RISK_FREE: "date",
+    Dataset.FUNDAMENTALS: "period_end",
 }
 """The column that a window bounds."""
 
@@ -205,6 +225,9 @@ class Source(Protocol):
 
     def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
         """Rates of money that is lent without risk, by currency, tenor and day."""
+
+    def fundamentals(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Figures of the accounts whose periods end in the window."""
 
     def offered(self, dataset: Dataset, units: Sequence[str]) -> list[str]:
         """Those of ``units`` for which this source may have an optional dataset. The others are not asked for."""

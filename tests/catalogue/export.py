@@ -46,6 +46,10 @@ def _set(day: str = "", name: str = "prices", **values: str) -> Damage:
     return _rows(lambda row: {**row, **values}, day, name)
 
 
+def _last_result(**values: str) -> Damage:
+    return _rows(lambda row: {**row, **values} if row["period_end"] == "2024-12-31" else row, name="fundamentals")
+
+
 def _scale(factor: float, column: str, day: str = "", name: str = "prices") -> Damage:
     return _rows(lambda row: {**row, column: str(float(row[column]) * factor)}, day, name)
 
@@ -232,4 +236,16 @@ MISHAPS: tuple[Mishap[Path], ...] = (
     Mishap("rates_of_a_week_gone", "no rate of the last nine days",
            _rows(lambda row: [] if row["quote_currency"] == "CNY" and row["date"] > "2025-02-26" else row, name="fx_rates"), KEPT, on="*",
            told_of="USDCNY"),
+    # Results, risk-free rates.
+    Mishap("result_of_the_future", "a result of a year that has not ended", _last_result(period_end="2025-12-31"), REJECTED, "period ends in the future"),
+    Mishap("result_before_its_end", "a result that is out before its year ends", _last_result(published_on="2024-11-30"), REJECTED,
+           "published before the period ends"),
+    Mishap("result_without_figures", "a result without any figure", _last_result(eps="", book_value_per_share=""), REJECTED,
+           "neither earnings nor book value nor dividends"),
+    Mishap("two_results_of_a_year", "two results of one year and day", _rows(lambda row: [row, {**row, "eps": "1"}], name="fundamentals"), REJECTED,
+           "duplicate key with different values"),
+    Mishap("risk_free_in_per_cent", "risk-free rates in per cent", _scale(100, "rate", name="risk_free"), QUARANTINED, "risk_free_mostly_usable",
+           on="*", told_of="USD"),
+    Mishap("risk_free_of_no_basis", "a risk-free rate of another kind", _set(WEDNESDAY, "risk_free", quote_basis="money market"), REJECTED,
+           "quote basis is neither yield nor discount", on="*", told_of="USD"),
 )  # fmt: skip

@@ -136,7 +136,7 @@ class Exporter:
 
     def base(self, data: Path, build: Build = build_all) -> Settings:
         folder = self._export(data)
-        for dataset in ("prices", "fx_rates"):
+        for dataset in ("prices", "fx_rates", "risk_free"):
             path = folder / f"{dataset}.csv"
             path.write_text(
                 "".join(line for line in path.read_text().splitlines(keepends=True) if f",{FRIDAY}," not in line)

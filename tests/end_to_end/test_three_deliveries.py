@@ -42,7 +42,7 @@ def answer(fetched_at: datetime, start: date | None, dataset: Dataset) -> Delive
 
 def deliveries() -> list[list[Delivery]]:
     """The whole history; of the same time, the last weeks with a close that it has otherwise and a day that it lacks; a day before both, the history."""
-    first = [answer(LAST, None, dataset) for dataset in Dataset]
+    first = [answer(LAST, None, dataset) for dataset in SYMBOLS]
     second = []
     for delivery in (answer(LAST, date(2025, 1, 6), dataset) for dataset in (Dataset.PRICES, Dataset.FX_RATES)):
         rows = [
@@ -53,7 +53,7 @@ def deliveries() -> list[list[Delivery]]:
             if (row.get("symbol"), row["date"]) != ("AA", date(2025, 1, 21))
         ]
         second.append(replace(delivery, rows=tuple(rows)))
-    third = [answer(LAST - timedelta(days=1), None, dataset) for dataset in Dataset]
+    third = [answer(LAST - timedelta(days=1), None, dataset) for dataset in SYMBOLS]
     return [first, second, third]
 
 

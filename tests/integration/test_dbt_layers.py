@@ -19,7 +19,7 @@ READS = {
     "ops": {"staging", "intermediate"},
 }
 """What models of a layer may read. No mart reads a mart."""
-DOMAINS = ["fx", "securities", "estimates", "baskets"]
+DOMAINS = ["fx", "securities", "fundamentals", "estimates", "baskets"]
 """Folders of intermediate. A model reads its own domain and those before it."""
 
 DEPENDS_ON = {
@@ -57,6 +57,12 @@ NUMBERS_WITH_A_REASON = {
     "int_dividend_years": {"365": "days of a year"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
+    "int_twelve_months": {
+        "3": "quarters before a quarter",
+        "0.5": "half of a year",
+        "0.75": "three quarters of a year",
+        "365": "days of a year",
+    },
     "int_security_multiples": {"0.5": "half of a year"},
     "int_risk_free_daily": {"91": "days of a bill of 13 weeks"},
     "int_risk_free_yields": {

@@ -68,6 +68,8 @@ FAULTS = {
     "risk_drawdowns_within_records": "update marts.fct_basket_risk set max_drawdown = -0.99 where max_drawdown < 0",
     "risk_in_range": "update marts.fct_basket_risk set volatility = -volatility",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",
+    "trailing_multiples_explained": "update marts.fct_security_fundamentals set trailing_pe = null where symbol = 'NVDA'",
+    "trailing_pe_plausible": "update marts.fct_security_fundamentals set trailing_pe = 2.9",
     "turnover_in_range": "update marts.fct_basket_exposures set turnover = 1.5 where turnover is not null",
     "universe_ranks_hold": "update marts.fct_universe_ranking set missing = null where symbol = '3690.HK'",
     "weights_sum_to_one": "update intermediate.int_basket_holdings set weight = 1.01 * weight",

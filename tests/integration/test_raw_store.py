@@ -339,6 +339,94 @@ def test_a_risk_free_rate_is_one_statement_a_day_and_known_by_the_close_of_new_y
     ]
 
 
+def result(**values: Any) -> dict[str, Any]:
+    figures = {"eps": 1.5, "book_value_per_share": None, "dividends_per_share": None, "published_on": date(2025, 2, 20)}
+    period = {"symbol": "0700.HK", "period_type": "annual", "period_end": date(2024, 12, 31), "currency": "CNY"}
+    return period | figures | {"basis_date": MONDAY} | values
+
+
+def test_results_that_break_a_rule_are_kept_out_with_their_reasons(settings: Settings) -> None:
+    """Losses, debts above all assets, and figures that are missing are no fault."""
+    rows = {
+        "a loss": (result(eps=-2.0, book_value_per_share=-5.0, dividends_per_share=0.0), []),
+        "a book value alone": (result(eps=None, book_value_per_share=50.0), []),
+        "of tomorrow": (
+            result(period_end=date(2025, 3, 31)),
+            ["period ends in the future", "published before the period ends"],
+        ),
+        "nothing": (result(eps=None), ["neither earnings nor book value nor dividends"]),
+        "infinite": (result(eps=float("inf")), ["a figure is not finite"]),
+        "no number": (result(eps=float("nan")), ["a figure is not finite"]),
+        "published too early": (result(published_on=date(2024, 12, 30)), ["published before the period ends"]),
+        "published tomorrow": (result(published_on=date(2025, 3, 5)), ["published in the future"]),
+        "half of a month": (result(period_type="month"), ["period is none of annual, interim, quarter and ttm"]),
+        "no period": (result(period_end=None), ["no period end"]),
+        "no money": (result(currency=None), ["no currency"]),
+        "dividends taken back": (result(dividends_per_share=-1.0), ["negative dividends"]),
+        "a receipt of nothing": (result(shares_per_receipt=0.0), ["shares per receipt are not above zero"]),
+        "a stranger": (result(symbol="XYZ"), ["unknown symbol"]),
+    }
+    stored = {}
+    for number, (name, (row, _)) in enumerate(rows.items()):
+        land_rows(settings, Dataset.FUNDAMENTALS, [row | {"note": name}], at(4, number))
+        load(settings)
+        rejected = rows_of(settings, f"select reasons from raw.rejected_rows where batch_id like '%T{number:02d}0000%'")
+        stored[name] = rejected[0][0] if rejected else []
+    assert stored == {name: reasons for name, (_, reasons) in rows.items()}
+
+
+def test_history_is_known_from_its_own_days_and_on_the_basis_that_it_names(settings: Settings) -> None:
+    """Whenever it is delivered. Of a basis that lies ahead nothing can be said."""
+    day = date(2021, 3, 31)
+    share = {"symbol": "0700.HK", "as_of": day, "shares_outstanding": 9.6e9, "basis_date": day}
+    estimate = {"symbol": "0700.HK", "as_of": day, "metric": "eps", "period_type": "annual", "currency": "CNY"}
+    estimate |= {"period_end": date(2021, 12, 31), "mean": 13.5, "basis_date": day}
+    annual = result(period_end=date(2020, 12, 31), published_on=day, basis_date=day)
+    rows = {Dataset.SHARES: share, Dataset.ESTIMATES: estimate, Dataset.FUNDAMENTALS: annual}
+    for dataset, row in rows.items():
+        late = {"as_of": MONDAY, "published_on": MONDAY, "basis_date": date(2025, 3, 6)}
+        land_rows(settings, dataset, [row, row | {name: late[name] for name in late if name in row}], at(4))
+    load(settings)
+    for dataset in rows:
+        stored = f"select known_from::varchar, basis_date from raw.{dataset}"
+        assert rows_of(settings, stored) == [("2021-03-31 00:00:00", day)], dataset
+    assert rows_of(settings, "select dataset, reasons from raw.rejected_rows order by dataset") == [
+        (str(dataset), ["basis date in the future"]) for dataset in sorted(rows)
+    ]
+
+
+def test_a_result_has_one_value_a_publication(settings: Settings) -> None:
+    """Two values of one publication contradict each other; a restatement with a later day is a row of its own."""
+    land_rows(settings, Dataset.FUNDAMENTALS, [result(), result(eps=1.6)], at(4, 1))
+    load(settings)
+    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [
+        (["duplicate key with different values"],)
+    ]
+    land_rows(settings, Dataset.FUNDAMENTALS, [result(), result(eps=1.6, published_on=MONDAY)], at(4, 2))
+    load(settings)
+    assert rows_of(settings, "select eps, known_from::varchar from raw.fundamentals order by eps") == [
+        (1.5, "2025-02-20 00:00:00"),
+        (1.6, "2025-03-03 00:00:00"),
+    ]
+
+
+def test_results_without_a_date_are_known_when_they_had_to_be_out(settings: Settings) -> None:
+    """Within three months of a year, and two of a shorter period, or from their fetch. They stay one row."""
+    periods = {
+        "annual": (date(2023, 12, 31), "2024-03-31 00:00:00"),
+        "interim": (date(2024, 6, 30), "2024-08-31 00:00:00"),
+        "quarter": (date(2024, 9, 28), "2024-11-30 00:00:00"),
+        "ttm": (date(2024, 12, 31), "2025-03-04 05:00:00"),
+    }
+    rows = [result(period_type=name, period_end=end, published_on=None) for name, (end, _) in periods.items()]
+    for hour in (5, 6):
+        land_rows(settings, Dataset.FUNDAMENTALS, rows, at(4, hour))
+        load(settings)
+        accept_all(settings)
+    known = "select period_type, known_from::varchar, is_publication_assumed, shares_per_receipt from raw.fundamentals"
+    assert sorted(rows_of(settings, known)) == [(name, moment, True, 1.0) for name, (_, moment) in periods.items()]
+
+
 def test_a_rate_without_a_currency_costs_no_other(settings: Settings) -> None:
     rate = {"base_currency": "USD", "quote_currency": "HKD", "date": MONDAY, "rate": 7.77}
     land_rows(settings, Dataset.FX_RATES, [rate, rate | {"quote_currency": None}], at(4))

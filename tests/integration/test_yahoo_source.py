@@ -462,6 +462,52 @@ class TestFxRates:
         assert extract.failures[0].reason.startswith("Yahoo quotes HKD=X in USD, not in HKD")
 
 
+class TestFundamentals:
+    TODAY = Window(FRIDAY, FRIDAY)
+
+    def figures(self, open_source: OpenSource) -> list[tuple[Any, ...]]:
+        rows = open_source().fundamentals([TENCENT], self.TODAY).table.to_pylist()
+        return [(row["currency"], row["eps"], row["book_value_per_share"]) for row in rows]
+
+    def test_twelve_months_and_the_book_value_of_the_last_quarter(
+        self, yahoo: YahooStandIn, open_source: OpenSource
+    ) -> None:
+        yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15e9, "USD", [], eps=6.3, book_value=4.4)
+
+        extract = open_source().fundamentals([APPLE, NASDAQ], self.TODAY)
+
+        assert extract.table.schema == SCHEMAS[Dataset.FUNDAMENTALS]
+        assert extract.failures == []
+        (row,) = extract.table.to_pylist()
+        assert {name: value for name, value in row.items() if value is not None} == {
+            "symbol": "AAPL",
+            "period_type": "ttm",
+            "period_end": date(2024, 12, 31),
+            "currency": "USD",
+            "eps": 6.3,
+            "book_value_per_share": 4.4,
+            "note": "Yahoo quoteSummary defaultKeyStatistics",
+            "basis_date": FRIDAY,
+        }
+
+    def test_what_is_in_another_currency_is_left_out(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        """Yahoo's P/E shows earnings in the currency of the price; of a book value in renminbi nothing does."""
+        tencent = company("0700.HK", 533.5, 9.2e9, "HKD", [], eps=22.0, book_value=105.0)
+        yahoo.summaries["0700.HK"] = tencent | {"financialData": {"financialCurrency": "CNY"}}
+        assert self.figures(open_source) == [("HKD", 22.0, None)]
+        yahoo.summaries["0700.HK"] = tencent | {"summaryDetail": {"trailingPE": 533.5 / 20.4}}
+        assert self.figures(open_source) == [("HKD", None, 105.0)]
+        loss = company("0700.HK", 533.5, 9.2e9, "HKD", [], eps=-3.0)
+        yahoo.summaries["0700.HK"] = loss
+        assert self.figures(open_source) == [("HKD", -3.0, 20.0)]
+        yahoo.summaries["0700.HK"] = loss | {"financialData": {"financialCurrency": "CNY"}}
+        assert self.figures(open_source) == []
+
+    def test_a_backfill_is_refused(self, open_source: OpenSource) -> None:
+        (failure,) = open_source().fundamentals([APPLE], Window(MONDAY, TUESDAY)).failures
+        assert failure.reason.startswith("Yahoo only gives today's fundamentals; it has no history")
+
+
 class TestRiskFree:
     def test_the_index_of_bills_is_a_discount_in_per_cent(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         discounts = [Bar(WEDNESDAY, 4.193), Bar(THURSDAY, None), Bar(FRIDAY, 4.2)]

@@ -332,11 +332,21 @@ def company(
     currency: str,
     trends: list[dict[str, Any]],
     one_class: float | None = None,
+    eps: float = 5.0,
+    book_value: float = 20.0,
 ) -> dict[str, Any]:
-    """The modules price, defaultKeyStatistics and earningsTrend of a company whose figures agree with each other."""
+    """The modules of a company whose figures agree with each other: its last quarter ended with 2024."""
     return {
         "price": {"symbol": symbol, "regularMarketPrice": price, "marketCap": price * shares, "currency": currency},
-        "defaultKeyStatistics": {"impliedSharesOutstanding": shares, "sharesOutstanding": one_class or shares},
+        "defaultKeyStatistics": {
+            "impliedSharesOutstanding": shares,
+            "sharesOutstanding": one_class or shares,
+            "mostRecentQuarter": int(datetime(2024, 12, 31, tzinfo=UTC).timestamp()),
+            "trailingEps": eps,
+            "bookValue": book_value,
+        },
+        "financialData": {"financialCurrency": currency},
+        "summaryDetail": {"trailingPE": price / eps} if eps > 0 else {},
         "earningsTrend": {"trend": trends},
     }
 

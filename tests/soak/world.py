@@ -38,6 +38,7 @@ def write_truth(folder: Path, truth: int) -> Path:
     prices: list[list[object]] = []
     shares: list[list[object]] = []
     estimates: list[list[object]] = []
+    results: list[list[object]] = []
     for number, security in enumerate(reference.securities):
         walk = random.Random(number)
         close = 50.0 + 30 * number
@@ -55,6 +56,9 @@ def write_truth(folder: Path, truth: int) -> Path:
                 estimates.append(
                     [security.symbol, "2025-02-24", "eps", label, date(year, 12, 31), mean, security.reporting_currency]
                 )
+            for year in (2023, 2024):
+                period = [security.symbol, "annual", date(year, 12, 31), security.reporting_currency]
+                results.append([*period, 4 + number / 10, 30 + number, date(year + 1, 2, 20)])
     rates: list[list[object]] = []
     for number, pair in enumerate(currency_pairs(reference)):
         walk, rate = random.Random(1000 + number), 7.0 + number
@@ -63,10 +67,15 @@ def write_truth(folder: Path, truth: int) -> Path:
             if day.weekday() < 5:
                 rate *= math.exp(walk.gauss(0, 0.001))
                 rates.append([pair.base, pair.quote, day, rate])
+    days = [FIRST + timedelta(days=offset) for offset in range((LAST - FIRST).days + 1)]
+    discounts = [["USD", "13w", day, 0.042, "discount"] for day in days if day.weekday() < 5]
     _write(folder / "prices.csv", "symbol,date,close,volume,dividend,split_ratio,currency", prices)
     _write(folder / "fx_rates.csv", "base_currency,quote_currency,date,rate", rates)
     _write(folder / "shares.csv", "symbol,as_of,shares_outstanding,share_class", shares)
     _write(folder / "estimates.csv", "symbol,as_of,metric,period,period_end,mean,currency", estimates)
+    fields = "symbol,period_type,period_end,currency,eps,book_value_per_share,published_on"
+    _write(folder / "fundamentals.csv", fields, results)
+    _write(folder / "risk_free.csv", "currency,tenor,date,rate,quote_basis", discounts)
     return folder
 
 

@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from include.errors import TitansError
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
@@ -106,6 +107,39 @@ def test_estimates_take_their_period_type_from_the_label(folder: Path) -> None:
     ]
 
 
+def test_a_history_says_its_periods_and_split_basis_itself(folder: Path) -> None:
+    """An archive has no labels of periods; of files with both, the label says what the period is."""
+    header = "symbol,as_of,metric,period_type,period_end,mean,currency,basis_date"
+    row = "0700.HK,2021-03-01,EPS,Annual,2021-12-31,25,CNY,2021-03-01"
+    write_csv(folder / "estimates.csv", header, row, row.replace("2021-03-01", "2021-04-01", 1)[: -len("2021-03-01")])
+    table = open_folder(folder).estimates([security("0700.HK")], WINDOW).table
+    columns = ["period_type", "period_label", "basis_date"]
+    assert [tuple(row.values()) for row in table.select(columns).to_pylist()] == [
+        ("annual", None, date(2021, 3, 1)),
+        ("annual", None, date(2025, 3, 7)),
+    ]
+    write_csv(folder / "estimates.csv", f"{header},period", f"{row},0q")
+    table = open_folder(folder).estimates([security("0700.HK")], WINDOW).table
+    assert table.select(["period_type", "period_label"]).to_pylist() == [
+        {"period_type": "quarter", "period_label": "0q"}
+    ]
+    write_csv(
+        folder / "shares.csv", "symbol,as_of,shares_outstanding,Basis_Date", "0700.HK,2021-03-31,9.6e9,2021-03-31"
+    )
+    table = open_folder(folder).shares([security("0700.HK")], WINDOW).table
+    assert table["basis_date"].to_pylist() == [date(2021, 3, 31)]
+
+
+def test_estimates_that_do_not_say_their_period_are_refused(folder: Path) -> None:
+    write_csv(
+        folder / "estimates.csv",
+        "symbol,as_of,metric,period_end,mean,currency",
+        "0700.HK,2025-03-01,eps,2025-12-31,25,CNY",
+    )
+    with pytest.raises(TitansError, match="has no column period: it must have symbol, as_of, metric"):
+        open_folder(folder).estimates([security("0700.HK")], WINDOW)
+
+
 def test_rows_from_the_future_are_delivered_to_be_rejected(folder: Path) -> None:
     """Days after the window wait for a later run; a day after the export, or after today where nobody says when it was, never was."""
     header = "symbol,as_of,metric,period,period_end,mean,currency"
@@ -147,6 +181,33 @@ def test_risk_free_rates_are_optional_and_of_the_currencies_in_use(folder: Path)
     ]
     (note,) = extract.notes
     assert note.startswith("risk_free.csv, line 3 (USD): Rate is '4.2%', which is not a number such as 1101.5.")
+
+
+def test_fundamentals_may_lack_figures_and_dates(folder: Path) -> None:
+    header = "Symbol,Period_Type,Period_End,Currency,EPS,Book_Value_Per_Share,As_Of,Basis_Date"
+    rows = (
+        "0700.HK,Annual,2023-12-31,cny,-1.5,,2024-03-20,2024-03-20",
+        "0700.HK,ttm,2024-09-30,CNY,,101.5,,",
+        "0700.HK,annual,2024-12-31,CNY,n/a,-3,soon,",
+        "0700.HK,annual,2999-12-31,CNY,1,,,",
+    )
+    assert open_folder(folder).offered(Dataset.FUNDAMENTALS, ["0700.HK"]) == []
+    write_csv(folder / "fundamentals.csv", header, *rows)
+    extract = open_folder(folder).fundamentals([security("0700.HK"), security("1810.HK")], WINDOW)
+    assert extract.failures == []
+    table = extract.table.select(
+        ["period_type", "currency", "eps", "book_value_per_share", "published_on", "basis_date"]
+    )
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("annual", "CNY", -1.5, None, date(2024, 3, 20), date(2024, 3, 20)),
+        ("ttm", "CNY", None, 101.5, None, date(2025, 3, 7)),
+        ("annual", "CNY", None, -3.0, None, date(2025, 3, 7)),
+        ("annual", "CNY", 1.0, None, None, date(2025, 3, 7)),
+    ]
+    (note,) = extract.notes
+    assert note.startswith(
+        "fundamentals.csv, line 4 (0700.HK): As_Of is 'soon', which is not a date such as 2025-03-07."
+    )
 
 
 def test_a_file_a_currency_holds_risk_free_rates(folder: Path) -> None:

@@ -82,6 +82,7 @@ DIGESTS = {
     Dataset.FX_RATES: "5c7821a53b3b933619f2d29af10b5d21c4617b6e53739da0db61beeefaf8d9e7",
     Dataset.SHARES: "85772b340037518700942565308d58649576cc6f6633a87d5ed0b71b0e2e78a6",
     Dataset.ESTIMATES: "950dcc87062edde42b76a366a1d550adf91e9aaa35aa4ffeeade26aac3dea872",
+    Dataset.FUNDAMENTALS: "f63ffd74e1401afdb19d64d95ebf352e1831575290225c9f55a9a0243749159c",
     Dataset.RISK_FREE: "0a9efd02200c8c651cd18710b356cd4e02ed7a5f87f9f30ce044d88e7d3f557b",
 }
 
@@ -102,6 +103,8 @@ def deliver(source: SampleSource, dataset: Dataset, window: Window) -> Extract:
     if dataset is Dataset.RISK_FREE:
         return source.risk_free(["HKD", "USD"], window)
     equities = [security(symbol) for symbol in TITANS + MAGNIFICENT]
+    if dataset is Dataset.FUNDAMENTALS:
+        return source.fundamentals(equities, window)
     return source.shares(equities, window) if dataset is Dataset.SHARES else source.estimates(equities, window)
 
 
@@ -451,6 +454,20 @@ class TestProtocol:
         }
         assert 0 <= min(of_year[2021]) <= max(of_year[2021]) < 0.01
         assert 0.03 < min(of_year[2023]) <= max(of_year[2023]) < 0.06
+
+    def test_the_parts_of_a_year_earn_what_the_year_does(self, history: History) -> None:
+        """Apple reports quarters and years; each counts from its publication, and the figures are labelled."""
+        rows = [row for row in history[Dataset.FUNDAMENTALS] if row["symbol"] == "AAPL"]
+        year = next(row for row in rows if (row["period_type"], row["period_end"]) == ("annual", date(2024, 9, 30)))
+        quarters = [
+            row
+            for row in rows
+            if row["period_type"] == "quarter" and date(2023, 10, 1) < row["period_end"] <= date(2024, 9, 30)
+        ]
+        assert len(quarters) == 4
+        assert sum(row["eps"] for row in quarters) == pytest.approx(year["eps"], rel=1e-12)
+        assert all(row["period_end"] < row["published_on"] <= LAST for row in rows)
+        assert {row["note"] for row in rows} == {"simulated"}
 
     def test_share_counts_and_estimates_fail_in_their_own_words(self, source: SampleSource) -> None:
         for deliver_one, what in ((source.shares, "share counts"), (source.estimates, "estimates")):

@@ -1,4 +1,4 @@
-"""``make backup``: what cannot be fetched again, which is estimate snapshots, share counts and seeds."""
+"""``make backup``: what cannot be fetched again, which is estimate snapshots, share counts, fundamentals and seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.settings import Settings, load_shared_settings
 from include.sources.base import Dataset
 from titans.output import console
 
-KEPT = (Dataset.ESTIMATES, Dataset.SHARES)
+KEPT = (Dataset.ESTIMATES, Dataset.SHARES, Dataset.FUNDAMENTALS)
 
 
 def backup() -> None:

@@ -16,6 +16,11 @@
         "dataset": "risk_free", "relation": ref("stg_risk_free"), "symbol": "currency", "item": "'risk_free_rate ' || tenor",
         "key": ["currency", "tenor", "date"],
     },
+    {
+        "dataset": "fundamentals", "relation": ref("stg_fundamentals"), "date": "known_from::date",
+        "item": "period_type || ' ' || period_end || ' of ' || published_on",
+        "key": ["symbol", "period_type", "period_end", "published_on"],
+    },
 ] %}
 
 -- The fetch behind each value that the marts use: of the version that counts, and for a session without a close the one

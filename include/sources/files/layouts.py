@@ -15,14 +15,19 @@ from include.sources.files.folder import Units
 from include.sources.files.sheet import Sheet
 from include.sources.files.spelling import meant
 
-DERIVED = {"basis_date", "period_type"}
+DERIVED = {Dataset.PRICES: {"basis_date"}}
 """Columns of the schemas that no file has."""
 _OPTIONAL = {
     Dataset.PRICES: {"open", "high", "low", "volume", "dividend", "dividend_currency", "split_ratio", "currency"},
     Dataset.FX_RATES: set[str](),
-    Dataset.SHARES: {"share_class", "note"},
-    Dataset.ESTIMATES: {"low", "high", "analyst_count", "note"},
+    Dataset.SHARES: {"share_class", "note", "basis_date"},
+    # Of period_label and period_type one is enough.
+    Dataset.ESTIMATES: {"low", "high", "analyst_count", "note", "basis_date", "period_type"},
     Dataset.RISK_FREE: {"note"},
+    Dataset.FUNDAMENTALS: {
+        *("eps", "book_value_per_share", "dividends_per_share"),
+        *("published_on", "shares_per_receipt", "note", "basis_date"),
+    },
 }
 # Column of the schema -> what files call it, in plain spelling. Of symbol and ticker the first counts.
 _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
@@ -35,6 +40,11 @@ _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
     Dataset.SHARES: {"symbol": ("symbol", "ticker"), "note": ("source",)},
     Dataset.ESTIMATES: {"symbol": ("symbol", "ticker"), "period_label": ("period",), "note": ("source",)},
     Dataset.RISK_FREE: {"note": ("source",)},
+    Dataset.FUNDAMENTALS: {
+        "symbol": ("symbol", "ticker"),
+        "published_on": ("published_on", "as_of"),
+        "note": ("source",),
+    },
 }
 _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "volume", "dividends", "stock_splits"}
 """What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
@@ -128,7 +138,8 @@ def _spellings(dataset: Dataset, column: str) -> tuple[str, ...]:
 
 def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
     file, columns = sheet.file, {}
-    for column in (name for name in SCHEMAS[dataset].names if name not in DERIVED):
+    derived = DERIVED.get(dataset, set())
+    for column in (name for name in SCHEMAS[dataset].names if name not in derived):
         spellings = _spellings(dataset, column)
         found = [position for position, name in enumerate(header) if name in spellings]
         if column == "symbol" and len({header[position] for position in found}) > 1:
@@ -138,13 +149,16 @@ def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
             raise TitansError(f"{file.path} has the column {spellings[0]} {len(found)} times ({given}): keep one.")
         if found:
             columns[column] = found[0]
+    if "period_label" in columns:  # which says whether it is a year
+        columns.pop("period_type", None)
     units = UNIT_COLUMNS[dataset]
     is_named = file.unit is not None and not any(unit in columns for unit in units)
     if is_named and header[0] in _DAY_NAMES and "date" in SCHEMAS[dataset].names:
         columns.setdefault("date", 0)
-    wanted = [name for name in SCHEMAS[dataset].names if name not in DERIVED | _OPTIONAL[dataset]]
+    wanted = [name for name in SCHEMAS[dataset].names if name not in derived | _OPTIONAL[dataset]]
     for column in wanted:
-        if column not in columns and not (is_named and column in units):
+        is_told_otherwise = column == "period_label" and "period_type" in columns
+        if column not in columns and not is_told_otherwise and not (is_named and column in units):
             raise TitansError(
                 f"{file.path} has no column {_spellings(dataset, column)[0]}: it must have "
                 f"{', '.join(_spellings(dataset, name)[0] for name in wanted)}, or another layout of docs/FILES.md."

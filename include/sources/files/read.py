@@ -26,8 +26,9 @@ _WANTED = {
 }
 _MOMENT = "a time of day and not a day: export midnights in the time zone of the exchange, or days such as 2025-03-07"
 _LARGE = {"base_currency", "quote_currency", "currency", "dividend_currency"}
-_SMALL = {"metric", "period_label", "tenor", "quote_basis"}
+_SMALL = {"metric", "period_label", "tenor", "quote_basis", "period_type"}
 """Columns whose words are in large, or in small, letters, and count in either."""
+_OF_LABEL = "case right(lower(trim(raw.period_label::varchar)), 1) when 'q' then 'quarter' when 'y' then 'annual' end"
 _MEMORY = 300 * 10**6
 """Enough for the tables that hold an export while it is read, where a run has little. The rest goes to the disk."""
 MOST_PROBLEMS = 100_000
@@ -55,7 +56,8 @@ def open_reader(reference: Reference, spare_room: Path, limits: Limits) -> duckd
         pa.table({"symbol": list(currencies), "currency": list(currencies.values())}),
     )
     for dataset in Dataset:
-        columns = [field for field in SCHEMAS[dataset] if field.name != "basis_date"]
+        derived = DERIVED.get(dataset, set())
+        columns = [field for field in SCHEMAS[dataset] if field.name not in derived]
         schema = pa.schema([*columns, PROBLEM, ("unit", pa.string()), ("file", pa.string()), ("line", pa.int64())])
         connection.register("empty", schema.empty_table())
         connection.execute(f"create table {dataset} as from empty")
@@ -125,11 +127,12 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         given |= {column: (expression, pa.string()) for column, expression in named.items()}
     raw, values, checked = [], [], []
     for field in SCHEMAS[dataset]:
-        if field.name in DERIVED:
+        if field.name in DERIVED.get(dataset, ()):
             continue
         kind = _KINDS[str(field.type)]
         if field.name not in given:
-            values.append(f"null::{kind} as {field.name}")
+            is_told_by_label = field.name == "period_type" and "period_label" in given
+            values.append(f"{_OF_LABEL if is_told_by_label else f'null::{kind}'} as {field.name}")
             continue
         expression, written = given[field.name]
         # Blanks do not count, and DuckDB trims all but tabs.
@@ -147,10 +150,6 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         values.append(f"{value} as {field.name}")
         if kind != "varchar":
             checked.append((field.name, "double" if is_rounded else kind, _name(sheet, layout, field.name)))
-    if dataset is Dataset.ESTIMATES:
-        label = "lower(trim(raw.period_label::varchar))"
-        period_type = f"case right({label}, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
-        values.append(f"{period_type} as period_type")
     unit_column = f"nullif(concat({', '.join(UNIT_COLUMNS[dataset])}), '')"
     is_currency_given = "currency" in given or dataset is not Dataset.PRICES
     # Without a column of currencies, prices are in the one in which the security trades.

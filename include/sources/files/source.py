@@ -169,6 +169,9 @@ class FilesSource:
     def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
         return self._deliver(Dataset.FX_RATES, [pair.name for pair in pairs], window)
 
+    def fundamentals(self, securities: Sequence[Security], window: Window) -> Extract:
+        return self._deliver(Dataset.FUNDAMENTALS, [security.symbol for security in securities], window)
+
     def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
         return self._deliver(Dataset.RISK_FREE, currencies, window)
 
@@ -182,8 +185,8 @@ class FilesSource:
         """
         if dataset not in self._copy.contents.files:
             return Extract(SCHEMAS[dataset].empty_table(), self.fetched_at, last_day=self._last_day)
-        # Estimates and share counts are asked for of equities only.
-        is_of_equities = dataset in (Dataset.SHARES, Dataset.ESTIMATES)
+        # What is said of companies is asked for of equities only.
+        is_of_equities = dataset in (Dataset.SHARES, Dataset.ESTIMATES, Dataset.FUNDAMENTALS)
         known = [row.symbol for row in self._reference.equities] if is_of_equities else self._known(dataset)
         is_first = any(unit in units for unit in known[:1])
         rows = self._copy.rows_of(dataset, units)
@@ -193,9 +196,12 @@ class FilesSource:
         connection.register("strangers", strangers)
         connection.register("closed", self._last_closed if dataset is Dataset.PRICES else _NONE_CLOSED)
         day = DATE_COLUMN[dataset]
+        basis = ", $last_day::date as basis_date"
+        if "basis_date" in rows.column_names:
+            basis = "replace (coalesce(basis_date, $last_day::date) as basis_date)"
         delivered = connection.execute(
             f"""
-            select *, $last_day::date as basis_date
+            select * {basis}
             from (from rows union all by name from strangers where $all_strangers or unit is null or problem is not null)
             left join closed using (unit)
             where {day} is null or {day} between $start and $end or {day} > coalesce(last_closed, $exported_by)

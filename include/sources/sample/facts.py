@@ -116,6 +116,24 @@ class RiskFreeSeries:
     anchors: dict[date, float]
 
 
+@dataclass(frozen=True)
+class Accounts:
+    """What the accounts of a company say beside its earnings.
+
+    Attributes:
+        parts_of_year: how often a year it reports: 2 or 4.
+        book_first: book value a share on the first simulated day, on the latest split basis, in the estimate currency.
+        book_last: the same on the last one.
+        payout_ratio: of its earnings, what it pays as dividends.
+    """
+
+    symbol: str
+    parts_of_year: int
+    book_first: float
+    book_last: float
+    payout_ratio: float
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (TABLES_DIR / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -255,3 +273,17 @@ def risk_free_series() -> dict[str, RiskFreeSeries]:
         series = RiskFreeSeries(row["currency"], row["tenor"], row["quote_basis"], {})
         found.setdefault(row["currency"], series).anchors[date.fromisoformat(row["date"])] = float(row["rate"])
     return found
+
+
+@cache
+def accounts() -> dict[str, Accounts]:
+    return {
+        row["symbol"]: Accounts(
+            row["symbol"],
+            int(row["parts_of_year"]),
+            float(row["book_first"]),
+            float(row["book_last"]),
+            float(row["payout_ratio"]),
+        )
+        for row in _rows("accounts")
+    }

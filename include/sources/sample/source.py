@@ -13,6 +13,7 @@ from include.seeds.calendars import SessionCalendar, load_calendars
 from include.seeds.rows import Reference, Security
 from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
 from include.sources.sample import facts
+from include.sources.sample.accounts import fundamentals_rows
 from include.sources.sample.fundamentals import estimate_rows, share_rows
 from include.sources.sample.fx import fx_rows
 from include.sources.sample.prices import price_rows
@@ -23,7 +24,7 @@ FETCHED_AT = datetime(2025, 3, 8, tzinfo=UTC)
 
 
 class SampleSource:
-    """Simulated prices, FX and risk-free rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07.
+    """Simulated data of the default baskets, 2020-12-31 to 2025-03-07.
 
     Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day. So it is
     the same on every machine and in every run, whatever window is asked for. It needs neither network nor file.
@@ -77,6 +78,17 @@ class SampleSource:
         symbols = [security.symbol for security in securities]
         return self._extract(
             Dataset.ESTIMATES, symbols, facts.companies(), "estimates of ", lambda symbol: estimate_rows(symbol, window)
+        )
+
+    def fundamentals(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Earnings, book value and dividends of each year, and of its halves or quarters."""
+        symbols = [security.symbol for security in securities]
+        return self._extract(
+            Dataset.FUNDAMENTALS,
+            symbols,
+            facts.accounts(),
+            "fundamentals of ",
+            lambda symbol: fundamentals_rows(symbol, window),
         )
 
     def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:

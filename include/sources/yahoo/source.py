@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _BUSY_SYMBOLS_IN_A_ROW = 3
 _MARKET_VALUE_TOLERANCE = 0.02
+_MULTIPLE_TOLERANCE = 0.05
 _TOO_MANY = 1e6
 """No number of analysts."""
 _SHARE_COUNTS = ("impliedSharesOutstanding", "sharesOutstanding")
@@ -121,6 +122,16 @@ class YahooSource:
             NetworkUnavailableError: Yahoo cannot be reached.
         """
         return self._snapshots(Dataset.ESTIMATES, "estimates", securities, window, self._eps_estimates)
+
+    def fundamentals(self, securities: Sequence[Security], window: Window) -> Extract:
+        """Earnings of the twelve months to the last quarter, and its book value, a share in the currency of the price.
+
+        What is in another currency, or in one that Yahoo does not say, is left out.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        return self._snapshots(Dataset.FUNDAMENTALS, "fundamentals", securities, window, self._trailing_figures)
 
     def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
         """Daily discounts of US bills of 13 weeks. Yahoo has no rate of another currency.
@@ -382,6 +393,45 @@ class YahooSource:
             )
         return rows
 
+    def _trailing_figures(self, security: Security, today: date) -> list[Row]:
+        symbol = security.symbol
+        try:
+            summary = self._client.summary(symbol, "price", "defaultKeyStatistics", "financialData", "summaryDetail")
+        except NotFoundError as error:
+            if "No fundamentals data found" in str(error):
+                return []
+            raise
+        quote, statistics = mapping(summary.get("price")), mapping(summary.get("defaultKeyStatistics"))
+        _check_symbol(symbol, quote.get("symbol"))
+        period_end = _day(statistics.get("mostRecentQuarter"))
+        currency, units_per_major = self._reference.major_unit(str(quote.get("currency")))
+        eps, book_value = number(statistics.get("trailingEps")), number(statistics.get("bookValue"))
+        is_in_price_currency = (
+            mapping(summary.get("financialData")).get("financialCurrency") == currency and units_per_major == 1
+        )
+        if not is_in_price_currency:
+            book_value = None
+        # Yahoo's own P/E, which a loss has none of, says whether earnings are in the currency of the price.
+        price = (number(quote.get("regularMarketPrice")) or 0.0) / units_per_major
+        if eps and price and (multiple := number(mapping(summary.get("summaryDetail")).get("trailingPE"))):
+            is_in_price_currency = abs(price / eps / multiple - 1) <= _MULTIPLE_TOLERANCE
+        if not is_in_price_currency:
+            eps = None
+        if period_end is None or (eps is None and book_value is None):
+            return []
+        return [
+            {
+                "symbol": symbol,
+                "period_type": "ttm",
+                "period_end": period_end,
+                "currency": currency,
+                "eps": eps,
+                "book_value_per_share": book_value,
+                "note": "Yahoo quoteSummary defaultKeyStatistics",
+                "basis_date": self._basis_date(security),
+            }
+        ]
+
     def _basis_date(self, security: Security) -> date:
         return self._clock().astimezone(self._zones[security.exchange]).date()
 
@@ -431,9 +481,12 @@ def _text(value: object) -> str | None:
 
 
 def _day(value: object) -> date | None:
+    """A day as text, or as seconds since 1970."""
     if isinstance(value, dict):
         value = value.get("fmt")
     try:
+        if isinstance(value, int):
+            return datetime.fromtimestamp(value, UTC).date()
         return date.fromisoformat(str(value))
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
