@@ -17,6 +17,7 @@ CHECKS = {check.name: check for check in marts_gate.checks(DBT_PROJECT)}
 
 FAULTS = {
     "basket_returns_chain": "update marts.fct_basket_daily set return_1d = return_1d + 1e-6 where date = '2025-03-07'",
+    "basket_figures_covered": "update marts.fct_basket_valuation_daily set trailing_pe_weight_covered = 0 where date = '2025-03-07'",
     "baskets_priced": "update marts.fct_basket_daily set members_priced = 0 where date = '2025-03-07'",
     "baskets_start_when_wanted": "update seeds.baskets set base_date = '2021-01-04'; update marts.dim_baskets set base_date = '2021-02-01'",
     "breadth_in_range": "update marts.fct_basket_valuation_daily set revision_breadth_7d = 1.5 where date = '2025-03-07'",
