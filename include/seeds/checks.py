@@ -25,6 +25,9 @@ def check_unique(reference: Reference) -> None:
     check("securities", reference.securities, lambda row: row.symbol)
     check("baskets", reference.baskets, lambda row: row.basket_id)
     check("basket_pairs", reference.basket_pairs, lambda row: (row.basket_id, row.comparator_basket_id))
+    check("universes", reference.universes, lambda row: row.universe_id)
+    check("universe_members", reference.universe_members, lambda row: (row.universe_id, row.symbol))
+    check("ranking_rules", reference.ranking_rules, lambda row: row.rule_id)
     check("market_events", reference.market_events, lambda row: row.event_id)
     check("index_headlines", reference.index_headlines, lambda row: (row.symbol, row.measure))
     check("press_claims", reference.press_claims, lambda row: row.claim_id)
@@ -184,6 +187,33 @@ def check_memberships(reference: Reference) -> None:
                     f"Memberships of {symbol} in basket {basket_id} overlap: one runs to {earlier.valid_to or 'no end'}, the next starts "
                     f"on {later.valid_from or 'the beginning'}. Correct basket_members.csv."
                 )
+
+
+def check_universes(reference: Reference) -> None:
+    """Refuse a universe without members, an index in one, and a rule whose weights are no shares of one."""
+    universes = {row.universe_id for row in reference.universes}
+    indices = {row.symbol for row in reference.securities if row.kind == "index"}
+    listed = {row.universe_id for row in reference.universe_members}
+    for member in reference.universe_members:
+        if member.universe_id not in universes:
+            raise TitansError(
+                f"Seed universe_members.csv names {member.universe_id}, which universes.csv does not list: add it there "
+                "or correct the row."
+            )
+        if member.symbol in indices:
+            raise TitansError(
+                f"Universe {member.universe_id} has the index {member.symbol} as a member: only equities can be ranked."
+            )
+    if empty := sorted(universes - listed):
+        raise TitansError(
+            f"Universe {empty[0]} has no member: add rows to universe_members.csv or remove the universe."
+        )
+    for rule in reference.ranking_rules:
+        if abs(rule.market_value_weight + rule.growth_weight - 1) > 1e-9:
+            raise TitansError(
+                f"Seed ranking_rules.csv weighs market value with {rule.market_value_weight} and growth with "
+                f"{rule.growth_weight} in {rule.rule_id}: let the two add up to 1."
+            )
 
 
 def check_index_headlines(reference: Reference, measures: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ from include.seeds.checks import (
     check_press_claims,
     check_references,
     check_unique,
+    check_universes,
 )
 from include.seeds.rows import (
     Basket,
@@ -33,9 +34,12 @@ from include.seeds.rows import (
     MarketEvent,
     MinorUnit,
     PressClaim,
+    RankingRule,
     Reference,
     Row,
     Security,
+    Universe,
+    UniverseMember,
     VendorCorrection,
 )
 
@@ -124,6 +128,9 @@ def _read_and_check(folder: Path) -> Reference:
         baskets=_read(folder, "baskets", Basket),
         basket_members=_read(folder, "basket_members", BasketMember),
         basket_pairs=_read(folder, "basket_pairs", BasketPair),
+        universes=_read(folder, "universes", Universe),
+        universe_members=_read(folder, "universe_members", UniverseMember),
+        ranking_rules=_read(folder, "ranking_rules", RankingRule),
         market_events=_read(folder, "market_events", MarketEvent),
         index_headlines=_read(folder, "index_headlines", IndexHeadline),
         press_claims=_read(folder, "press_claims", PressClaim),
@@ -136,6 +143,7 @@ def _read_and_check(folder: Path) -> Reference:
     check_markets(reference)
     check_currencies(reference)
     check_memberships(reference)
+    check_universes(reference)
     check_index_headlines(reference, index_headline_measures(folder.parent))
     check_press_claims(reference, claim_measures(folder.parent))
     return reference

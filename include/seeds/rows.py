@@ -150,6 +150,33 @@ class BasketMember(Row):
     valid_to: Day | None = None
 
 
+class Universe(Row):
+    """A list of companies that are ranked."""
+
+    universe_id: Identifier
+    name: Text
+
+
+class UniverseMember(Row):
+    universe_id: Identifier
+    symbol: Symbol
+    chosen_at: Day
+    """When it was put on the list: a ranking of an earlier day is made in hindsight."""
+    valid_from: Day | None = None
+    name: Text | None = None
+    """Of a member that securities.csv does not list."""
+
+
+class RankingRule(Row):
+    """How two ranks become one: their weighted mean."""
+
+    rule_id: Identifier
+    name: Text
+    market_value_weight: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    growth_weight: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    description: Text
+
+
 class MarketEvent(Row):
     may_lack: ClassVar[frozenset[str]] = frozenset({"source"})
 
@@ -208,6 +235,9 @@ class Reference:
     baskets: tuple[Basket, ...]
     basket_members: tuple[BasketMember, ...]
     basket_pairs: tuple[BasketPair, ...]
+    universes: tuple[Universe, ...]
+    universe_members: tuple[UniverseMember, ...]
+    ranking_rules: tuple[RankingRule, ...]
     market_events: tuple[MarketEvent, ...]
     index_headlines: tuple[IndexHeadline, ...]
     press_claims: tuple[PressClaim, ...]

@@ -17,6 +17,7 @@ CHECKS = {check.name: check for check in marts_gate.checks(DBT_PROJECT)}
 
 FAULTS = {
     "basket_returns_chain": "update marts.fct_basket_daily set return_1d = return_1d + 1e-6 where date = '2025-03-07'",
+    "basket_figures_covered": "update marts.fct_basket_valuation_daily set trailing_pe_weight_covered = 0 where date = '2025-03-07'",
     "baskets_priced": "update marts.fct_basket_daily set members_priced = 0 where date = '2025-03-07'",
     "baskets_start_when_wanted": "update seeds.baskets set base_date = '2021-01-04'; update marts.dim_baskets set base_date = '2021-02-01'",
     "breadth_in_range": "update marts.fct_basket_valuation_daily set revision_breadth_7d = 1.5 where date = '2025-03-07'",
@@ -71,6 +72,7 @@ FAULTS = {
     "trailing_multiples_explained": "update marts.fct_security_fundamentals set trailing_pe = null where symbol = 'NVDA'",
     "trailing_pe_plausible": "update marts.fct_security_fundamentals set trailing_pe = 2.9",
     "turnover_in_range": "update marts.fct_basket_exposures set turnover = 1.5 where turnover is not null",
+    "universe_ranks_hold": "update marts.fct_universe_ranking set missing = null where symbol = '3690.HK'",
     "weights_sum_to_one": "update intermediate.int_basket_holdings set weight = 1.01 * weight",
     **{
         f"{table.removeprefix('marts.')}_key_unique": f"insert into {table} select * from {table} limit 1"

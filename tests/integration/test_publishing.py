@@ -46,6 +46,7 @@ MARTS = {
     "fct_drawdown_episodes",
     "fct_event_windows",
     "fct_press_reconciliation",
+    "fct_universe_ranking",
 }
 OPS = {
     "publications",

@@ -68,6 +68,34 @@ def test_pairs_that_cannot_be_compared(seeds: Path, row: str, words: list[str]) 
         assert word in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "words"),
+    [
+        ("universe_members", "nobody,9988.HK,2025-03-07,,", ["names nobody", "universes.csv"]),
+        ("universe_members", "china_tech,^HSI,2025-03-07,,", ["china_tech", "^HSI", "only equities"]),
+        ("universe_members", "china_tech,9988.HK,2025-03-07,,", ["universe_members.csv", "twice"]),
+        ("universe_members", "china_tech,AAPL,,,", ["line 16", "chosen_at=None"]),
+        ("universes", "empty,Empty", ["Universe empty has no member"]),
+        ("ranking_rules", "all,All,0.5,0.6,Too much", ["ranking_rules.csv", "0.5", "0.6", "add up to 1"]),
+        ("ranking_rules", "all,All,-0.5,1.5,Too little", ["line 3", "market_value_weight='-0.5'"]),
+    ],
+)
+def test_universes_that_cannot_be_ranked(seeds: Path, name: str, row: str, words: list[str]) -> None:
+    with (seeds / f"{name}.csv").open("a") as file:
+        file.write(row + "\n")
+    with pytest.raises(TitansError) as refusal:
+        load_reference(seeds)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_universes_may_be_empty(seeds: Path) -> None:
+    for name in ("universes", "universe_members", "ranking_rules"):
+        path = seeds / f"{name}.csv"
+        path.write_text(path.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    assert load_reference(seeds).universe_members == ()
+
+
 def test_a_claim_may_speak_of_a_pair_that_is_added(seeds: Path) -> None:
     with (seeds / "basket_pairs.csv").open("a") as file:
         file.write("magnificent_seven,china_titans\n")

@@ -18,6 +18,11 @@ select
     {% endfor %}
     multiples.loss_makers,
     multiples.dividend_yield_ttm,
-    multiples.dividend_weight_covered
+    multiples.dividend_weight_covered,
+    accounts.trailing_pe,
+    accounts.trailing_pe_weight_covered,
+    accounts.price_to_book,
+    accounts.price_to_book_weight_covered
 from {{ ref("int_basket_multiples") }} as multiples
 inner join {{ ref("baskets") }} as baskets on multiples.basket_id = baskets.basket_id
+left join {{ ref("int_basket_trailing_multiples") }} as accounts on multiples.basket_id = accounts.basket_id and multiples.date = accounts.date
