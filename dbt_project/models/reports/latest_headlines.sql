@@ -13,8 +13,8 @@ with latest as (
 select
     headlines.headline_id,
     headlines.as_of,
-    baskets.basket_id,
-    baskets.basket_name,
+    headlines.basket_id,
+    headlines.basket_name,
     headlines.measure,
     headlines.value_text,
     headlines.value_date,
@@ -22,4 +22,3 @@ select
     headlines.is_simulated
 from {{ ref("fct_headlines") }} as headlines
 inner join latest on headlines.as_of = latest.as_of
-left join {{ ref("dim_baskets") }} as baskets on split_part(headlines.subject, '_vs_', 1) = baskets.basket_id
