@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,9 +16,12 @@ from include.runs.facts import PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
 from tests.end_to_end.test_three_deliveries import are_same
+from tests.integration.test_event_windows import EVENTS
+from tests.integration.test_report import LONG, cells, page_of, text_of
 from tests.pipeline import ask, build_all, copy_project, own_build
 
 pytestmark = own_build
+MARKUP = "<script>alert(1)</script>"
 BASKET_MARTS = [
     "dim_baskets", "dim_basket_members", "fct_basket_daily", "fct_basket_member_daily", "fct_basket_comparison_daily",
     "fct_basket_market_value_daily", "fct_basket_valuation_daily",
@@ -78,9 +82,10 @@ def story(built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
         {
             "securities": "NOWHERE,Listed nowhere,equity,XNYS,USD,\n",
             "baskets": "early,Early,equal,annual,2015-01-02,\nempty,Empty,equal,annual,,\n"
-            "future,Future,equal,annual,2025-06-02,\nwaiting,Waiting,equal,annual,,\n",
+            "future,Future,equal,annual,2025-06-02,\nwaiting,Waiting,equal,annual,,\n"
+            f"markup,{MARKUP},equal,annual,,\nyesterday,{LONG},equal,annual,2025-03-06,magnificent_seven\n",
             "basket_members": "early,AAPL,,\nempty,AAPL,,\nempty,NOWHERE,,\nfuture,AAPL,,\nwaiting,AAPL,,\n"
-            "waiting,NOWHERE,2023-06-01,\n",
+            "waiting,NOWHERE,2023-06-01,\nmarkup,0700.HK,,\nyesterday,AAPL,,\nyesterday,0700.HK,,\n",
         },
     )
     second = build_all(settings)
@@ -123,7 +128,7 @@ def test_global_pair_mixes_exchanges_and_currencies(story: Story) -> None:
     }
     assert headlines == {
         "return_ytd", "market_value_change_ytd_usd", "forward_pe", "excess_return_ytd", "forward_pe_discount",
-        "return_since_deepseek_moment", "return_since_china_stimulus", "return_since_nasdaq_record",
+        *(f"return_since_{event}" for event in EVENTS),
     }  # fmt: skip
     # Half in each since the last common session of 2024: SMIC 31.8 to 54.6, Nvidia 134.29 to 112.69.
     ((ytd,),) = ask(
@@ -193,7 +198,7 @@ def test_a_basket_taken_out_of_the_seeds_is_gone(story: Story) -> None:
     for mart in BASKET_MARTS:
         rows = story.ask(story.second, f"select count(*) from marts.{mart} where basket_id in ('chips', 'large')")
         assert rows == [(0,)], mart
-    assert story.ask(story.second, "select count(*) from marts.dim_baskets") == [(2 + 4,)]
+    assert story.ask(story.second, "select count(*) from marts.dim_baskets") == [(2 + 6,)]
 
 
 def test_baskets_that_cannot_start_as_wanted_are_told(story: Story) -> None:
@@ -212,8 +217,55 @@ def test_baskets_that_cannot_start_as_wanted_are_told(story: Story) -> None:
         "warning"
     }
     assert story.ask(story.second, "select distinct basket_id from marts.fct_basket_daily order by 1") == [
-        ("china_titans",), ("early",), ("magnificent_seven",), ("waiting",),
+        ("china_titans",), ("early",), ("magnificent_seven",), ("markup",), ("waiting",), ("yesterday",),
     ]  # fmt: skip
     assert story.ask(story.second, "select max(members) from marts.fct_basket_daily where basket_id = 'waiting'") == [
         (1,)
     ]
+
+
+def page_text(story: Story, basket: str, section: str) -> str:
+    return text_of(page_of(report_of(story.settings, story.second), basket), section)
+
+
+def report_of(settings: Settings, record: RunRecord) -> Path:
+    return settings.published.report_of(record.facts(PublishFacts).generation)
+
+
+def test_a_basket_of_one_without_comparator_says_so_on_its_page(story: Story) -> None:
+    page = page_of(report_of(story.settings, story.second), "markup")
+    assert page.xpath("//script") == []
+    assert page.xpath("//h1")[0].text_content() == MARKUP
+    header = page.xpath("//header")[0].text_content()
+    assert "1 share (" in header
+    assert "The basket has no comparator" in header
+    assert list(cells(page, "members")) == ["Tencent 0700.HK"]
+    assert "Difference, percentage points" not in cells(page, "returns")
+    assert "has no claim on this basket" in text_of(page, "press")
+
+
+def test_a_basket_that_began_yesterday_says_what_it_cannot_have_yet(story: Story) -> None:
+    page = page_of(report_of(story.settings, story.second), "yesterday")
+    assert page.xpath("//h1")[0].text_content() == LONG
+    header = page.xpath("//header")[0].text_content()
+    assert "This year's returns count from the base date, 6 March 2025." in header
+    assert "Members trade in HKD, USD: local currency returns leave exchange rates out." in header
+    assert len(page.xpath("//svg[contains(@class, 'wide')]")) == 1
+    assert "No market event of the seeds lies within the history" in text_of(page, "levels")
+    assert "too short for a volatility" in text_of(page, "risk")
+    assert "Too few common weeks" in text_of(page, "benchmarks")
+    assert [value for name, values in cells(page, "returns").items() if name == LONG for value in values[2:4]] == [
+        None
+    ] * 2
+
+
+@pytest.mark.parametrize("basket", ["empty", "future"])
+def test_a_basket_without_a_day_says_so_on_its_page(story: Story, basket: str) -> None:
+    for section in ("summary", "returns", "years", "members", "valuation", "value"):
+        assert "no day of this basket yet" in page_text(story, basket, section)
+
+
+def test_a_basket_without_estimates_says_so_on_its_page(built_real_store: Settings) -> None:
+    page = page_of(built_real_store.published.report, "china_titans")
+    for section in ("summary", "valuation"):
+        assert "cannot be computed for 7 March 2025: 1 of 7 members have estimates" in text_of(page, section)

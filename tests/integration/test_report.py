@@ -428,6 +428,17 @@ def test_a_market_that_is_ahead_counts_up_to_the_day_of_all(copied: Path) -> Non
     assert "As of 28 Feb 2025." in text_of(page, "members")
 
 
+def test_numbers_of_events_touch_no_other(published: Settings) -> None:
+    """Six of seven events lie within seven weeks of five years."""
+    page = page_of(published.published.report, "china_titans")
+    for chart in page.xpath("//svg"):
+        found = [text for text in chart.xpath(".//text") if text.text_content().strip() in set("1234567")]
+        places = [(float(text.get("x")), float(text.get("y"))) for text in found]
+        assert len(places) == 7
+        for number, (x, y) in enumerate(places):
+            assert not [other for other in places[:number] if abs(other[0] - x) < 7 and abs(other[1] - y) < 9]
+
+
 def test_sharpe_ratios_name_their_rates_or_say_why_they_are_missing(
     built_sample_store: Settings, built_real_store: Settings
 ) -> None:

@@ -133,6 +133,16 @@ def test_a_file_of_an_earlier_version_and_rows_that_end_early_are_read(seeds: Pa
     assert {row.sector for row in ended_early} == {None}
 
 
+@pytest.mark.parametrize("name", ["market_events", "press_claims"])
+def test_a_seed_of_an_earlier_version_has_no_sources(seeds: Path, name: str) -> None:
+    path = seeds / f"{name}.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row[:-1] for row in csv.reader(file)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    assert {row.source for row in getattr(load_reference(seeds), name)} == {None}
+
+
 def test_an_exchange_may_have_no_benchmark(seeds: Path) -> None:
     path = seeds / "exchanges.csv"
     path.write_text(path.read_text().replace("^HSI", ""))

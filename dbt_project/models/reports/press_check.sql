@@ -1,16 +1,16 @@
 -- Every press claim against the marts of its day, each with the basket it is about.
 select
-    claims.claim_id,
-    claims.claim_date,
-    claims.basket_id,
-    claims.basket_name,
-    claims.subject_name,
-    claims.statement,
-    claims.claimed_text,
-    claims.value_date,
-    claims.value_text,
-    claims.verdict,
-    claims.explanation,
-    claims.is_simulated
-from {{ ref("fct_press_reconciliation") }} as claims
-where claims.evaluated_at = 'claim_date'
+    claim_id,
+    claim_date,
+    basket_id,
+    basket_name,
+    subject_name,
+    statement,
+    claimed_text,
+    value_date,
+    value_text,
+    verdict,
+    explanation,
+    is_simulated
+from {{ ref("fct_press_reconciliation") }}
+where evaluated_at = 'claim_date'

@@ -53,8 +53,10 @@ _SETTINGS = {
 }
 
 
-_MARGINS = (34, 12, 22, 44)
-"""Pixels left, right, below and above the axes, for their labels and the numbers of events."""
+_NUMBER_WIDTH, _NUMBER_HEIGHT, _MOST_ROWS = 11, 11, 7
+"""Of the numbers of events: pixels of one, and how many rows of them there may be."""
+_MARGINS = (34, 12, 22, 8)
+"""Pixels left, right, below and above the axes, for their labels; above that come the rows of numbers."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         figure = Figure(figsize=(size.width / 72, size.height / 72))
         canvas = FigureCanvasSVG(figure)
         left, right, bottom, top = _MARGINS
+        first, last = min(line.days[0] for line in lines), max(line.days[-1] for line in lines)
+        shown = [(number, day) for number, day in enumerate(events, 1) if first <= day <= last]
+        day_width = (size.width - left - right) / (last - first).days
+        rows = _rows([(day - first).days * day_width for _, day in shown])
+        top += _NUMBER_HEIGHT * max(rows, default=0)
         axes = figure.add_axes(
             (
                 left / size.width,
@@ -99,22 +106,36 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         locator = AutoDateLocator(minticks=3, maxticks=7)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        first, last = min(line.days[0] for line in lines), max(line.days[-1] for line in lines)
-        for number, day in enumerate(events, 1):
-            if first <= day <= last:
-                axes.axvline(date2num(day), color=_MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-                # Events lie close together on a long axis: their numbers stand at three heights.
-                axes.annotate(
-                    str(number),
-                    (date2num(day), 1),
-                    (0, 2 + 12 * ((number - 1) % 3)),
-                    xycoords=("data", "axes fraction"),
-                    textcoords="offset points",
-                    ha="center",
-                )
+        for (number, day), row in zip(shown, rows, strict=True):
+            axes.axvline(date2num(day), color=_MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+            axes.annotate(
+                str(number),
+                (date2num(day), 1),
+                (0, 2 + _NUMBER_HEIGHT * (row - 1)),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha="center",
+            )
         written = BytesIO()
         canvas.print_svg(written, metadata={"Creator": None, "Date": None, "Format": None, "Type": None})
     return _for_page(written.getvalue(), title, size)
+
+
+def _rows(places: Sequence[float]) -> list[int]:
+    """Which row of numbers, from 1 up, each event has: the lowest in which it touches none before it.
+
+    Args:
+        places: pixels from the left, in order.
+    """
+    taken: list[float] = []
+    found = []
+    for place in places:
+        free = [row for row, last in enumerate(taken) if place - last >= _NUMBER_WIDTH]
+        # Where all are taken and there is no room for more, the row whose last number is farthest.
+        row = free[0] if free else len(taken) if len(taken) < _MOST_ROWS else taken.index(min(taken))
+        taken[row : row + 1] = [place]
+        found.append(row + 1)
+    return found
 
 
 def _scale(axes: Axes, lines: Sequence[Line]) -> None:
