@@ -201,7 +201,7 @@ def test_every_chart_has_rows(story: Story) -> None:
 def test_charts_show_what_the_published_file_says(story: Story, built_sample_store: Settings) -> None:
     ((ytd, pe, lines),) = ask(
         built_sample_store,
-        "select return_ytd, forward_pe_basket_weighted, (select count(distinct date) from reports.rebased_levels "
+        "select return_ytd, forward_pe_if_covered, (select count(distinct date) from reports.rebased_levels "
         "where basket_id = 'china_titans') from reports.factsheet where basket_id = 'china_titans'",
     )
     charts = story.first["charts"]

@@ -55,7 +55,7 @@ def test_a_factsheet_says_what_the_marts_say_of_the_day_of_the_page(settings: Se
             "return_1m return_3m return_ytd is_ytd_since_base return_1y return_3y_annualised return_5y_annualised "
             "return_since_base_annualised drawdown members members_priced": [own["local", "price"]],
             "excess_return_1m excess_return_ytd excess_return_1y forward_pe_discount": excess,
-            "forward_pe_basket_weighted weight_covered forward_pe_aggregate coverage_ratio": valuation,
+            "forward_pe_basket_weighted dividend_yield_ttm dividend_weight_covered weight_covered forward_pe_aggregate coverage_ratio": valuation,
             "market_value_usd change_ytd_usd price_effect_usd fx_effect_usd issuance_effect_usd membership_effect_usd "
             "is_shares_backcast": value,
         }
@@ -64,6 +64,8 @@ def test_a_factsheet_says_what_the_marts_say_of_the_day_of_the_page(settings: Se
                 assert sheet[column] == (found[0][column] if found else None), column
         assert valuation
         assert value
+        is_covered = (valuation[0]["weight_covered"] or 0) >= 0.8
+        assert sheet["forward_pe_if_covered"] == (valuation[0]["forward_pe_basket_weighted"] if is_covered else None)
         assert sheet["return_ytd_with_dividends"] == own["local", "total"]["return_ytd"]
         assert sheet["return_ytd_usd"] == own["usd", "price"]["return_ytd"]
         risk = {row["window_length"]: row for row in rows(settings, f"from marts.fct_basket_risk where basket_id = '{basket['basket_id']}' and date = '{basket['risk_date']}' and currency_basis = 'local' and return_type = 'price' and benchmark_id is null")}  # fmt: skip

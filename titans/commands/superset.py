@@ -23,6 +23,7 @@ from include.files import write_whole
 from include.locks import exclusive
 from include.publishing.generations import linked_generation
 from include.settings import PROJECT_ROOT, Settings, load_shared_settings
+from titans.commands.query import open_published
 from titans.loopback import PRIVATE, STOP_SIGNALS, Stopped, check_free, password_of, port_of, stop_on_signals
 from titans.output import console
 from titans.processes import signals_held
@@ -42,10 +43,7 @@ _STOP_SECONDS = 20
 def superset(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8088") -> None:
     """Serve Superset with the dashboard of the published file, until Ctrl-C."""
     settings, number = load_shared_settings(), port_of(port, "make superset")
-    if linked_generation(settings.published) is None:
-        raise TitansError(
-            f"Nothing is published in {settings.published.folder} yet: {make_command(settings.data_dir, 'run')} first."
-        )
+    _refuse_without_reports(settings)
     if not (ENVIRONMENT / "bin" / "gunicorn").exists():
         raise TitansError(f"Superset is not installed in {ENVIRONMENT}: make superset installs it.")
     check_free(number, "make superset")
@@ -54,6 +52,21 @@ def superset(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "80
     with exclusive(home / "titans.lock", "make superset", refusal):
         home.chmod(0o700)
         _serve(settings, home, number)
+
+
+def _refuse_without_reports(settings: Settings) -> None:
+    """Raise TitansError: nothing is published, or an earlier version published it."""
+    if linked_generation(settings.published) is None:
+        raise TitansError(
+            f"Nothing is published in {settings.published.folder} yet: {make_command(settings.data_dir, 'run')} first."
+        )
+    with open_published(settings.published) as connection:
+        found = connection.execute("select count(*) from duckdb_tables() where schema_name = 'reports'").fetchone()
+    if found == (0,):
+        raise TitansError(
+            "An earlier version of Titans published what is there, without schema reports, which the dashboard draws: "
+            f"{make_command(settings.data_dir, 'build')} first."
+        )
 
 
 def _serve(settings: Settings, home: Path, port: int) -> None:

@@ -75,11 +75,16 @@ select
     risk.volatility_1y,
     risk.volatility_3y,
     risk.max_drawdown_3y,
+    case
+        when valuations.weight_covered >= {{ var("min_coverage_ratio") }} then valuations.forward_pe_basket_weighted
+    end as forward_pe_if_covered,
     valuations.forward_pe_basket_weighted,
     valuations.weight_covered,
     valuations.forward_pe_aggregate,
     valuations.coverage_ratio,
     comparisons.forward_pe_discount,
+    valuations.dividend_yield_ttm,
+    valuations.dividend_weight_covered,
     gains.market_value_usd,
     gains.change_ytd_usd,
     gains.price_effect_usd,
