@@ -5,24 +5,26 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
 THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed returns_recomputed publishing own_basket late_rates
-PORT ?= 8080
-# Tests at a time: each may run a build, which takes a processor.
-JOBS ?= 2
+PORT ?= $(if $(filter superset,$(MAKECMDGOALS)),8088,8080)
+# Tests at a time, for two processors: each waits for files and processes a fifth of its time.
+JOBS ?= 3
 # Tests that build no marts and start no Airflow.
 QUICK := tests/unit tests/dags/test_dag_policies.py
 
 export PYTHONPATH := $(CURDIR)
 
 # What a person writes is taken word for word: else make would read a $ in it, and run what stands in $(shell ...).
-WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
+WORDS := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH SQL TABLE FORMAT TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 # Of these words, what each command takes. A command that is not named here takes none.
 OF_A_RUN := SOURCE FILES EXPORTED_AT AS_OF KNOWN_AT DATA ACCEPT_LOSS SWITCH
 TAKEN_BY_run := $(OF_A_RUN)
 TAKEN_BY_build := $(OF_A_RUN)
 TAKEN_BY_airflow := SOURCE FILES EXPORTED_AT DATA SWITCH PORT
+TAKEN_BY_superset := DATA PORT
 TAKEN_BY_report := DATA
 TAKEN_BY_query := SQL DATA
+TAKEN_BY_export := TABLE FORMAT TO DATA
 TAKEN_BY_status := DATA
 TAKEN_BY_rollback := TO DATA
 TAKEN_BY_publish := DATA
@@ -80,10 +82,10 @@ endif
 ifdef SWITCH
 export TITANS_SWITCH := $(SWITCH)
 endif
-export SQL TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
+export SQL TABLE FORMAT TO BATCH SYMBOL REASON FROM CONFIRM PORT MINUTES ONLY SYMBOLS YEARS BASKETS MEMBERS MEMORY
 
 .DEFAULT_GOAL := help
-.PHONY: help install run build test check verify lint lint-changed lint-style airflow report query status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
+.PHONY: help install run build test check verify lint lint-changed lint-style airflow superset report query export status rollback publish release backup restore reset tidy docs bench soak env sbom lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
@@ -114,6 +116,13 @@ $(VENV)/sbom.stamp: requirements-sbom.txt $(VENV)/run.stamp
 	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/sbom --require-hashes -r requirements-sbom.txt
 	@touch $@
 
+# Another one: Superset and Airflow need other versions of the same packages.
+$(VENV)/superset.stamp: requirements-superset.txt $(VENV)/run.stamp
+	@echo "Installing Superset into $(VENV)/superset ..."
+	@$(VENV)/bin/uv venv --quiet --clear --no-project --python $(PY) $(VENV)/superset
+	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/superset --require-hashes -r requirements-superset.txt
+	@touch $@
+
 install: $(VENV)/run.stamp ## install the locked packages into .venv
 
 run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|yahoo (default: what the folder serves), FILES=, EXPORTED_AT=, AS_OF=, KNOWN_AT=, DATA=, ACCEPT_LOSS="reason", SWITCH=yes
@@ -122,7 +131,7 @@ run: $(VENV)/run.stamp ## ingest, build, check and publish; SOURCE=sample|files|
 build: $(VENV)/run.stamp ## run without the ingest: from what is stored, after an edit of a seed or a release; same words
 	@$(PY) -m titans build
 
-test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=2 at a time, TESTS=... for some
+test: $(VENV)/dev.stamp lint ## lint, then every test but those of verify and soak; JOBS=3 at a time, TESTS=... for some
 	@$(PY) -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minute: for the edit loop
@@ -130,6 +139,7 @@ check: $(VENV)/dev.stamp lint-changed ## lint and the quick tests, within a minu
 
 # One test at a time: servers and kills are measured against the clock. Says what it skips, and why.
 verify: $(VENV)/dev.stamp $(VENV)/sbom.stamp ## what takes servers, whole runs, builds of their own or kills, and thorough versions of tests of the suite
+	@$(MAKE) --no-print-directory $(VENV)/superset.stamp || echo "Superset cannot be installed here: its tests are skipped"
 	@THOROUGH=1 $(PY) -m pytest -rs tests/end_to_end $(THOROUGH_TOO:%=tests/integration/test_%.py)
 
 # mypy uses one processor for as long as sqlfluff needs both.
@@ -150,11 +160,17 @@ lint-style: $(VENV)/dev.stamp
 airflow: $(VENV)/run.stamp ## the Airflow UI and scheduler on 127.0.0.1, schedules on; PORT=8080
 	@$(PY) -m titans airflow --port "$$PORT"
 
+superset: $(VENV)/superset.stamp ## Superset on 127.0.0.1 with the dashboard of what is published; PORT=8088
+	@$(PY) -m titans superset --port "$$PORT"
+
 report: $(VENV)/run.stamp ## the path of the published pages, opened where there is a desktop
 	@$(PY) -m titans report
 
 query: $(VENV)/run.stamp ## SQL="..." on the published file, read-only; without SQL, a prompt
 	@$(PY) -m titans query -- "$$SQL"
+
+export: $(VENV)/run.stamp ## one table of the published file as a file of its own: TABLE=factsheet FORMAT=csv|parquet|xlsx, TO=
+	@$(PY) -m titans export --table "$$TABLE" --format "$$FORMAT" --to "$$TO"
 
 status: $(VENV)/run.stamp ## what is published and how old, what failed and why, what is quarantined, late or held; 1 where something is red
 	@$(PY) -m titans status
@@ -197,7 +213,7 @@ env: $(VENV)/run.stamp ## write .env with generated secrets for docker-compose.y
 	@$(PY) -m titans.server_env
 
 lock: $(VENV)/run.stamp
-	@for name in bootstrap run server dev sbom; do \
+	@for name in bootstrap run server dev sbom superset; do \
 	  file=requirements-$$name; test $$name = run && file=requirements; \
 	  $(VENV)/bin/uv pip compile $$file.in --universal --python-version 3.11 --generate-hashes --no-header --quiet -o $$file.txt > /dev/null || exit 1; \
 	done

@@ -1,4 +1,4 @@
-"""Reference rates of the currencies in use, after the day's fixing."""
+"""Exchange rates and risk-free rates of the currencies in use, after the day's fixing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from include.runs.facts import PlannedBatch
 
 DOC = """
-### FX rates
-Fetches US dollars against each currency that a security of `securities.csv` trades or reports in. Only finished days
-are stored.
+### FX and risk-free rates
+Fetches US dollars against each currency that a security of `securities.csv` trades or reports in, and the risk-free rates
+that the source has of US dollars and the currencies of prices. Only finished days are stored.
 
 - **When:** 17:30 in Berlin on weekdays, after the European fixing (23:30 or 00:30 in Hong Kong, 11:30 in New York).
 - **Late:** when the last stored rate is older than three days. Rates older than `max_fx_age_days` of `dbt_project.yml`

@@ -39,6 +39,8 @@ class DbtVars(BaseModel):
     max_headline_age_days: PositiveInt
     max_estimate_age_days: PositiveInt
     fiscal_year_slack_days: PositiveInt
+    dividend_days_early: PositiveInt
+    dividend_days_late: PositiveInt
     min_coverage_ratio: float = Field(gt=0, le=1)
     highest_since_sessions: PositiveInt
     near_correction_drawdown: float = Field(gt=0, lt=1)
@@ -54,7 +56,7 @@ class DbtVars(BaseModel):
     event_sessions_after: PositiveInt
     periods: tuple[str, ...] = Field(min_length=1, strict=False)
     return_decimals: PositiveInt
-    periods_to_date: tuple[str, ...] = Field(min_length=1, strict=False)
+    contribution_periods: tuple[str, ...] = Field(min_length=1, strict=False)
     revision_days: tuple[PositiveInt, ...] = Field(min_length=1, strict=False)
 
 

@@ -7,6 +7,7 @@ member's shares earned, a split changes the number of shares, and an effect on m
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ class Outcome:
     counts: dict[date, tuple[int, int]] = field(default_factory=dict)
     """Members held and priced."""
     members: dict[tuple[str, date, str, str], tuple[float | None, ...]] = field(default_factory=dict)
-    """Weight at the open and the close, return, contribution of the day, week, month and year."""
+    """Weight at the open and the close, return, contribution of the day, of each period of ``targets``, and since the base."""
     values: dict[date, float | None] = field(default_factory=dict)
     effects: dict[date, tuple[float, float, float, float] | None] = field(default_factory=dict)
     """Of price, exchange rates, issuance and membership on the market value."""
@@ -137,13 +138,22 @@ def period_start(rebalance: str, day: date) -> date:
     }[rebalance]
 
 
-def targets(day: date) -> tuple[date, date, date]:
-    """Last days whose close may be the base of the week, the month and the year to ``day``."""
-    return (
-        day - timedelta(days=day.isoweekday()),
-        day.replace(day=1) - timedelta(days=1),
-        date(day.year - 1, 12, 31),
-    )
+def months_before(day: date, months: int) -> date:
+    """The same day so many months before, or the last of that month."""
+    year, month = divmod(12 * day.year + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def targets(day: date) -> dict[str, date]:
+    """Last days whose close may be the base of the week, month and year to ``day``, and of one and three months and a year."""
+    return {
+        "wtd": day - timedelta(days=day.isoweekday()),
+        "mtd": day.replace(day=1) - timedelta(days=1),
+        "ytd": date(day.year - 1, 12, 31),
+        "1m": months_before(day, 1),
+        "3m": months_before(day, 3),
+        "1y": months_before(day, 12),
+    }
 
 
 def base_of(days: list[date], target: date) -> date | None:
@@ -276,13 +286,13 @@ class Simulation:
             self.outcome.levels[day, basis, kind] = 100.0
             worth = {symbol: quantities[symbol] * self._worth(symbol, day, basis) for symbol in self._held}
             for symbol in self._held:
+                contributions = [0.0 if period == "ytd" else None for period in targets(day)]
                 self.outcome.members[symbol, day, basis, kind] = (
                     None,
                     worth[symbol] / sum(worth.values()),
                     None,
                     None,
-                    None,
-                    None,
+                    *contributions,
                     0.0,
                 )
         self._close_day(day)
@@ -297,27 +307,24 @@ class Simulation:
         self._value(day, priced)
 
     def _contribute(self, day: date) -> None:
-        """Contributions to date of who is held, and of who was in the year or the week."""
-        bases = [base_of(self._days, target) for target in targets(day)]
+        """Contributions of who is held, and of who ever was: they earned a part of the level."""
+        bases = {period: base_of(self._days, target) for period, target in targets(day).items()}
         if self._days[0].year == day.year:  # the basket's first year begins with it
-            bases[2] = self._days[0]
+            bases["ytd"] = self._days[0]
         for symbol, last_held in self._last_held.items():
-            week, _, year = targets(day)
-            is_held, counts = last_held == day, last_held > week or last_held > year
             for basis, kind in self._quantities:
                 earned = self._earned[symbol, basis, kind]
                 self._earned_until[symbol, basis, kind, day] = earned
-                if not counts:
-                    continue
-                to_date = tuple(
+                of_periods = tuple(
                     None
                     if base is None
                     else (earned - self._earned_until.get((symbol, basis, kind, base), 0.0))
                     / self.outcome.levels[base, basis, kind]
-                    for base in bases
+                    for base in bases.values()
                 )
+                is_held = last_held == day
                 of_day = self.outcome.members[symbol, day, basis, kind] if is_held else (0.0, 0.0, None, 0.0)
-                self.outcome.members[symbol, day, basis, kind] = of_day + to_date
+                self.outcome.members[symbol, day, basis, kind] = (*of_day, *of_periods, earned / 100)
 
     def _rebalance(self, day: date) -> None:
         market, next_session = self.market, self._next_session(day)
@@ -355,7 +362,7 @@ class Simulation:
         values = [value for value, *_ in today.values()]
         total = sum(value for value in values if value is not None) if values and None not in values else None
         self.outcome.values[day] = total
-        base = base_of(self._days, targets(day)[2])
+        base = base_of(self._days, targets(day)["ytd"])
         if total is None or base is None or self.outcome.values[base] is None:
             self.outcome.effects[day] = None
             return

@@ -8,7 +8,7 @@ from typing import Any
 from include.settings import PROJECT_ROOT
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-PUBLISHED = ("marts", "story/marts", "ops")
+PUBLISHED = ("marts", "story/marts", "reports", "ops")
 """Layers whose tables are published."""
 
 Node = dict[str, Any]
@@ -55,6 +55,6 @@ def hold(broken: list[str]) -> None:
 
 
 def layer(node: Node) -> str:
-    """``staging``, ``intermediate``, ``marts``, ``story/steps``, ``story/marts`` or ``ops``."""
+    """``staging``, ``intermediate``, ``marts``, ``story/steps``, ``story/marts``, ``reports`` or ``ops``."""
     _, first, second, *_ = str(node["original_file_path"]).split("/")
     return f"story/{second}" if first == "story" else first

@@ -1,4 +1,4 @@
-"""docs/ENTITIES.md: the tables of marts with their keys and how they join, drawn from what dbt knows of them."""
+"""docs/ENTITIES.md: the tables of marts with their keys and how they join, and those of reports, from what dbt knows of them."""
 
 from __future__ import annotations
 
@@ -44,15 +44,32 @@ class Table:
     refers_to: dict[str, list[str]]
 
 
+_REPORTS = """\
+## Schema `reports`
+
+One table a chart or table of a dashboard, made from the marts: draw it as it is, for one `basket_id` at a time. In local
+currency without dividends, up to the last day on which the data of every exchange are complete.
+"""
+
+
 def marts_of(manifest: dict[str, Any]) -> dict[str, Table]:
     """The tables of ``marts`` by name.
 
     Raises:
         TitansError: a table has no ``meta.key``, or one of columns that it lacks.
     """
+    return _tables_of(manifest, "marts")
+
+
+def _tables_of(manifest: dict[str, Any], schema: str) -> dict[str, Table]:
+    """The tables of ``schema`` by name.
+
+    Raises:
+        TitansError: a table has no ``meta.key``, or one of columns that it lacks.
+    """
     tables = {}
     for node in manifest["nodes"].values():
-        if node["resource_type"] == "model" and node["schema"] == "marts":
+        if node["resource_type"] == "model" and node["schema"] == schema:
             meta = node["config"]["meta"]
             table = Table(
                 node["name"],
@@ -142,8 +159,13 @@ def entities_page(manifest: dict[str, Any]) -> str:
             marks = [mark for mark, holds in (("PK", column in table.key), ("FK", column in foreign)) if holds]
             lines.append(f"        {table.columns[column]['data_type']} {column} {', '.join(marks)}")
         lines.append("    }")
-    lines += ["```", "", "| table | key | what it holds |", "|---|---|---|"]
+    lines += ["```", "", *_listed(tables), "", _REPORTS, *_listed(_tables_of(manifest, "reports"))]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(tables: dict[str, Table]) -> list[str]:
+    lines = ["| table | key | what it holds |", "|---|---|---|"]
     for table in tables.values():
         key = ", ".join(f"`{column}`" for column in table.key)
         lines.append(f"| `{table.name}` | {key} | {' '.join(table.description.split()).replace('|', '/')} |")
-    return "\n".join(lines) + "\n"
+    return lines

@@ -23,7 +23,7 @@
         "members": "members::varchar",
         "other_known": "other_known::varchar",
         "other_members": "other_members::varchar",
-        "coverage": percent("coverage_ratio"),
+        "coverage": percent_short_of("coverage_ratio"),
         "min_coverage": percent(var("min_coverage_ratio")),
         "near_correction": whole_percent(var("near_correction_drawdown")),
         "correction": whole_percent(var("correction_drawdown")),
@@ -53,16 +53,22 @@
     printf('%.1f%%', round(100 * ({{ ratio }}), 1) + 0)
 {%- endmacro %}
 
+{# A share that falls short of what is needed, as a percentage rounded down: 79.9% and never the 80.0% that would do. #}
+{% macro percent_short_of(ratio) -%}
+    printf('%.1f%%', floor(1000 * ({{ ratio }}) + 1e-9) / 10)
+{%- endmacro %}
+
 {# A ratio of whole percents: 9%. #}
 {% macro whole_percent(ratio) -%}
     printf('%.0f%%', 100 * {{ ratio }})
 {%- endmacro %}
 
-{# US dollars in billions, $439 billion, or below one in millions. #}
-{% macro dollars(usd) -%}
+{# US dollars in billions, $439 billion, or below one in millions, with so many decimals. #}
+{% macro dollars(usd, decimals=0) -%}
     case
-        when {{ usd }} < 999.5e6 then format('${:,.0f} million', {{ usd }} / 1e6)
-        else format('${:,.0f} billion', {{ usd }} / 1e9)
+        when {{ usd }} = 0 then '$0'
+        when {{ usd }} < 999.5e6 then format('${:,.' || ({{ decimals }}) || 'f} million', {{ usd }} / 1e6)
+        else format('${:,.' || ({{ decimals }}) || 'f} billion', {{ usd }} / 1e9)
     end
 {%- endmacro %}
 

@@ -16,6 +16,10 @@
             "relation": ref("stg_shares"), "key": "symbol, as_of", "date": "as_of", "field": "'shares_outstanding'",
             "reported": "shares_outstanding", "exponent": "1",
         },
+        {
+            "relation": ref("stg_risk_free"), "key": "currency, tenor, date", "symbol": "currency", "field": "'risk_free_rate'",
+            "detail": "tenor || ', ' || quote_basis", "reported": "rate", "exponent": "0",
+        },
     ] %}
     {% for figure in ["mean", "low", "high"] %}
         {% do values.append({

@@ -253,6 +253,8 @@ def _extract(
             return source.estimates(wanted, window)
         case Dataset.FX_RATES:
             return source.fx_rates([CurrencyPair(name[:3], name[3:]) for name in symbols], window)
+        case Dataset.RISK_FREE:
+            return source.risk_free(symbols, window)
 
 
 def _may_succeed_soon(failures: list[SymbolFailure]) -> bool:

@@ -29,8 +29,11 @@ _MAIN_VALUE = {
     Dataset.FX_RATES: "rate",
     Dataset.SHARES: "shares_outstanding",
     Dataset.ESTIMATES: "mean",
+    Dataset.RISK_FREE: "rate",
 }
-"""A row without it is rejected, and so ranks above nothing. Only estimates may be zero or less."""
+"""A row without it is rejected, and so ranks above nothing."""
+_ABOVE_ZERO = (Dataset.PRICES, Dataset.FX_RATES, Dataset.SHARES)
+"""Elsewhere the main value may be zero or less."""
 _PER_SHARE = {"open", "high", "low", "close", "dividend", "mean"}
 _IN_SHARES = {"volume", "shares_outstanding"}
 
@@ -67,7 +70,7 @@ def outranked(
     connection = limits.in_memory()
     connection.register("mine", extract.table)
     stored = _union(connection, "theirs", [rows for _, rows in later])
-    if dataset is Dataset.FX_RATES:
+    if "basis_date" not in SCHEMAS[dataset].names:
         connection.execute("create table splits (symbol varchar, date date, ratio double)")
     else:
         prices = [
@@ -141,9 +144,9 @@ def _count_of_different(dataset: Dataset, stored: str) -> str:
     """The query of how many rows of ``mine`` say something else than the stored row of their key that counts."""
     key = ", ".join(KEY_COLUMNS[dataset])
     main = _MAIN_VALUE[dataset]
-    counts = f"{main} is not null and isfinite({main})" + ("" if dataset is Dataset.ESTIMATES else f" and {main} > 0")
+    counts = f"{main} is not null and isfinite({main})" + (f" and {main} > 0" if dataset in _ABOVE_ZERO else "")
     factor = "1.0"
-    if dataset is not Dataset.FX_RATES:
+    if "basis_date" in SCHEMAS[dataset].names:
         factor = """coalesce((
             select product(ratio) from splits where splits.symbol = stated.symbol and splits.date > stated.basis_date), 1.0)"""
     names = [name for name in SCHEMAS[dataset].names if name not in {*KEY_COLUMNS[dataset], *_NO_VALUE}]

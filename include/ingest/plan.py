@@ -21,9 +21,9 @@ from include.seeds.read import load_reference
 from include.seeds.rows import Reference, Security
 from include.settings import Settings
 from include.sources import open_source
-from include.sources.base import Dataset, Source, currency_pairs
+from include.sources.base import Dataset, Source, currency_pairs, risk_free_currencies
 
-FX_OVERLAP = timedelta(days=10)
+RATES_OVERLAP = timedelta(days=10)
 _MOST_BATCHES = 500
 """Of one dataset in a run. Airflow makes a task of each, and refuses to make more than 1,024 of one list."""
 
@@ -137,17 +137,22 @@ def plan_prices(
 
 
 def plan_fx(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:
-    """One batch for each window the pairs in use need."""
+    """One batch for each window that the pairs in use need, and the currencies whose risk-free rate the source has."""
     reference = load_reference(settings.seeds_dir)
     source = open_source(settings, reference)
     as_of = bound_to_coverage(as_of, source.coverage(), settings.source)
     end = params.end or as_of
-    stored = _stored(settings.store, source, Dataset.FX_RATES)
-    windows: Windows = defaultdict(list)
-    for pair in currency_pairs(reference):
-        last = stored.get(pair.name)
-        windows[params.start or (min(last, end) - FX_OVERLAP if last else None), end].append(pair.name)
-    return _batches(Dataset.FX_RATES, "fx", windows, params, settings.batch_size, source.copy_name)
+    pairs = [pair.name for pair in currency_pairs(reference)]
+    currencies = source.offered(Dataset.RISK_FREE, risk_free_currencies(reference))
+    batches: list[PlannedBatch] = []
+    for dataset, group, units in ((Dataset.FX_RATES, "fx", pairs), (Dataset.RISK_FREE, "all", currencies)):
+        stored = _stored(settings.store, source, dataset) if units else {}
+        windows: Windows = defaultdict(list)
+        for unit in units:
+            last = stored.get(unit)
+            windows[params.start or (min(last, end) - RATES_OVERLAP if last else None), end].append(unit)
+        batches += _batches(dataset, group, windows, params, settings.batch_size, source.copy_name)
+    return batches
 
 
 def plan_estimates(settings: Settings, as_of: date, params: TriggerParams) -> list[PlannedBatch]:

@@ -20,7 +20,7 @@ from include.files import replacing
 from include.landing.retention import refuse_older
 from include.paths import StorePaths
 from include.sealed import is_sealed, seal, unseal
-from include.sources.base import DATE_COLUMN, Dataset, Extract, Window
+from include.sources.base import DATE_COLUMN, UNIT_COLUMNS, Dataset, Extract, Window
 
 _METADATA_KEY = b"titans"
 
@@ -204,11 +204,8 @@ def write_batch(path: Path, table: pa.Table, manifest: BatchManifest) -> None:
 
 
 def rows_by_symbol(dataset: Dataset, table: pa.Table, symbols: Iterable[str]) -> dict[str, pa.Table]:
-    """The rows of each symbol, or currency pair such as USDHKD, in their order."""
-    if dataset is Dataset.FX_RATES:
-        names = pc.binary_join_element_wise(table["base_currency"], table["quote_currency"], "")
-    else:
-        names = table["symbol"]
+    """The rows of each symbol, currency, or currency pair such as USDHKD, in their order."""
+    names = pc.binary_join_element_wise(*(table[column] for column in UNIT_COLUMNS[dataset]), "")
     return {symbol: table.filter(pc.equal(names, symbol)) for symbol in symbols}
 
 

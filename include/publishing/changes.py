@@ -12,6 +12,7 @@ from include.errors import Runbook, TitansError, refused_in
 from include.paths import PublishedPaths
 from include.publishing.generations import whole_of_source
 from include.publishing.manifest import Manifest
+from include.sources.base import Dataset
 
 _Read = TypeVar("_Read")
 
@@ -25,7 +26,7 @@ SAME_VALUE = 1e-6
 """Relative, as in ``ops.restatements``: a value of a vendor that differs by less differs by rounding."""
 
 
-_STORED = ("prices", "corporate_actions", "fx_rates", "shares", "estimates", "rejected_rows")
+_STORED = (*Dataset, "corporate_actions", "rejected_rows")
 
 
 def raw_state(connection: duckdb.DuckDBPyConnection) -> str:
@@ -81,22 +82,27 @@ def changes_since(connection: duckdb.DuckDBPyConnection, generation: Path) -> tu
 
 
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
-    """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``.
+    """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``; of ``reports``, where no mart does.
 
-    Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns
+    Reports are made from marts alone, so they differ by themselves only where the project has changed. Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns
     by their last decimal.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")
     try:
-        now, before = _columns(connection, "warehouse"), _columns(connection, "published")
-        different = sorted(
-            set(now) ^ set(before) | {table for table in now.keys() & before.keys() if now[table] != before[table]}
-        )
-        same_shape = sorted(table for table in now.keys() & before.keys() if now[table] == before[table])
-        return different + [table for table in same_shape if _rows_differ(connection, table, now[table])]
+        marts = _changed_in(connection, "marts")
+        return marts or [f"reports.{table}" for table in _changed_in(connection, "reports")]
     finally:
         connection.execute("detach published")
+
+
+def _changed_in(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    now, before = _columns(connection, "warehouse", schema), _columns(connection, "published", schema)
+    different = sorted(
+        set(now) ^ set(before) | {table for table in now.keys() & before.keys() if now[table] != before[table]}
+    )
+    same_shape = sorted(table for table in now.keys() & before.keys() if now[table] == before[table])
+    return different + [table for table in same_shape if _rows_differ(connection, f'{schema}."{table}"', now[table])]
 
 
 RESTATEMENT_TEXT = """concat_ws(' ', symbol, field, 'of', date,
@@ -212,11 +218,11 @@ def _first(texts: list[str], shown: int = 5) -> str:
     return ", ".join(texts[:shown]) + more
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[tuple[str, str]]]:
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> dict[str, list[tuple[str, str]]]:
     rows = connection.execute(
         """select table_name, column_name, data_type from duckdb_columns()
-        where database_name = ? and schema_name = 'marts' order by table_name, column_index""",
-        [database],
+        where database_name = ? and schema_name = ? order by table_name, column_index""",
+        [database, schema],
     ).fetchall()
     tables: dict[str, list[tuple[str, str]]] = {}
     for table, column, kind in rows:
@@ -229,7 +235,7 @@ def _rows_differ(connection: duckdb.DuckDBPyConnection, table: str, columns: lis
 
     Exact columns, among which is the key, decide which rows belong together; the others of each pair are compared.
     """
-    now, before = f'warehouse.marts."{table}"', f'published.marts."{table}"'
+    now, before = f"warehouse.{table}", f"published.{table}"
     sizes = connection.execute(f"select (select count(*) from {now}) = (select count(*) from {before})").fetchone()
     if sizes != (True,):
         return True

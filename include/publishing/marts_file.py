@@ -18,7 +18,7 @@ from include.limits import Limits, size_text
 from include.paths import StorePaths
 from include.publishing.manifest import Manifest
 
-SCHEMAS = ("marts", "ops")
+SCHEMAS = ("marts", "reports", "ops")
 STORAGE_VERSION = "v1.0.0"
 """Every DuckDB client from 1.1 on reads it."""
 SIMULATED_PREFIX = "SIMULATED DATA, not real. "

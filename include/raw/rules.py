@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from include.raw.versions import latest_version, version_order
-from include.sources.base import KEY_COLUMNS, Dataset
+from include.sources.base import KEY_COLUMNS, SCHEMAS, Dataset
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class TableRules:
         judge: query over ``incoming`` that adds ``reasons`` (list of text) and ``known_from``.
         key: columns that name a row.
         values: columns whose change makes a new version.
-        symbol: expression for the symbol or currency pair, the unit of quarantine.
+        symbol: expression for the symbol, currency pair or currency, the unit of quarantine.
         date: expression for the day a rejected row is about.
         basis: expression for basis_date.
     """
@@ -63,6 +63,10 @@ _SESSION_JOIN = f"""{_SECURITY_JOIN}
 # Calendars are stored to the end of a year.
 _AFTER_THE_CALENDAR = "year(i.date) > year(c.last_date)"
 
+_LOWEST_RATE, _HIGHEST_RATE = -0.1, 1
+_TENOR = "[1-9][0-9]{0,3}[dwmy]"
+_TENOR_OF_BILLS = "([1-9]?[0-9]|1[0-7][0-9]|18[0-2])d|(1?[0-9]|2[0-6])w|[1-6]m"
+
 RULES: dict[Dataset, TableRules] = {
     Dataset.PRICES: TableRules(
         judge=_judge(
@@ -98,6 +102,7 @@ RULES: dict[Dataset, TableRules] = {
     Dataset.FX_RATES: TableRules(
         judge=_judge(
             [
+                ("no currency pair", "i.base_currency is null or i.quote_currency is null"),
                 ("no date", "i.date is null"),
                 ("future date", "i.date > $bound"),
                 ("no rate", "i.rate is null or isnan(i.rate)"),
@@ -157,6 +162,40 @@ RULES: dict[Dataset, TableRules] = {
         symbol="symbol",
         date="as_of",
     ),
+    Dataset.RISK_FREE: TableRules(
+        judge=_judge(
+            [
+                ("no currency", "i.currency is null"),
+                ("no date", "i.date is null"),
+                ("future date", "i.date > $bound"),
+                (
+                    "tenor is not a number of days, weeks, months or years, such as 13w",
+                    f"coalesce(not regexp_full_match(i.tenor, '{_TENOR}'), true)",
+                ),
+                ("no rate", "i.rate is null or isnan(i.rate)"),
+                (
+                    "rate is not a fraction a year: write 4.3% as 0.043",
+                    f"not isnan(i.rate) and i.rate not between {_LOWEST_RATE} and {_HIGHEST_RATE}",
+                ),
+                (
+                    "quote basis is neither yield nor discount",
+                    "i.quote_basis is null or i.quote_basis not in ('yield', 'discount')",
+                ),
+                (
+                    "a discount is of bills of at most half a year",
+                    f"i.quote_basis = 'discount' and not regexp_full_match(i.tenor, '{_TENOR_OF_BILLS}')",
+                ),
+            ],
+            key="i.currency, i.tenor, i.date",
+            # Known by the close of New York, as bills are.
+            known_from="i.date::timestamp + interval 21 hour",
+        ),
+        key=KEY_COLUMNS[Dataset.RISK_FREE],
+        values=("rate", "quote_basis"),
+        symbol="currency",
+        date="date",
+        basis="date",
+    ),
 }
 
 
@@ -203,10 +242,8 @@ def append(dataset: Dataset, rules: TableRules) -> str:
     """
     same_key = " and ".join(f"r.{name} = j.{name}" for name in rules.key)
     is_first = " and ".join(f"f.{name} = j.{name}" for name in rules.key)
-    stored = ", ".join(
-        (*rules.key, *rules.values, *(["note"] if dataset in (Dataset.SHARES, Dataset.ESTIMATES) else []))
-    )
-    # Judged rows carry basis_date except FX rates, which no split touches: their own date stands in.
+    stored = ", ".join((*rules.key, *rules.values, *(["note"] if "note" in SCHEMAS[dataset].names else [])))
+    # Judged rows carry basis_date except rates, which no split touches: their own date stands in.
     basis = "" if rules.basis == "basis_date" else f", {rules.basis} as basis_date"
     return f"""
         insert into raw.{dataset} ({stored}, fetched_at, landed_at, known_from, basis_date, batch_id, source, loaded_at)
@@ -255,7 +292,7 @@ def _is_unchanged(dataset: Dataset, rules: TableRules) -> str:
     """Whether the row ``j`` says what the version before it says."""
     same_key = " and ".join(f"p.{name} = j.{name}" for name in rules.key)
     same_values = " and ".join(f"p.{name} is not distinct from j.{name}" for name in rules.values)
-    split_between = "" if dataset is Dataset.FX_RATES else f" and not {_split_between('j')}"
+    split_between = "" if rules.basis != "basis_date" else f" and not {_split_between('j')}"
     return f"exists (select 1 from previous as p where {same_key} and p.is_good and {same_values}{split_between})"
 
 

@@ -77,6 +77,16 @@ create table if not exists raw.estimates (
     {{ time_columns }}
 );
 
+create table if not exists raw.risk_free (
+    currency varchar not null,
+    tenor varchar not null,
+    date date not null,
+    rate double not null,
+    quote_basis varchar not null,
+    note varchar,
+    {{ time_columns }}
+);
+
 create table if not exists raw.rejected_rows (
     dataset varchar not null,
     symbol varchar,

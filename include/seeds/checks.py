@@ -237,7 +237,7 @@ def check_press_claims(reference: Reference, measures_of: Mapping[str, Mapping[s
         if (claim.comparison == "in_year") != (claim.unit == "year"):
             raise TitansError(
                 f"Seed press_claims.csv ({claim.claim_id}) compares {claim.measure} with {claim.comparison}: "
-                "in_year goes with highest_since, and highest_since with in_year only."
+                "in_year goes with highest_since and record_high_date, and they with in_year only."
             )
         if claim.unit == "year" and not claim.claimed_value.is_integer():
             raise TitansError(

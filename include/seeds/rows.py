@@ -151,10 +151,13 @@ class BasketMember(Row):
 
 
 class MarketEvent(Row):
+    may_lack: ClassVar[frozenset[str]] = frozenset({"source"})
+
     event_id: Identifier
     name: Text
     date: Day
     description: Text
+    source: Text | None = None
 
 
 class IndexHeadline(Row):
@@ -163,6 +166,8 @@ class IndexHeadline(Row):
 
 
 class PressClaim(Row):
+    may_lack: ClassVar[frozenset[str]] = frozenset({"source"})
+
     claim_id: Identifier
     claim_date: Day
     subject: Text
@@ -173,12 +178,13 @@ class PressClaim(Row):
     tolerance: Annotated[FiniteFloat, Field(ge=0)]
     unit: Literal["ratio", "usd", "times", "year"]
     statement: Text
+    source: Text | None = None
 
 
 class VendorCorrection(Row):
     symbol: Symbol
     date: Day
-    field: Literal["close", "dividend", "split_ratio"]
+    field: Literal["close", "dividend", "special_dividend", "split_ratio"]
     value: FiniteFloat
     currency: CurrencyCode | None = None
     known_from: Day

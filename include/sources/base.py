@@ -20,6 +20,7 @@ class Dataset(StrEnum):
     FX_RATES = "fx_rates"
     SHARES = "shares"
     ESTIMATES = "estimates"
+    RISK_FREE = "risk_free"
 
 
 def _schema(*columns: tuple[str, pa.DataType]) -> pa.Schema:
@@ -73,7 +74,19 @@ SCHEMAS: dict[Dataset, pa.Schema] = {
         ("note", pa.string()),
         ("basis_date", pa.date32()),
     ),
+    # tenor: 91d, 13w, 3m or 1y. rate: a fraction a year. quote_basis: yield, or discount as of bills.
+    Dataset.RISK_FREE: _schema(
+        ("currency", pa.string()),
+        ("tenor", pa.string()),
+        ("date", pa.date32()),
+        ("rate", pa.float64()),
+        ("quote_basis", pa.string()),
+        ("note", pa.string()),
+    ),
 }
+
+RATES = (Dataset.FX_RATES, Dataset.RISK_FREE)
+"""Of currencies. Rates of others than those in use are no mistake."""
 
 PROBLEM = pa.field("problem", pa.string())
 """What a source itself found wrong with a row, so that raw rejects it: a column that a table has where there is any."""
@@ -83,9 +96,24 @@ KEY_COLUMNS: dict[Dataset, tuple[str, ...]] = {
     Dataset.FX_RATES: ("base_currency", "quote_currency", "date"),
     Dataset.SHARES: ("symbol", "as_of"),
     Dataset.ESTIMATES: ("symbol", "as_of", "metric", "period_type", "period_end"),
+    Dataset.RISK_FREE: ("currency", "tenor", "date"),
 }
 """The columns that name a row."""
-DATE_COLUMN = {Dataset.PRICES: "date", Dataset.FX_RATES: "date", Dataset.SHARES: "as_of", Dataset.ESTIMATES: "as_of"}
+UNIT_COLUMNS: dict[Dataset, tuple[str, ...]] = {
+    Dataset.PRICES: ("symbol",),
+    Dataset.FX_RATES: ("base_currency", "quote_currency"),
+    Dataset.SHARES: ("symbol",),
+    Dataset.ESTIMATES: ("symbol",),
+    Dataset.RISK_FREE: ("currency",),
+}
+"""The columns that name what is asked for: a symbol, a currency pair or a currency."""
+DATE_COLUMN = {
+    Dataset.PRICES: "date",
+    Dataset.FX_RATES: "date",
+    Dataset.SHARES: "as_of",
+    Dataset.ESTIMATES: "as_of",
+    Dataset.RISK_FREE: "date",
+}
 """The column that a window bounds."""
 
 
@@ -109,7 +137,7 @@ class CurrencyPair:
 
 @dataclass(frozen=True)
 class SymbolFailure:
-    """One symbol (or currency pair) that could not be delivered, and why, in a sentence.
+    """One symbol (currency pair, or currency) that could not be delivered, and why, in a sentence.
 
     Attributes:
         not_before: before that moment the vendor is not asked again, so another attempt of the same run is of no use.
@@ -175,6 +203,12 @@ class Source(Protocol):
     def estimates(self, securities: Sequence[Security], window: Window) -> Extract:
         """Snapshots with ``as_of`` in the window. A live vendor has only today's: it refuses older windows."""
 
+    def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
+        """Rates of money that is lent without risk, by currency, tenor and day."""
+
+    def offered(self, dataset: Dataset, units: Sequence[str]) -> list[str]:
+        """Those of ``units`` for which this source may have an optional dataset. The others are not asked for."""
+
 
 BASE_CURRENCY = "USD"
 
@@ -184,3 +218,8 @@ def currency_pairs(reference: Reference) -> list[CurrencyPair]:
     named = {code for row in reference.securities for code in (row.currency, row.reporting_currency) if code}
     currencies = {reference.major_unit(code)[0] for code in named}
     return [CurrencyPair(BASE_CURRENCY, currency) for currency in sorted(currencies - {BASE_CURRENCY})]
+
+
+def risk_free_currencies(reference: Reference) -> list[str]:
+    """The currencies in which returns are measured: US dollars and those of prices, without minor units."""
+    return sorted({BASE_CURRENCY, *(reference.major_unit(row.currency)[0] for row in reference.securities)})

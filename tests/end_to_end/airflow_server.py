@@ -105,7 +105,7 @@ class AirflowServer:
 @contextmanager
 def airflow_server(settings: Settings, folder: Path) -> Iterator[AirflowServer]:
     """Start it, wait until all parts are healthy, and stop it with SIGINT to the one process that the user sees."""
-    port, output = _free_port(), folder / "terminal.txt"
+    port, output = free_port(), folder / "terminal.txt"
     with output.open("w") as terminal:
         process = subprocess.Popen(
             [sys.executable, "-m", "titans", "airflow", "--port", str(port)],
@@ -153,7 +153,7 @@ def _is_healthy(server: AirflowServer) -> bool:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -76,7 +76,7 @@ def built(folder: Path, order: Sequence[int], is_rebuilt: bool) -> dict[str, lis
 def contents(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
     with duckdb.connect(str(settings.store.warehouse), read_only=True) as connection:
         tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() where schema_name in ('marts', 'ops') order by all"
+            "select schema_name, table_name from duckdb_tables() where schema_name in ('marts', 'reports', 'ops') order by all"
         ).fetchall()
         return {
             f"{schema}.{table}": connection.execute(

@@ -76,7 +76,8 @@ def assert_as_simulated(marts: duckdb.DuckDBPyConnection, market: Market, basket
     )
     rows = ask(
         "select symbol, date, currency_basis, return_type, weight_open, weight_close, return_1d, contribution_1d, contribution_wtd, contribution_mtd, "
-        "contribution_ytd from marts.fct_basket_member_daily where basket_id = ?",
+        "contribution_ytd, contribution_1m, contribution_3m, contribution_1y, contribution_since_base "
+        "from marts.fct_basket_member_daily where basket_id = ?",
     )
     assert_rows(rows, 4, outcome.members, f"member of {name}")
     rows = ask(

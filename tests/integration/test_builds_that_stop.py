@@ -343,7 +343,7 @@ def test_full_disk_while_publishing(store: Settings, tmp_path: Path) -> None:
         run = new_run(store)
         with open_warehouse(store.store) as connection:
             # A build that has passed its gates, with a change to publish.
-            connection.execute("update marts.dim_securities set name = 'Another name' where symbol = 'AAPL'")
+            connection.execute("update marts.dim_securities set security_name = 'Another name' where symbol = 'AAPL'")
             connection.execute("update meta.builds set build_id = ?", [run.name])
         with pytest.raises(TitansError, match=r"could not be written .*untouched.*Free space \(up to \d+ MiB\)"):
             build.publish_marts(store, run)

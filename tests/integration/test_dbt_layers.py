@@ -15,6 +15,7 @@ READS = {
     "marts": {"staging", "intermediate"},
     "story/steps": {"staging", "intermediate", "marts", "story/steps"},
     "story/marts": {"staging", "intermediate", "marts", "story/steps"},
+    "reports": {"marts", "story/marts", "reports"},
     "ops": {"staging", "intermediate"},
 }
 """What models of a layer may read. No mart reads a mart."""
@@ -31,6 +32,14 @@ GRAINS = {"by_symbol", "by_basket", "whole"}
 NUMBERS = {"0", "1", "1.0", "2", "100"}
 """What SQL may count with: nothing, one, two, and the level at which indices start."""
 NUMBERS_WITH_A_REASON = {
+    "claim_text": {
+        "3": "decimals of a ratio that a percentage with one has",
+        "6": "powers of ten in a million",
+        "8": "decimals beyond which a verdict does not look",
+        "9": "powers of ten in a billion",
+        "1e-9": "what a double loses",
+        "999.5e6": "from here on a value prints as a billion",
+    },
     "drawdown_state": {"12": "digits that a double holds"},
     "fct_basket_exposures": {"11": "months before the twelfth"},
     "fct_basket_daily": {"3": "period", "5": "period", "365.25": "days of a year"},
@@ -39,13 +48,25 @@ NUMBERS_WITH_A_REASON = {
     "headline_text": {
         "1000": "a change below half of a tenth of a percent is flat",
         "5": "where the rest of a name begins",
+        "10": "tenths of a percent in a percent",
+        "1e-9": "what a double loses",
         "999.5e6": "from here on a value prints as a billion",
         "1e6": "a million",
         "1e9": "a billion",
     },
+    "int_dividend_years": {"365": "days of a year"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
     "int_security_multiples": {"0.5": "half of a year"},
+    "int_risk_free_daily": {"91": "days of a bill of 13 weeks"},
+    "int_risk_free_yields": {
+        "7": "days of a week",
+        "12": "months of a year",
+        "360": "days of a year of discounts",
+        "365": "days of a year",
+        "365.0": "days of a year",
+    },
+    "int_security_values": {"365": "days of a year"},
     "int_prices_split_adjusted": {"1e-9": "what a double loses"},
     "restatements": {"1e-6": "what a vendor's float loses"},
 }
@@ -114,9 +135,15 @@ def test_backward_reads_are_seen() -> None:
         "fct_one": "models/marts/core/fct_one.sql",
         "fct_two": "models/marts/valuation/fct_two.sql",
         "int_story": "models/story/steps/int_story.sql",
+        "sheet": "models/reports/sheet.sql",
     }
     models = {name: {"original_file_path": path} for name, path in paths.items()}
-    reads = {"int_basket": {"int_fx"}, "fct_one": {"int_basket"}, "int_story": {"fct_one", "int_fx"}}
+    reads = {
+        "int_basket": {"int_fx"},
+        "fct_one": {"int_basket"},
+        "int_story": {"fct_one", "int_fx"},
+        "sheet": {"fct_one"},
+    }
     nothing: dict[str, set[str]] = {name: set() for name in paths}
     assert backward_reads(models, nothing | reads) == []
     for name, parent in [
@@ -124,6 +151,9 @@ def test_backward_reads_are_seen() -> None:
         ("int_basket", "fct_one"),
         ("fct_one", "fct_two"),
         ("fct_two", "int_story"),
+        ("fct_two", "sheet"),
+        ("sheet", "int_basket"),
+        ("sheet", "int_story"),
     ]:
         (broken,) = backward_reads(models, nothing | {name: {parent}})
         assert broken.startswith(f"{name} (")

@@ -19,7 +19,15 @@ from tests.integration.test_marts_recomputed import closes as closes
 from tests.pipeline import ask, ask_warehouse
 
 TOLERANCE = 1e-9
-EVENTS = {"china_stimulus": "2024-09-23", "deepseek_moment": "2025-01-24", "nasdaq_record": "2025-02-19"}
+EVENTS = {
+    "china_stimulus": "2024-09-23",
+    "deepseek_r1": "2025-01-17",
+    "deepseek_moment": "2025-01-24",
+    "entrepreneurs_symposium": "2025-02-14",
+    "nasdaq_record": "2025-02-19",
+    "work_report_2025": "2025-03-04",
+    "alibaba_qwq": "2025-03-05",
+}
 INDICES = ["^NDX", "^GSPC", "^HSI", "HSTECH.HK"]
 YARDSTICKS = {
     "china_titans": "magnificent_seven",

@@ -170,7 +170,7 @@ def test_the_file_is_whole_read_only_and_says_what_it_is(real: Settings) -> None
     ) == [(0,)]
     assert ask_known(
         real,
-        "select count(*) from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''",
+        "select count(*) from duckdb_columns() where schema_name in ('marts', 'reports', 'ops') and coalesce(comment, '') = ''",
     ) == [(0,)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from include.dbt_facts import mart_keys
+from include.dbt_facts import dbt_vars, mart_keys
 from include.gates import marts_gate
 from include.settings import PROJECT_ROOT, Settings
 
@@ -24,12 +24,10 @@ FAULTS = {
     "closes_have_dollars": "update marts.fct_security_daily set close_usd = null where date = '2025-03-07'",
     "closes_positive": "update marts.fct_security_daily set close = 0 where date = '2025-03-07'",
     "closes_unsuspicious": "update marts.fct_security_daily set is_suspect = true where date = '2025-03-07'",
-    "contributions_add_up_1d": "update marts.fct_basket_member_daily set contribution_1d = contribution_1d + 1e-6",
-    "contributions_add_up_mtd": "update marts.fct_basket_member_daily set contribution_mtd = contribution_mtd + 1e-6",
-    "contributions_add_up_wtd": "update marts.fct_basket_member_daily set contribution_wtd = null where symbol = 'NVDA'",
-    "contributions_add_up_ytd": "delete from marts.fct_basket_member_daily where symbol = 'NVDA' and date = '2025-03-07'",
+    "contributions_add_up": "delete from marts.fct_basket_member_daily where symbol = 'NVDA' and date = '2025-03-07'",
     "corrections_match": "insert into seeds.vendor_corrections (symbol, date, field, value) values ('NVDA', '2025-03-08', 'close', 1)",
     "coverage_in_range": "update marts.fct_basket_valuation_daily set coverage_ratio = 1.01 where date = '2025-03-07'",
+    "dividend_yields_in_range": "update marts.fct_security_daily set dividend_payments_ttm = 0 where symbol = 'MSFT'",
     "dividends_apart": "update marts.fct_corporate_actions set date = '2025-01-01' where symbol = 'MSFT' and date > '2024-06-01'",
     "dividends_convertible": "update marts.fct_corporate_actions set value_in_price_currency = null where symbol = 'MSFT'",
     "dollar_identity": "update marts.fct_security_daily set return_usd_1d = return_usd_1d + 1e-6 where date = '2025-03-07'",
@@ -103,3 +101,20 @@ def test_a_check_fails_on_its_fault_only(warehouse: duckdb.DuckDBPyConnection, n
         assert len(warehouse.execute(query).fetchall()) >= 1
     finally:
         warehouse.execute("rollback")
+
+
+@pytest.mark.parametrize(
+    "fault", ["contribution_{period} + 1e-6", "case when symbol <> 'NVDA' then contribution_{period} end"]
+)
+@pytest.mark.parametrize("period", ["1d", *dbt_vars(DBT_PROJECT).contribution_periods, "since_base"])
+def test_contributions_of_every_period_must_add_up(
+    warehouse: duckdb.DuckDBPyConnection, period: str, fault: str
+) -> None:
+    change = fault.format(period=period)
+    warehouse.execute("begin")
+    try:
+        warehouse.execute(f"update marts.fct_basket_member_daily set contribution_{period} = {change}")
+        off = warehouse.execute(CHECKS["contributions_add_up"].query).fetchdf()
+    finally:
+        warehouse.execute("rollback")
+    assert set(off["periods"]) == {period}

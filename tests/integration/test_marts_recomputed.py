@@ -287,9 +287,11 @@ def test_dimensions_say_what_the_seeds_say(built_real_store: Settings) -> None:
         )
 
     members = ["basket_id", "symbol", "valid_from", "valid_to"]
-    events = ["event_id", "name", "date", "description"]
-    securities = ["symbol", "name", "kind", "exchange", "currency", "reporting_currency"]
-    baskets = ["basket_id", "name", "weighting", "rebalance", "comparator_basket_id"]
+    events = ["event_id", "event_name", "event_date", "description", "event_source"]
+    securities = ["symbol", "security_name", "kind", "exchange", "currency", "reporting_currency"]
+    baskets = ["basket_id", "basket_name", "weighting", "rebalance", "comparator_basket_id"]
+    in_seeds = dict.fromkeys(("event_name", "security_name", "basket_name"), "name")
+    in_seeds |= {"event_date": "date", "event_source": "source"}
     for table, name, columns in (
         ("dim_basket_members", "basket_members", members),
         ("dim_market_events", "market_events", events),
@@ -297,7 +299,7 @@ def test_dimensions_say_what_the_seeds_say(built_real_store: Settings) -> None:
         ("dim_baskets", "baskets", baskets),
     ):
         assert mart(table, columns) == sorted(
-            (tuple(row[column] for column in columns) for row in seed(name)), key=str
+            (tuple(row[in_seeds.get(column, column)] for column in columns) for row in seed(name)), key=str
         ), table
     assert mart("dim_baskets", ["basket_id", "base_date"]) == [
         ("china_titans", "2020-06-18"),

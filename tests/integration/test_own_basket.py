@@ -14,6 +14,7 @@ from include.publishing.rollback import release_hold, roll_back
 from include.runs.facts import PublishFacts
 from include.runs.records import RunRecord
 from include.settings import Settings
+from tests.end_to_end.test_three_deliveries import are_same
 from tests.pipeline import ask, build_all, copy_project, own_build
 
 pytestmark = own_build
@@ -88,7 +89,7 @@ def story(built_sample_store: Settings, tmp_path_factory: pytest.TempPathFactory
 
 
 def name_of_titans(story: Story, record: RunRecord) -> str:
-    ((name,),) = story.ask(record, "select name from marts.dim_baskets where basket_id = 'china_titans'")
+    ((name,),) = story.ask(record, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'")
     return str(name)
 
 
@@ -99,13 +100,13 @@ def test_a_changed_seed_is_news_and_a_rollback_holds(story: Story, built_sample_
     assert first.generation != story.before
     assert name_of_titans(story, story.first) == "The seven titans"
     assert story.rolled_back == (first.generation, story.before)
-    assert ask(built_sample_store, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+    assert ask(built_sample_store, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("China's seven tech titans",)
     ]
     assert second.is_held is True
     assert story.held == story.before, "a build must not undo a rollback"
     assert story.released == second.generation == generations.linked_generation(story.settings.published)
-    assert ask(story.settings, "select name from marts.dim_baskets where basket_id = 'china_titans'") == [
+    assert ask(story.settings, "select basket_name from marts.dim_baskets where basket_id = 'china_titans'") == [
         ("Seven titans",)
     ]
 
@@ -152,6 +153,40 @@ def test_global_pair_mixes_exchanges_and_currencies(story: Story) -> None:
         "select return_1d from marts.fct_basket_daily where basket_id = 'chips' and date = '2025-02-17' and currency_basis = 'local' and return_type = 'price'",
     )
     assert day_return is not None
+
+
+REPORTS_OF_A_BASKET = ["factsheet", "members", "rebased_levels", "calendar_years", "drawdowns"]
+
+
+@pytest.mark.parametrize("table", [*REPORTS_OF_A_BASKET, "latest_headlines", "press_check"])
+def test_a_new_basket_changes_no_chart_of_another(story: Story, built_sample_store: Settings, table: str) -> None:
+    """Of the seven titans only the name, which the seed changed as well."""
+    others = f"select columns(* exclude (basket_name)) from reports.{table} where basket_id = 'magnificent_seven' order by all"
+    before = ask(built_sample_store, others)
+    assert before
+    assert are_same(story.ask(story.first, others), before)
+    figures = (
+        f"select columns(c -> not regexp_matches(c, 'name|sentence|statement|explanation')) from reports.{table} "
+        "where basket_id = 'china_titans' order by all"
+    )
+    before = ask(built_sample_store, figures)
+    assert before
+    assert are_same(story.ask(story.first, figures), before)
+
+
+@pytest.mark.parametrize("table", REPORTS_OF_A_BASKET)
+def test_a_new_basket_has_its_own_charts(story: Story, table: str) -> None:
+    assert story.ask(story.first, f"select count(*) > 0 from reports.{table} where basket_id = 'chips'") == [(True,)]
+    lines = story.ask(story.first, "select distinct line_id from reports.rebased_levels where basket_id = 'chips' order by 1")  # fmt: skip
+    assert lines == [("chips",), ("magnificent_seven",)]
+
+
+def test_a_basket_without_a_day_has_an_empty_factsheet(story: Story) -> None:
+    sheets = story.ask(
+        story.second,
+        "select basket_id, basket_name, as_of, members from reports.factsheet where as_of is null order by 1",
+    )
+    assert sheets == [("empty", "Empty", None, None), ("future", "Future", None, None)]
 
 
 def test_a_basket_taken_out_of_the_seeds_is_gone(story: Story) -> None:

@@ -56,17 +56,28 @@ OPS = {
     "fetches",
     "row_origins",
 }
+REPORTS = {
+    "factsheet",
+    "members",
+    "rebased_levels",
+    "calendar_years",
+    "drawdowns",
+    "latest_headlines",
+    "press_check",
+}
 
 
 def test_every_table_of_the_contract_is_there_and_no_other_schema(built_real_store: Settings) -> None:
     tables = ask(built_real_store, "select schema_name, table_name from duckdb_tables()")
     assert {table for schema, table in tables if schema == "marts"} == MARTS
     assert {table for schema, table in tables if schema == "ops"} == OPS
-    assert {schema for schema, _ in tables} == {"marts", "ops"}
+    assert {table for schema, table in tables if schema == "reports"} == REPORTS
+    assert {schema for schema, _ in tables} == {"marts", "reports", "ops"}
 
 
 def test_every_mart_is_filled(built_real_store: Settings) -> None:
-    empty = [table for table in sorted(MARTS) if ask(built_real_store, f"select count(*) from marts.{table}") == [(0,)]]
+    tables = sorted([*(f"marts.{table}" for table in MARTS), *(f"reports.{table}" for table in REPORTS)])
+    empty = [table for table in tables if ask(built_real_store, f"select count(*) from {table}") == [(0,)]]
     assert empty == []
 
 
@@ -74,7 +85,7 @@ def test_every_table_and_column_is_described(built_sample_store: Settings) -> No
     tables = ask(built_sample_store, "select table_name from duckdb_tables() where coalesce(comment, '') = ''")
     columns = ask(
         built_sample_store,
-        "select table_name, column_name from duckdb_columns() where schema_name in ('marts', 'ops') and coalesce(comment, '') = ''",
+        "select table_name, column_name from duckdb_columns() where schema_name in ('marts', 'reports', 'ops') and coalesce(comment, '') = ''",
     )
     assert (tables, columns) == ([], [])
 

@@ -65,7 +65,7 @@ def test_a_query_returns_rows(query: Query, store: str, request: pytest.FixtureR
 def test_a_query_reads_no_deprecated_column(query: Query, built_sample_store: Settings) -> None:
     columns = run(
         built_sample_store,
-        "select schema_name, table_name, column_name from duckdb_columns() where comment ilike '%deprecated%' and schema_name in ('marts', 'ops')",
+        "select schema_name, table_name, column_name from duckdb_columns() where comment ilike '%deprecated%' and schema_name in ('marts', 'reports', 'ops')",
     )
     words = set(re.findall(r"\w+", query.sql))
     assert [

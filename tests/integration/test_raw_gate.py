@@ -20,7 +20,7 @@ from include.runs.facts import CheckRawFacts
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
-from include.sources.base import SCHEMAS, Dataset, Extract
+from include.sources.base import SCHEMAS, UNIT_COLUMNS, Dataset, Extract
 from tests.pipeline import ask_warehouse, new_run
 
 _runs = count(1)
@@ -61,7 +61,7 @@ def judge(
     """
     by_symbol: dict[str, list[Row]] = {}
     for row in rows:
-        by_symbol.setdefault(row.get("symbol") or row["base_currency"] + row["quote_currency"], []).append(row)
+        by_symbol.setdefault("".join(row[name] for name in UNIT_COLUMNS[dataset]), []).append(row)
     windows = [
         FetchWindow(symbol=symbol, start=None, end=end, rows=len(own), first=date(2024, 9, 2), last=end)
         for symbol, own in by_symbol.items()
@@ -364,6 +364,38 @@ def land_prices(settings: Settings, rows: list[Row]) -> None:
     )
     extract = Extract(pa.Table.from_pylist(rows, schema=SCHEMAS[Dataset.PRICES]), datetime(2025, 3, 8, tzinfo=UTC))
     land(settings.store, BatchKey(Dataset.PRICES, "hk", 1, f"run{next(_runs)}", 1), extract, [window])
+
+
+def bills(factor: float = 1.0) -> list[Row]:
+    """Discounts of bills: next to nothing, then up to 4%, by half a basis point to three a day."""
+    return [
+        {"currency": "USD", "tenor": "13w", "date": day, "rate": factor * 0.0003 * number, "quote_basis": "discount"}
+        for number, day in enumerate(sessions())
+    ]
+
+
+def test_risk_free_rates(settings: Settings) -> None:
+    """One rate in per cent costs itself; a series in per cent costs its currency, also the rates that look like fractions."""
+    good = bills()
+    quarantined, statuses = judge(settings, [*good[:-1], {**good[-1], "rate": 4.3}], Dataset.RISK_FREE)
+    assert quarantined == {}
+    assert [name for name in statuses if statuses[name] == "warning" and name.startswith("risk_free")] == []
+    quarantined, _ = judge(settings, bills(100.0), Dataset.RISK_FREE)
+    (reasons,) = quarantined.values()
+    usable, jump = reasons
+    assert usable.startswith(
+        "risk_free_mostly_usable: 91 of 125 rows rejected, such as 2025-03-07 (rate is not a fraction"
+    )
+    assert jump.startswith("risk_free_no_jump: rate 0.99 to 0.01")
+    # Told again, the rejected rows are on record already.
+    quarantined, _ = judge(settings, bills(100.0), Dataset.RISK_FREE)
+    assert any(reason.startswith("risk_free_mostly_usable") for reason in quarantined["USD"])
+
+
+def test_a_risk_free_series_that_ends_early_warns(settings: Settings) -> None:
+    quarantined, statuses = judge(settings, bills()[:-7], Dataset.RISK_FREE)
+    assert quarantined == {}
+    assert statuses["risk_free_reaches_the_end"] == "warning"
 
 
 class TestADeliveryThatTellsHistoryAnew:

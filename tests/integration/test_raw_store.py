@@ -40,7 +40,7 @@ def price(day: date = MONDAY, close: float | None = 500.0, **values: Any) -> dic
 
 
 def land_rows(settings: Settings, dataset: Dataset, rows: list[dict[str, Any]], fetched_at: datetime) -> None:
-    symbols = sorted({str(row.get("symbol") or "USDHKD") for row in rows})
+    symbols = sorted({str(row.get("symbol") or row.get("currency") or "USDHKD") for row in rows})
     windows = [
         FetchWindow(symbol=symbol, start=MONDAY, end=TUESDAY, rows=len(rows), first=MONDAY, last=TUESDAY)
         for symbol in symbols
@@ -282,6 +282,69 @@ def test_an_estimate_of_tomorrow_is_refused(settings: Settings) -> None:
     land_rows(settings, Dataset.ESTIMATES, [row], at(5))
     load(settings)
     assert rows_of(settings, "select reasons from raw.rejected_rows") == [(["future date"],)]
+
+
+def bill(rate: float | None = 0.042, **values: Any) -> dict[str, Any]:
+    return {"currency": "USD", "tenor": "13w", "date": MONDAY, "rate": rate, "quote_basis": "discount", **values}
+
+
+def test_risk_free_rates_that_break_a_rule_are_kept_out_with_their_reasons(settings: Settings) -> None:
+    fraction, tenor = (
+        "rate is not a fraction a year: write 4.3% as 0.043",
+        "tenor is not a number of days, weeks, months or years, such as 13w",
+    )
+    rows = {
+        "13w": (bill(), []),
+        "14w": (bill(-0.002), []),
+        "26w": (bill(), []),
+        "182d": (bill(), []),
+        "12m": (bill(quote_basis="yield"), []),
+        "15w": (bill(4.3), [fraction]),
+        "16w": (bill(-0.5), [fraction]),
+        "17w": (bill(None), ["no rate"]),
+        "18w": (bill(quote_basis="money market"), ["quote basis is neither yield nor discount"]),
+        "19w": (bill(quote_basis=None), ["quote basis is neither yield nor discount"]),
+        "20w": (bill(date=None), ["no date"]),
+        "21w": (bill(date=date(2025, 3, 12)), ["future date"]),
+        "22w": (bill(currency=None), ["no currency"]),
+        "52w": (bill(), ["a discount is of bills of at most half a year"]),
+        "183d": (bill(), ["a discount is of bills of at most half a year"]),
+        "1y": (bill(), ["a discount is of bills of at most half a year"]),
+        "13 weeks": (bill(quote_basis="yield"), [tenor]),
+        "0d": (bill(quote_basis="yield"), [tenor]),
+        None: (bill(quote_basis="yield"), [tenor]),
+    }
+    land_rows(settings, Dataset.RISK_FREE, [row | {"tenor": name} for name, (row, _) in rows.items()], at(4))
+    load(settings)
+    stored = dict(rows_of(settings, "select tenor, array[]::varchar[] from raw.risk_free"))
+    rejected = dict(rows_of(settings, "select row_values ->> 'tenor', reasons from raw.rejected_rows"))
+    assert stored | rejected == {name: reasons for name, (_, reasons) in rows.items()}
+
+
+def test_a_risk_free_rate_is_one_statement_a_day_and_known_by_the_close_of_new_york(settings: Settings) -> None:
+    """The quote basis is part of what is said: two of a day contradict each other, and another one is a version."""
+    land_rows(settings, Dataset.RISK_FREE, [bill(), bill(quote_basis="yield")], at(4))
+    load(settings)
+    assert rows_of(settings, "select distinct reasons from raw.rejected_rows") == [
+        (["duplicate key with different values"],)
+    ]
+    for hour, rows in ((13, [bill()]), (14, [bill()]), (15, [bill(quote_basis="yield")])):
+        land_rows(settings, Dataset.RISK_FREE, rows, at(4, hour))
+        load(settings)
+        accept_all(settings)
+    versions = "select quote_basis, known_from::varchar, basis_date from raw.risk_free order by fetched_at"
+    assert rows_of(settings, versions) == [
+        ("discount", "2025-03-03 21:00:00", MONDAY),
+        ("yield", "2025-03-04 15:00:00", MONDAY),
+    ]
+
+
+def test_a_rate_without_a_currency_costs_no_other(settings: Settings) -> None:
+    rate = {"base_currency": "USD", "quote_currency": "HKD", "date": MONDAY, "rate": 7.77}
+    land_rows(settings, Dataset.FX_RATES, [rate, rate | {"quote_currency": None}], at(4))
+    load(settings)
+    assert rows_of(settings, "select count(*) from raw.fx_rates") == [(1,)]
+    assert rows_of(settings, "select reasons from raw.rejected_rows") == [(["no currency pair"],)]
 
 
 def test_a_file_from_in_between_wins_where_the_later_fetch_said_nothing(settings: Settings) -> None:

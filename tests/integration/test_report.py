@@ -25,7 +25,10 @@ from tests.published_folder import add_generation
 from titans.commands.report import report_page
 
 Cells = dict[str, list[float | str | None]]
-PERIODS = "return_1m, return_3m, return_ytd, return_1y, return_3y_annualised, return_5y_annualised"
+PERIODS = (
+    "return_1d, return_wtd, return_1m, return_3m, return_ytd, return_1y, return_3y_annualised, return_5y_annualised, "
+    "return_since_base_annualised"
+)
 HOSTILE = "<script>alert(1)</script>&\"'{{ 7 * 7 }}"
 LONG = "LongNameWithoutAnySpace".ljust(80, "x")
 
@@ -97,11 +100,13 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     plain = "currency_basis = 'local' and return_type = 'price'"
     returns = cells(page, "returns")
     names = {"china_titans": "China's seven tech titans", "magnificent_seven": "The Magnificent Seven"}
+    in_dollars = [("In US dollars", "usd", "price"), ("In US dollars, with dividends", "usd", "total")]
+    # A basket of members in dollars has the same returns in local currency.
+    assert ("In US dollars" in returns) == (basket == "china_titans")
     for label, basis, kind in (
         (names[basket], "local", "price"),
         ("With dividends", "local", "total"),
-        ("In US dollars", "usd", "price"),
-        ("In US dollars, with dividends", "usd", "total"),
+        *(in_dollars if basket == "china_titans" else []),
     ):
         (wanted,) = marts.execute(
             f"select {PERIODS} from marts.fct_basket_daily where {of_day} and currency_basis = ? and return_type = ?",
@@ -110,18 +115,26 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
         assert returns[label] == list(wanted)
     assert cells(page, "members") == expected(
         marts,
-        f"""select members.security_name, members.symbol, weight_close, securities.return_ytd, contribution_ytd,
-                valuations.forward_pe
+        f"""select members.security_name || ' ' || members.symbol, dim_securities.sector, (
+                select arg_min(starts.weight_open, starts.date) from marts.fct_basket_member_daily as starts
+                where starts.basket_id = '{basket}' and starts.symbol = members.symbol and starts.date >= '2025-01-01'
+                    and {plain}),
+                weight_close, securities.return_ytd, contribution_ytd, valuations.forward_pe,
+                valuations.eps_fy2 / nullif(greatest(valuations.eps_fy1, 0), 0) - 1
             from marts.fct_basket_member_daily as members
+            inner join marts.dim_securities as dim_securities using (symbol)
             inner join marts.fct_security_daily as securities using (symbol, date)
             left join marts.fct_security_valuation_daily as valuations using (symbol, date)
             where {of_day} and {plain} order by weight_close desc""",
     )
+    total = [_value(cell) for cell in page.xpath("//*[@id='members']//tfoot/tr/*")]
+    assert total[3:6] == [pytest.approx(1), returns[names[basket]][4], pytest.approx(returns[names[basket]][4])]
     (parts,) = marts.execute(
-        f"""select price_effect_usd, fx_effect_usd, issuance_effect_usd, membership_effect_usd, change_ytd_usd
+        f"""select price_effect_usd, fx_effect_usd, nullif(issuance_effect_usd, 0), membership_effect_usd, change_ytd_usd
         from marts.fct_basket_market_value_daily where {of_day}"""
     ).fetchall()
-    assert cells(page, "value") == {"US dollars": list(parts)}
+    assert [value for (value,) in cells(page, "value").values()] == list(parts)
+    assert ("issues and buybacks are not" in text_of(page, "value")) == (parts[2] is None)
     assert cells(page, "volatility") == expected(
         marts,
         f"""select case window_length when '1y' then '1 year, weekly' when '3y' then '3 years, monthly'
@@ -145,7 +158,7 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     )
     years = marts.execute(
         f"""select period_return, max_drawdown from marts.fct_basket_calendar_returns
-        where basket_id = '{basket}' and period_type = 'year' and {plain} and period_start >= '2021-01-01'
+        where basket_id = '{basket}' and period_type = 'year' and {plain} and period_start >= '2020-01-01'
         order by period_start"""
     ).fetchall()
     found = list(cells(page, "years").values())
@@ -164,20 +177,28 @@ def test_the_figures_are_those_of_the_marts(published: Settings, marts: duckdb.D
     names = page.xpath("//*[@id='falls']//tbody/tr/th//data/@value")
     assert [float(name) for name in names] == [depth[0] for depth in depths]
     sentences = marts.execute(
-        f"""select replace(sentence, 'Simulated: ', '') from marts.fct_headlines
-        where as_of = '{AS_OF}' and subject = '{basket}'
-            and measure in ('return_ytd', 'forward_pe', 'market_value_change_ytd_usd')"""
+        f"""select string_agg(replace(sentence, 'Simulated: ', ''), ' ' order by measure desc) from marts.fct_headlines
+        where as_of = '{AS_OF}' and (subject = '{basket}' or subject = '{basket}_vs_magnificent_seven')
+            and measure in ('return_ytd', 'excess_return_ytd', 'forward_pe', 'market_value_change_ytd_usd')
+        group by replace(measure, 'excess_', '')"""
     ).fetchall()
     assert {each.text_content() for each in page.xpath("//*[@id='summary']//dd")} == {row[0] for row in sentences}
+    (record,) = marts.execute(
+        f"""select drawdown, (select arg_max(date, level) from marts.fct_basket_daily
+            where basket_id = '{basket}' and {plain} and date <= '{AS_OF}')
+        from marts.fct_basket_daily where {of_day} and {plain}"""
+    ).fetchall()
+    (below,) = page.xpath("//*[@id='risk']/p[1]//data/@value")
+    assert (-float(below), page.xpath("//*[@id='risk']/p[1]//time/@datetime")[-1]) == (record[0], str(record[1]))
 
 
 def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_store: Settings) -> None:
     page = page_of(built_sample_store.published.report, "china_titans")
     with duckdb.connect(str(built_sample_store.published.link), read_only=True) as marts:
         (comparison,) = marts.execute(
-            f"""select excess_return_1m, excess_return_3m, excess_return_ytd, excess_return_1y, forward_pe_discount,
-                level_rebased, comparator_level_rebased
-            from marts.fct_basket_comparison_daily
+            f"""select excess_return_1d, excess_return_wtd, excess_return_1m, excess_return_3m, excess_return_ytd,
+                excess_return_1y, forward_pe_discount, level_rebased, comparator_level_rebased, base_date
+            from marts.fct_basket_comparison_daily inner join marts.dim_baskets using (basket_id)
             where basket_id = 'china_titans' and date = '{AS_OF}' and currency_basis = 'local' and return_type = 'price'"""
         ).fetchall()
         (multiples,) = marts.execute(
@@ -185,27 +206,62 @@ def test_the_comparator_and_the_valuation_are_those_of_the_marts(built_sample_st
                 forward_pe_equal_weight, forward_pe_median
             from marts.fct_basket_valuation_daily where basket_id = 'china_titans' and date = '{AS_OF}'"""
         ).fetchall()
-    assert cells(page, "returns")["Difference, percentage points"] == [*comparison[:4], "", ""]
-    assert [values[0] for values in cells(page, "valuation").values()] == [*multiples, comparison[4]]
+    titans, seven, gap = list(cells(page, "returns").values())[:3]
+    assert gap[:6] == list(comparison[:6])
+    assert gap[6:] == [
+        pytest.approx(one - other) if isinstance(one, float) and isinstance(other, float) else None
+        for one, other in zip(titans[6:], seven[6:], strict=True)
+    ]
+    years = (AS_OF - comparison[9]).days / 365.25
+    assert seven[8] == pytest.approx((comparison[8] / 100) ** (1 / years) - 1, abs=1e-9)
+    assert [values[0] for values in cells(page, "valuation").values()] == [*multiples, comparison[6]]
     ends = [float(value) for value in page.xpath("//*[@id='levels']//figcaption//data/@value")]
-    assert ends == list(comparison[5:])
+    assert ends[:2] == list(comparison[7:9])
+
+
+def test_the_index_of_the_market_stands_beside_the_basket(
+    built_real_store: Settings, built_sample_store: Settings
+) -> None:
+    page = page_of(built_real_store.published.report, "china_titans")
+    with duckdb.connect(str(built_real_store.published.link), read_only=True) as marts:
+        (index,) = marts.execute(
+            f"""select return_1d, return_wtd, return_1m, return_3m, return_ytd, return_1y, return_3y, level / (
+                select level from marts.fct_index_daily where symbol = '^HSI' and date = '2020-06-18')
+            from marts.fct_index_daily where symbol = '^HSI' and date = '{AS_OF}'"""
+        ).fetchall()
+    row = cells(page, "returns")["Hang Seng Index, price index"]
+    assert row[:6] == list(index[:6])
+    assert row[6] == pytest.approx((1 + index[6]) ** (1 / 3) - 1, abs=1e-9)
+    years = (AS_OF - date(2020, 6, 18)).days / 365.25
+    assert row[8] == pytest.approx(index[7] ** (1 / years) - 1, abs=1e-9)
+    ends = [float(value) for value in page.xpath("//*[@id='levels']//figcaption//data/@value")]
+    assert ends[2] == pytest.approx(100 * index[7])
+    # The sample has no index of Hong Kong's whole market: a basket without one has two lines.
+    without = page_of(built_sample_store.published.report, "china_titans")
+    assert len(without.xpath("//*[@id='levels']//figcaption//data")) == 2
 
 
 def test_the_press_check_shows_every_claim_with_its_verdict(
     published: Settings, marts: duckdb.DuckDBPyConnection
 ) -> None:
     rows = marts.execute(
-        """select claim_id, subject, value, verdict, explanation from marts.fct_press_reconciliation
-        where evaluated_at = 'claim_date'"""
+        """select claim_id, subject, value, verdict, explanation, exists(
+            from marts.fct_press_reconciliation as earlier
+            where earlier.claim_id = claims.claim_id and evaluated_at = 'session_before' and verdict = 'agrees')
+        from marts.fct_press_reconciliation as claims where evaluated_at = 'claim_date'"""
     ).fetchall()
     index, titans = (page_of(published.published.report, name) for name in ("index", "china_titans"))
-    assert len(rows) == 10
-    for claim_id, subject, value, verdict, explanation in rows:
+    assert len(rows) == 15
+    for claim_id, subject, value, verdict, explanation, fits_before in rows:
         (row,) = index.xpath(f"//*[@id='claim-{claim_id}']")
-        assert row[-2].text_content() == verdict.replace("_", " ")
+        fits = "; fits the session before" if verdict == "differs" and fits_before else ""
+        assert row[-2].text_content() == verdict.replace("_", " ") + fits
         assert row[-1].text_content() == explanation
-        assert _value(row[1]) == value
-        assert len(titans.xpath(f"//*[@id='claim-{claim_id}']")) == ("china_titans" in subject)
+        assert _value(row[2]) == value
+        found = titans.xpath(f"//*[@id='claim-{claim_id}']")
+        assert len(found) == ("china_titans" in subject)
+        assert all(verdict.replace("_", " ") in each.text_content() for each in found)
+        assert all(_value(each) == value for each in found if value is not None)
 
 
 def test_what_is_shown_is_the_value_rounded(published: Settings) -> None:
@@ -241,7 +297,7 @@ def test_a_report_needs_nothing_but_itself(published: Settings) -> None:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"https?:|//[a-z]|src=|<script|url\((?!#)|@import|javascript:", text, re.IGNORECASE)
         for link in html.fromstring(text).xpath("//@href"):
-            assert link.startswith("#") or link == "data:," or (folder / link).is_file()
+            assert link.startswith("#") or link == "data:," or (folder / link.partition("#")[0]).is_file()
         assert path.stat().st_size <= (1_500_000 if path.name == "index.html" else 300_000)
         assert path.stat().st_mode & 0o777 == 0o444
 
@@ -271,8 +327,8 @@ def test_no_name_is_markup(copied: Path) -> None:
     quoted = HOSTILE.replace("'", "''")
     folder = made_after(
         copied,
-        f"update marts.dim_baskets set name = '{quoted}' where basket_id = 'china_titans'",
-        f"update marts.dim_baskets set name = '{LONG}' where basket_id = 'magnificent_seven'",
+        f"update marts.dim_baskets set basket_name = '{quoted}' where basket_id = 'china_titans'",
+        f"update marts.dim_baskets set basket_name = '{LONG}' where basket_id = 'magnificent_seven'",
         f"update marts.fct_basket_member_daily set security_name = '{quoted}' where symbol = '0700.HK'",
         f"update marts.fct_headlines set sentence = '{quoted}' where subject = 'china_titans'",
         f"update marts.fct_press_reconciliation set statement = '{quoted}', explanation = '{quoted}'",
@@ -304,8 +360,8 @@ def test_what_is_missing_is_said(copied: Path) -> None:
         where measure in ('forward_pe', 'market_value_change_ytd_usd')""",
     )
     page = page_of(folder, "magnificent_seven")
-    assert list(cells(page, "members")) == ["Apple"]
-    assert cells(page, "members")["Apple"][-1] is None
+    assert list(cells(page, "members")) == ["Apple AAPL"]
+    assert cells(page, "members")["Apple AAPL"][-2] is None
     assert len(page.xpath("//svg[contains(@class, 'wide')]")) == 1
     assert "Difference, percentage points" not in cells(page, "returns")
     assert "no comparator" in page.xpath("//*[@class='caveats']")[0].text_content()
@@ -317,7 +373,7 @@ def test_what_is_missing_is_said(copied: Path) -> None:
     assert "too short for a volatility" in text_of(page, "risk")
     assert "to measure this basket against" in text_of(page, "benchmarks")
     assert "has no claim on this basket" in text_of(page, "press")
-    assert "1 member," in text_of(page, "method")
+    assert "1 share (New York exchanges), equal weight" in page.xpath("//header")[0].text_content()
 
 
 def test_a_basket_without_a_day_has_a_page(copied: Path) -> None:
@@ -363,7 +419,16 @@ def test_a_member_that_left_says_so(copied: Path) -> None:
         "update marts.fct_basket_member_daily set weight_close = 0 where symbol = 'AAPL' and date = '2025-03-07'",
     )
     rows = cells(page_of(folder, "magnificent_seven"), "members")
-    assert (list(rows)[-1], rows["Apple"][1]) == ("Apple", "left")
+    assert (list(rows)[-1], rows["Apple AAPL"][2]) == ("Apple AAPL", "left")
+
+
+def test_a_member_that_left_in_an_earlier_year_is_not_shown(copied: Path) -> None:
+    folder = made_after(
+        copied,
+        "update marts.fct_basket_member_daily set weight_close = 0, contribution_ytd = 0 "
+        "where symbol = 'AAPL' and date = '2025-03-07'",
+    )
+    assert "Apple" not in cells(page_of(folder, "magnificent_seven"), "members")
 
 
 def test_a_figure_without_a_headline_says_why_and_takes_none_of_another_day(copied: Path) -> None:
@@ -381,8 +446,8 @@ def test_years_to_date_that_begin_on_different_days_do_not_stand_side_by_side(co
         copied, "update marts.fct_basket_daily set is_ytd_since_base = true where basket_id = 'china_titans'"
     )
     returns = cells(page_of(folder, "china_titans"), "returns")
-    assert returns["China's seven tech titans"][2] is not None
-    assert returns["The Magnificent Seven"][2] is None
+    assert returns["China's seven tech titans"][4] is not None
+    assert returns["The Magnificent Seven"][4] is None
 
 
 def test_late_prices_are_a_caveat(copied: Path) -> None:
@@ -394,6 +459,24 @@ def test_late_prices_are_a_caveat(copied: Path) -> None:
     caveats = page_of(folder, "china_titans").xpath("//*[@class='caveats']")[0].text_content()
     assert "prices of Alibaba end on 4 March 2025, 3 sessions before" in caveats
     assert page_of(folder, "magnificent_seven").xpath("//*[@class='caveats']")[0].text_content().count("Alibaba") == 0
+
+
+def test_a_basket_of_several_currencies_says_so(copied: Path) -> None:
+    folder = made_after(copied, "update marts.dim_securities set currency = 'EUR' where symbol = '9988.HK'")
+    page = page_of(folder, "china_titans")
+    caveats = page.xpath("//*[@class='caveats']")[0].text_content()
+    assert "Members trade in EUR, HKD: local currency returns leave exchange rates out." in caveats
+    assert "In US dollars" in cells(page, "returns")
+
+
+def test_an_edition_of_the_past_says_so(copied: Path) -> None:
+    """That prices end long before the pages are made is no delay then."""
+    for published_at, said in (("2025-03-10 09:00", False), ("2025-04-01 09:00", True)):
+        folder = made_after(copied, f"update ops.publications set published_at = '{published_at}'")
+        for name in ("index", "china_titans"):
+            header = page_of(folder, name).xpath("//header")[0].text_content()
+            assert ("historical, published 1 Apr 2025" in " ".join(header.split())) == said
+        shutil.rmtree(folder)
 
 
 def test_figures_are_published_without_pages_where_those_cannot_be_made(tmp_path: Path) -> None:

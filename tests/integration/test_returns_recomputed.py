@@ -7,7 +7,6 @@ A security's closes are computed from what the vendor told (``tests/basket_engin
 from __future__ import annotations
 
 from bisect import bisect_right
-from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +23,7 @@ from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.transform import invoke_dbt
 from tests import random_market
-from tests.basket_engine import Basket, Market, Member, Series
+from tests.basket_engine import Basket, Market, Member, Series, months_before
 from tests.integration.test_baskets_recomputed import accept_everything
 from tests.integration.test_baskets_recomputed import real_market as real_market
 from tests.pipeline import ask_warehouse, copy_project, ingest_all, own_build, write_csv
@@ -37,11 +36,6 @@ INDICES = {"^NDX": ("XNYS", "USD"), "^GSPC": ("XNYS", "USD"), "^HSI": ("XHKG", "
 EVENT = date(2023, 4, 8)
 """A Saturday in the drawn market, after the holidays around Easter."""
 SEED = 7
-
-
-def months_before(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def target(period: str, day: date) -> date:

@@ -102,7 +102,7 @@ create persistent secret s (type http, bearer_token 'x')
 drop table marts.dim_baskets
 delete from marts.dim_baskets
 insert into marts.dim_baskets select * from marts.dim_baskets
-update marts.dim_baskets set name = 'x'
+update marts.dim_baskets set basket_name = 'x'
 merge into marts.dim_baskets using (select 1) on true when matched then delete
 truncate marts.dim_baskets
 alter table marts.dim_baskets rename to x

@@ -462,6 +462,30 @@ class TestFxRates:
         assert extract.failures[0].reason.startswith("Yahoo quotes HKD=X in USD, not in HKD")
 
 
+class TestRiskFree:
+    def test_the_index_of_bills_is_a_discount_in_per_cent(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
+        discounts = [Bar(WEDNESDAY, 4.193), Bar(THURSDAY, None), Bar(FRIDAY, 4.2)]
+        yahoo.series["^IRX"] = Series("USD", "America/Chicago", discounts, instrument_type="INDEX")
+
+        extract = open_source().risk_free(["USD"], WEEK)
+
+        assert extract.table.schema == SCHEMAS[Dataset.RISK_FREE]
+        assert extract.failures == []
+        (row,) = extract.table.to_pylist()  # Thursday has no quote, and Friday is not over
+        assert row == {
+            "currency": "USD",
+            "tenor": "13w",
+            "date": WEDNESDAY,
+            "rate": pytest.approx(0.04193, rel=1e-12),
+            "quote_basis": "discount",
+            "note": "Yahoo chart ^IRX, in per cent",
+        }
+        assert extract.addresses["USD"].endswith("/v8/finance/chart/^IRX")
+
+    def test_no_other_currency_is_offered(self, open_source: OpenSource) -> None:
+        assert open_source().offered(Dataset.RISK_FREE, ["HKD", "USD"]) == ["USD"]
+
+
 class TestShares:
     def test_all_classes_count_together(self, yahoo: YahooStandIn, open_source: OpenSource) -> None:
         yahoo.summaries["AAPL"] = company("AAPL", 239.07, 15.02e9, "USD", [], one_class=12e9)
@@ -921,7 +945,10 @@ def test_generated_data_satisfies_the_source(yahoo: YahooStandIn, open_source: O
     shares = source.shares(securities, Window(FRIDAY, FRIDAY))
     estimates = source.estimates(securities, Window(FRIDAY, FRIDAY + timedelta(days=1)))
 
-    assert [extract.failures for extract in (prices, rates, shares, estimates)] == [[], [], [], []]
+    bills = source.risk_free(["USD"], WEEK)
+
+    assert [extract.failures for extract in (prices, rates, shares, estimates, bills)] == [[], [], [], [], []]
+    assert bills.table.num_rows == 4
     assert {row["symbol"]: row["date"] for row in prices.table.to_pylist()} == {
         "AAPL": FRIDAY,
         "0700.HK": FRIDAY,

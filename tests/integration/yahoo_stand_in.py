@@ -370,6 +370,14 @@ def generate(yahoo: YahooStandIn, now: datetime, years: int) -> None:
         yahoo.series[f"{currency}=X"] = Series(
             currency, "Europe/London", bars, opens_at=time(0), instrument_type="CURRENCY"
         )
+    yahoo.series["^IRX"] = bills(weekdays)
+
+
+def bills(weekdays: list[date], discount: float = 4.2) -> Series:
+    """The index of bills of 13 weeks: their discount, in per cent a year."""
+    walk = random.Random("^IRX")
+    bars = [Bar(day, round(discount + walk.gauss(0, 0.02), 3)) for day in weekdays]
+    return Series("USD", "America/Chicago", bars, opens_at=time(7, 20), instrument_type="INDEX")
 
 
 def _quarter_ends(year: int) -> list[date]:

@@ -55,6 +55,22 @@ def test_what_counts_as_a_change(tmp_path: Path, rows: str, is_changed: bool) ->
         assert changed_tables(connection, tmp_path / "published.duckdb") == (["daily"] if is_changed else [])
 
 
+@pytest.mark.parametrize(
+    ("marts", "reports", "changed"),
+    [("1", "1", []), ("1", "2", ["reports.sheet"]), ("2", "2", ["daily"])],
+    ids=["same", "a report", "a mart, and with it a report"],
+)
+def test_a_report_counts_where_no_mart_changed(tmp_path: Path, marts: str, reports: str, changed: list[str]) -> None:
+    """Such as the first one, of a generation that an earlier version published without."""
+    for name, content in (("warehouse", (marts, reports)), ("published", ("1", "1"))):
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb")) as connection:
+            connection.execute("create schema marts; create schema reports")
+            connection.execute(f"create table marts.daily as select {content[0]} as value")
+            connection.execute(f"create table reports.sheet as select {content[1]} as value")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        assert changed_tables(connection, tmp_path / "published.duckdb") == changed
+
+
 def test_the_last_decimal_is_that_of_the_models() -> None:
     step = 10 ** -dbt_vars(PROJECT_ROOT / "dbt_project").return_decimals
     assert step < RETURN_FLOOR < 1.01 * step

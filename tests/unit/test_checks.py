@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from include.dbt_facts import dbt_vars, mart_keys
+from include.dbt_facts import mart_keys
 from include.errors import TitansError
 from include.gates import marts_gate, raw_gate
 from include.gates.checks import Check, load_checks
@@ -105,11 +105,6 @@ def test_every_mart_has_a_check_of_its_key() -> None:
     checks = {check.name: check for check in marts_gate.checks(DBT_PROJECT)}
     for table in mart_keys(DBT_PROJECT):
         assert checks[f"{table.removeprefix('marts.')}_key_unique"].table == table
-
-
-def test_every_period_of_contributions_has_a_check() -> None:
-    found = {check.name for check in marts_gate.checks(DBT_PROJECT) if check.name.startswith("contributions_add_up_")}
-    assert found == {f"contributions_add_up_{period}" for period in ("1d", *dbt_vars(DBT_PROJECT).periods_to_date)}
 
 
 @pytest.mark.parametrize("checks", [raw_gate.checks, marts_gate.checks])

@@ -53,7 +53,7 @@ def test_the_measures_of_claims_are_read() -> None:
             "forward_pe": "times",
         },
         "pair": {**{f"excess_{measure}": unit for measure, unit in returns.items()}, "forward_pe_discount": "ratio"},
-        "index": {**returns, "drawdown": "ratio", "highest_since": "year"},
+        "index": {**returns, "drawdown": "ratio", "highest_since": "year", "record_high_date": "year"},
         "equity": {**returns, "drawdown": "ratio", "market_value_usd": "usd", "forward_pe": "times"},
     }
 

@@ -122,6 +122,46 @@ def test_a_pair_without_rates_fails(folder: Path) -> None:
     assert extract.table.num_rows == 1
 
 
+def test_risk_free_rates_are_optional_and_of_the_currencies_in_use(folder: Path) -> None:
+    """Another currency is no mistake; a row without one, or that cannot be read, is delivered to be rejected."""
+    assert open_folder(folder).offered(Dataset.RISK_FREE, ["HKD", "USD"]) == []
+    write_csv(
+        folder / "risk_free.csv",
+        "Currency,Tenor,Date,Rate,Quote_Basis,Source",
+        "usd,13W,2025-03-06,0.042,Discount,a bill",
+        "USD,13w,2025-03-07,4.2%,discount,",
+        "EUR,3m,2025-03-07,0.02,yield,",
+        ",3m,2025-03-07,0.02,yield,",
+        "HKD,3m,2025-03-07,0.04,yield,",
+    )
+    source = open_folder(folder)
+    assert source.offered(Dataset.RISK_FREE, ["HKD", "USD"]) == ["HKD", "USD"]
+    extract = source.risk_free(["HKD", "USD"], WINDOW)
+    assert extract.failures == []
+    rows = extract.table.to_pylist()
+    assert [(row["currency"], row["tenor"], row["rate"], row["quote_basis"], row["note"]) for row in rows] == [
+        ("HKD", "3m", 0.04, "yield", None),
+        ("USD", "13w", 0.042, "discount", "a bill"),
+        ("USD", "13w", None, "discount", None),
+        (None, "3m", 0.02, "yield", None),
+    ]
+    (note,) = extract.notes
+    assert note.startswith("risk_free.csv, line 3 (USD): Rate is '4.2%', which is not a number such as 1101.5.")
+
+
+def test_a_file_a_currency_holds_risk_free_rates(folder: Path) -> None:
+    write_csv(folder / "risk_free" / "usd.csv", "date,tenor,rate,quote_basis", "2025-03-07,13w,0.042,discount")
+    table = open_folder(folder).risk_free(["HKD", "USD"], WINDOW).table
+    assert table["currency"].to_pylist() == ["USD"]
+
+
+def test_a_rate_without_a_pair_is_delivered_to_be_rejected(folder: Path) -> None:
+    with (folder / "fx_rates.csv").open("a") as rates:
+        rates.write(",,2025-03-07,7.77\n")
+    table = open_folder(folder).fx_rates([CurrencyPair("USD", "CNY"), CurrencyPair("USD", "HKD")], WINDOW).table
+    assert table["quote_currency"].to_pylist() == ["HKD", None]
+
+
 def test_window_bounds_what_is_delivered(folder: Path) -> None:
     table = open_folder(folder).prices([security("0700.HK")], Window(date(2025, 3, 7), date(2025, 3, 7))).table
     assert table["date"].to_pylist() == [date(2025, 3, 7)]

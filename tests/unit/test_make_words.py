@@ -58,7 +58,7 @@ def test_only_the_command_line_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("goal", "word", "sentence"),
     [
-        ("publish", "TO", "make publish takes no TO=, so nothing was run. It takes DATA; TO= is for make rollback."),
+        ("publish", "TO", "make publish takes no TO=, so nothing was run. It takes DATA; TO= is for make export rollback."),
         ("status", "SOURCE", "make status takes no SOURCE=, so nothing was run. It takes DATA; SOURCE= is for make airflow build docs run."),
         ("clean", "DATA", "make clean takes no DATA=, so nothing was run. It takes no word; DATA= is for make "),
         ("airflow", "KNOWN_AT", "make airflow takes no KNOWN_AT="),

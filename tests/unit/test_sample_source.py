@@ -16,7 +16,17 @@ from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.seeds.rows import Security
 from include.settings import PROJECT_ROOT
-from include.sources.base import SCHEMAS, Coverage, CurrencyPair, Dataset, Extract, SymbolFailure, Window
+from include.sources.base import (
+    DATE_COLUMN,
+    KEY_COLUMNS,
+    SCHEMAS,
+    Coverage,
+    CurrencyPair,
+    Dataset,
+    Extract,
+    SymbolFailure,
+    Window,
+)
 from include.sources.sample import SampleSource, facts
 from include.sources.sample.paths import bridge, fold, normals
 from include.sources.sample.prices import round_to_tick
@@ -72,6 +82,7 @@ DIGESTS = {
     Dataset.FX_RATES: "5c7821a53b3b933619f2d29af10b5d21c4617b6e53739da0db61beeefaf8d9e7",
     Dataset.SHARES: "85772b340037518700942565308d58649576cc6f6633a87d5ed0b71b0e2e78a6",
     Dataset.ESTIMATES: "950dcc87062edde42b76a366a1d550adf91e9aaa35aa4ffeeade26aac3dea872",
+    Dataset.RISK_FREE: "0a9efd02200c8c651cd18710b356cd4e02ed7a5f87f9f30ce044d88e7d3f557b",
 }
 
 
@@ -88,6 +99,8 @@ def deliver(source: SampleSource, dataset: Dataset, window: Window) -> Extract:
         return source.fx_rates([CurrencyPair("USD", "HKD"), CurrencyPair("USD", "CNY")], window)
     if dataset is Dataset.PRICES:
         return source.prices([security(symbol) for symbol in SYMBOLS], window)
+    if dataset is Dataset.RISK_FREE:
+        return source.risk_free(["HKD", "USD"], window)
     equities = [security(symbol) for symbol in TITANS + MAGNIFICENT]
     return source.shares(equities, window) if dataset is Dataset.SHARES else source.estimates(equities, window)
 
@@ -147,7 +160,7 @@ class TestDeterminism:
         self, source: SampleSource, history: History, dataset: Dataset
     ) -> None:
         first, last = date(2024, 9, 30), date(2024, 12, 31)
-        day = "date" if dataset in (Dataset.PRICES, Dataset.FX_RATES) else "as_of"
+        day = DATE_COLUMN[dataset]
         expected = [row for row in history[dataset] if first <= row[day] <= last]
         assert deliver(source, dataset, Window(first, last)).table.to_pylist() == expected
 
@@ -412,8 +425,7 @@ class TestProtocol:
 
     @pytest.mark.parametrize("dataset", list(Dataset))
     def test_keys_are_unique_and_schemas_fixed(self, source: SampleSource, history: History, dataset: Dataset) -> None:
-        keys = {"symbol", "base_currency", "quote_currency", "date", "as_of", "period_end"}
-        seen = [tuple(value for name, value in row.items() if name in keys) for row in history[dataset]]
+        seen = [tuple(row[name] for name in KEY_COLUMNS[dataset]) for row in history[dataset]]
         assert len(seen) == len(set(seen))
         assert deliver(source, dataset, ALL_HISTORY).table.schema == SCHEMAS[dataset]
 
@@ -422,6 +434,23 @@ class TestProtocol:
         assert extract.table.column("symbol").to_pylist() == ["AAPL"]
         reason = "the sample source simulates 17 symbols and TSM is not one of them: use SOURCE=files or SOURCE=yahoo"
         assert extract.failures == [SymbolFailure("TSM", reason, is_retryable=False)]
+
+    def test_risk_free_rates_are_simulated_of_two_currencies_and_say_so(self, source: SampleSource) -> None:
+        assert source.offered(Dataset.RISK_FREE, ["CNY", "HKD", "USD"]) == ["HKD", "USD"]
+        rows = source.risk_free(["HKD", "USD"], Window(LAST, LAST)).table.to_pylist()
+        assert [(row["currency"], row["tenor"], row["quote_basis"], row["note"]) for row in rows] == [
+            ("HKD", "3m", "yield", "simulated"),
+            ("USD", "13w", "discount", "simulated"),
+        ]
+
+    def test_risk_free_rates_rose_with_the_federal_funds_rate(self, history: History) -> None:
+        """US bills yielded next to nothing in 2021 and about 5% in 2023."""
+        of_year = {
+            year: [row["rate"] for row in history[Dataset.RISK_FREE] if row["date"].year == year]
+            for year in (2021, 2023)
+        }
+        assert 0 <= min(of_year[2021]) <= max(of_year[2021]) < 0.01
+        assert 0.03 < min(of_year[2023]) <= max(of_year[2023]) < 0.06
 
     def test_share_counts_and_estimates_fail_in_their_own_words(self, source: SampleSource) -> None:
         for deliver_one, what in ((source.shares, "share counts"), (source.estimates, "estimates")):

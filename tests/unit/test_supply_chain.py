@@ -20,6 +20,7 @@ LOCKS = [
     "requirements-dev.txt",
     "requirements-sbom.txt",
     "requirements-server.txt",
+    "requirements-superset.txt",
 ]
 INSTALLERS = ["Makefile", "Dockerfile"]
 

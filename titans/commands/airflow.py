@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -24,6 +22,7 @@ from include.seeds.read import load_reference
 from include.settings import Settings, load_settings, pin_source
 from titans.airflow_env import airflow_database, airflow_lock, logs_of, prepare_airflow, set_airflow_environment
 from titans.commands.tidy import tidy_up
+from titans.loopback import STOP_SIGNALS, Stopped, check_free, password_of, port_of, stop_on_signals
 from titans.output import console, earlier_log, is_long, quiet_libraries
 from titans.processes import signals_held
 
@@ -36,29 +35,19 @@ _COMPONENTS = (
     ["scheduler", "--skip-serve-logs"],
     ["triggerer", "--skip-serve-logs"],
 )
-# A closed terminal stops it too, unless nohup says otherwise.
-_STOP_SIGNALS = [
-    signal.SIGINT,
-    signal.SIGTERM,
-    *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []),
-]
 _START_SECONDS = 120
 _TIDY_SECONDS = 24 * 60 * 60
 _STOP_SECONDS = 60
 """A task that runs may end: the scheduler waits for it."""
 
 
-class _Stopped(Exception):  # noqa: N818  # a wish, not an error
-    """Somebody wants the server to stop."""
-
-
 def airflow(port: Annotated[str, typer.Option(help="Port on 127.0.0.1.")] = "8080") -> None:
     """Serve the Airflow UI and run the schedules, until Ctrl-C."""
-    settings, number = load_settings(), _port(port)
+    settings, number = load_settings(), port_of(port, "make airflow")
     refuse_sample(settings.model_copy(update={"known_at": None}))
     pin_source(settings)
     load_calendars(load_reference(settings.seeds_dir))
-    _check_port(number)
+    check_free(number, "make airflow")
     with airflow_lock(settings.airflow_home, "make airflow"):
         _serve(settings, number)
 
@@ -78,19 +67,18 @@ def _serve(settings: Settings, port: int) -> None:
 
         # Holds the keys that the components share: each would make its own otherwise.
         write_default_airflow_configuration_if_needed()
-    password = _password(home)
+    password = password_of(home)
     _tidy(settings)
     console.print(
         f"Starting   Airflow on {settings.source} data, schedules on; logs of its parts in {logs}", soft_wrap=True
     )
     components: dict[str, subprocess.Popen[bytes]] = {}
-    for number in _STOP_SIGNALS:
-        signal.signal(number, _stop)
+    stop_on_signals()
     try:
         for command in _COMPONENTS:
             if command[0] == "scheduler":
                 _wait_for_port(components, port, logs)
-            with signals_held(_STOP_SIGNALS):
+            with signals_held(STOP_SIGNALS):
                 components[command[0]] = _start(command, logs)
         console.print(f"Airflow    http://127.0.0.1:{port}  user admin  password {password}", soft_wrap=True)
         console.print("Stop       Ctrl-C")
@@ -102,7 +90,7 @@ def _serve(settings: Settings, port: int) -> None:
                 _tidy(settings)
                 tidied = time.monotonic()
             time.sleep(0.5)
-    except _Stopped:
+    except Stopped:
         console.print("Stopping   a task that runs may end")
     finally:
         _stop_all(components)
@@ -112,7 +100,7 @@ def _tidy(settings: Settings) -> None:
     """As ``make tidy``, now and every day. What cannot be tidied stops no server."""
     try:
         console.print(tidy_up(settings), soft_wrap=True)
-    except _Stopped:
+    except Stopped:
         raise
     except Exception as error:  # whatever it is, the server matters more
         console.print(f"Not tidied {error}", style="yellow", markup=False, soft_wrap=True)
@@ -126,29 +114,6 @@ def _shorten(logs: Path) -> None:
             with contextlib.suppress(OSError):  # such as a full disk, which what is cut off frees
                 shutil.copyfile(log, earlier_log(log))
             os.truncate(log, 0)
-
-
-def _stop(*_: object) -> None:
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise _Stopped
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535):
-        raise TitansError(f"PORT={text} is not usable: give a port from 1 to 65535, make airflow PORT=8090.")
-    return int(text)
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise TitansError(
-                f"Port {port} of 127.0.0.1 is taken: stop what listens there, or give another, make airflow PORT=8090."
-            ) from error
 
 
 def _start(command: list[str], logs: Path) -> subprocess.Popen[bytes]:
@@ -203,12 +168,3 @@ def _stop_all(components: dict[str, subprocess.Popen[bytes]]) -> None:
                 os.kill(member.pid, signal.SIGKILL)
     for process in components.values():
         process.wait()
-
-
-def _password(home: Path) -> str:
-    """The admin's password, made once and readable by its owner only."""
-    path = home / "passwords.json"
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"admin": secrets.token_urlsafe(16)}, file)
-    return str(json.loads(path.read_text(encoding="utf-8"))["admin"])

@@ -93,7 +93,7 @@ def prompt(console: Console, published: PublishedPaths) -> None:
     import readline  # noqa: F401  # gives input() its line editing
 
     console.print(
-        "Titans, read-only. Tables are in marts and ops: show tables; A statement ends with a semicolon; exit ends."
+        "Titans, read-only. Tables are in marts, reports and ops: show tables; A statement ends with a semicolon; exit ends."
     )
     with open_published(published) as connection:
         for statement in _statements():

@@ -29,7 +29,7 @@ closed_sessions as (
 
 select
     securities.symbol,
-    securities.name,
+    securities.name as security_name,
     securities.exchange,
     last_prices.last_date,
     progress.last_date as exchange_last_date,

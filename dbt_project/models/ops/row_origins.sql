@@ -1,3 +1,23 @@
+{% set values = [
+    {
+        "dataset": "fx_rates", "relation": ref("stg_fx_rates"), "symbol": "currency_pair", "item": "'rate'",
+        "key": ["base_currency", "quote_currency", "date"],
+    },
+    {
+        "dataset": "shares", "relation": ref("stg_shares"), "date": "as_of", "item": "'shares_outstanding'",
+        "key": ["symbol", "as_of"],
+    },
+    {
+        "dataset": "estimates", "relation": ref("stg_estimates"), "date": "as_of",
+        "item": "metric || ' ' || period_type || ' ' || period_end",
+        "key": ["symbol", "as_of", "metric", "period_type", "period_end"],
+    },
+    {
+        "dataset": "risk_free", "relation": ref("stg_risk_free"), "symbol": "currency", "item": "'risk_free_rate ' || tenor",
+        "key": ["currency", "tenor", "date"],
+    },
+] %}
+
 -- The fetch behind each value that the marts use: of the version that counts, and for a session without a close the one
 -- that is carried. One row for the days in a row whose values came with one fetch.
 with prices as (
@@ -42,52 +62,28 @@ actions as (
     where value > 0 and {{ dated_by_then("date") }}
 ),
 
-rates as (
-    select
-        'fx_rates' as dataset,
-        currency_pair as symbol,
-        date,
-        'rate' as item,
-        batch_id,
-        fetched_at
-    from {{ ref("stg_fx_rates") }}
-    {{ latest_version(["base_currency", "quote_currency", "date"]) }}
-),
+{% for value in values %}
+    {{ value.dataset }} as (
+        select
+            '{{ value.dataset }}' as dataset,
+            {{ value.symbol | default("symbol") }} as symbol,
+            {{ value.date | default("date") }} as date,
+            {{ value.item }} as item,
+            batch_id,
+            fetched_at
+        from {{ value.relation }}
+        {{ latest_version(value.key) }}
+    ),
 
-shares as (
-    select
-        'shares' as dataset,
-        symbol,
-        as_of as date,
-        'shares_outstanding' as item,
-        batch_id,
-        fetched_at
-    from {{ ref("stg_shares") }}
-    {{ latest_version(["symbol", "as_of"]) }}
-),
-
-estimates as (
-    select
-        'estimates' as dataset,
-        symbol,
-        as_of as date,
-        metric || ' ' || period_type || ' ' || period_end as item,
-        batch_id,
-        fetched_at
-    from {{ ref("stg_estimates") }}
-    {{ latest_version(["symbol", "as_of", "metric", "period_type", "period_end"]) }}
-),
-
+{% endfor %}
 origins as (
     select * from closes
     union all
     select * from actions
-    union all
-    select * from rates
-    union all
-    select * from shares
-    union all
-    select * from estimates
+    {% for value in values %}
+        union all
+        select * from {{ value.dataset }}
+    {% endfor %}
 ),
 
 marked as (

@@ -5,7 +5,7 @@
 
 select
     event_id,
-    name,
-    date
+    event_name,
+    event_date
 from marts.dim_market_events
 where event_id not in (select windows.event_id from marts.fct_event_windows as windows)

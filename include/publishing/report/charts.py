@@ -14,9 +14,11 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 from matplotlib import rc_context, rcParamsDefault
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
 
 from include.publishing.report.figures import Line
 
@@ -24,12 +26,13 @@ _POINTS_A_LINE = 400
 _COLOURS = {
     "#010101": "var(--series-1)",
     "#020202": "var(--series-2)",
-    "#030303": "var(--muted)",
-    "#040404": "var(--grid)",
+    "#030303": "var(--series-3)",
+    "#040404": "var(--muted)",
+    "#050505": "var(--grid)",
 }
 """Stand-ins for the colours of the style sheet: no other part of a picture has them."""
-_SERIES, _MUTED, _GRID = ("#010101", "#020202"), "#030303", "#040404"
-_STYLES = ("solid", (0, (4, 1.5)))
+_SERIES, _MUTED, _GRID = ("#010101", "#020202", "#030303"), "#040404", "#050505"
+_STYLES = ("solid", (0, (4, 1.5)), (0, (1, 1)))
 _SETTINGS = {
     "svg.fonttype": "none",  # text stays text
     "path.simplify_threshold": 0.5,
@@ -63,12 +66,12 @@ class Size:
     height: int
 
 
-WIDE = Size("wide", 760, 300)
+WIDE = Size("wide", 820, 250)
 NARROW = Size("narrow", 360, 260)
 
 
 def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size: Size) -> Markup:
-    """Lines of levels over time, with a numbered mark for each event, on a linear scale.
+    """Lines of levels over time, with a numbered mark for each event; equal heights are equal percentages.
 
     Args:
         events: in the order of their numbers; those outside the lines' days are left out.
@@ -89,6 +92,7 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         for line, colour, style in zip(lines, _SERIES, _STYLES, strict=False):
             days, levels = _thinned(line)
             axes.plot(date2num(days), levels, color=colour, linestyle=style)
+        _scale(axes, lines)
         axes.grid(axis="y", linewidth=0.8)
         axes.tick_params(length=0)
         axes.margins(x=0.01)
@@ -111,6 +115,18 @@ def levels_chart(lines: Sequence[Line], events: Sequence[date], title: str, size
         written = BytesIO()
         canvas.print_svg(written, metadata={"Creator": None, "Date": None, "Format": None, "Type": None})
     return _for_page(written.getvalue(), title, size)
+
+
+def _scale(axes: Axes, lines: Sequence[Line]) -> None:
+    """A logarithmic scale with round levels: 100, 200, 500 over a wide range, closer ones over a narrow one."""
+    axes.set_yscale("log")
+    levels = [level for line in lines for level in line.levels]
+    ticks = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(min(levels), max(levels))
+    if max(levels) > 3 * min(levels):
+        ticks = LogLocator(base=10, subs=(1, 2, 5)).tick_values(min(levels), max(levels))
+    axes.set_yticks([tick for tick in ticks if min(levels) * 0.9 <= tick <= max(levels) * 1.1])
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.minorticks_off()
 
 
 def _thinned(line: Line) -> tuple[list[date], list[float]]:

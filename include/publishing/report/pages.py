@@ -13,8 +13,11 @@ from include.limits import Limits
 from include.paths import REPORT_INDEX
 from include.publishing.report import texts
 from include.publishing.report.charts import NARROW, WIDE, levels_chart
-from include.publishing.report.figures import BasketFigures, read_report
+from include.publishing.report.figures import BasketFigures
+from include.publishing.report.performance import best_and_worst
+from include.publishing.report.read import read_report
 
+_REBALANCED = {"annual": "each year", "quarterly": "each quarter", "monthly": "each month", "daily": "each day"}
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -57,7 +60,14 @@ def write_report(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     write_whole(folder / REPORT_INDEX, environment.get_template("index.html").render(report=report), READ_ONLY)
     page = environment.get_template("basket.html")
     for figures in report.baskets:
-        html = page.render(report=report, page=figures, basket=figures.basket, charts=_charts(figures))
+        html = page.render(
+            report=report,
+            page=figures,
+            basket=figures.basket,
+            charts=_charts(figures),
+            extremes=best_and_worst(figures.years),
+            rebalanced=_REBALANCED.get(figures.basket["rebalance"], figures.basket["rebalance"]),
+        )
         write_whole(folder / page_name(figures.basket["basket_id"]), html, READ_ONLY)
 
 
@@ -70,7 +80,7 @@ def _charts(figures: BasketFigures) -> list[str]:
     """One picture for a wide page and for paper, one for a phone; none without two days to connect."""
     if not figures.lines:
         return []
-    names = " and ".join(line.name for line in figures.lines)
+    names = ", ".join(line.name for line in figures.lines)
     first, last = figures.lines[0].days[0], figures.lines[0].days[-1]
     ends = "; ".join(f"{line.name} ends at {line.levels[-1]:.1f}" for line in figures.lines)
     title = f"Levels of {names} from {first:%-d %B %Y}, where they are 100, to {last:%-d %B %Y}. {ends}."
@@ -92,6 +102,7 @@ def _environment() -> Environment:
         points=texts.points,
         times=texts.times,
         dollars=texts.dollars,
+        level=texts.level,
         plain=texts.plain,
         worded=texts.worded,
         day=texts.day,

@@ -51,6 +51,11 @@ def dollars(value: float | None, sign: str = "+") -> Markup:
     return _data(value, f"{mark}${number.lstrip('+-')} {name}")
 
 
+def level(value: float | None) -> Markup:
+    """The close of an index."""
+    return MISSING if value is None else _data(value, f"{value:,.2f}")
+
+
 def plain(value: float | None) -> Markup:
     """A number of no unit: beta, correlation."""
     return MISSING if value is None else _data(value, f"{_no_negative_zero(value, 2):.2f}")

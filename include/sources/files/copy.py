@@ -22,7 +22,7 @@ from include.limits import Limits
 from include.locks import exclusive
 from include.sealed import seal, unseal
 from include.seeds.rows import Reference
-from include.sources.base import DATE_COLUMN, KEY_COLUMNS, SCHEMAS, Dataset
+from include.sources.base import DATE_COLUMN, KEY_COLUMNS, RATES, SCHEMAS, Dataset
 from include.sources.files.folder import ExportFile, find_files, known_units
 from include.sources.files.read import MOST_PROBLEMS, open_reader, read_file
 from include.sources.files.spelling import meant, pairs_meant
@@ -65,7 +65,7 @@ class Contents(BaseModel):
 
 
 class ExportCopy:
-    """A copy in ``folder``. Rows have the schema's columns, then ``unit`` (symbol or pair), ``file`` and ``line``."""
+    """A copy in ``folder``. Rows have the schema's columns, then ``unit`` (symbol, pair or currency), ``file`` and ``line``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -150,9 +150,9 @@ def _key(files: Mapping[Dataset, list[ExportFile]], reference: Reference) -> str
             raise TitansError(f"{file.path} cannot be read ({error.strerror}): export it again.") from error
         states.append([str(file.path), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino])
     securities = [[row.symbol, row.currency] for row in reference.securities]
-    pairs = known_units(Dataset.FX_RATES, reference)
+    of_rates = [known_units(dataset, reference) for dataset in RATES]
     code = [_hash(path) for path in _CODE]
-    return hashlib.sha256(json.dumps([code, states, securities, pairs]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([code, states, securities, of_rates]).encode()).hexdigest()[:32]
 
 
 def _existing(folder: Path) -> ExportCopy | None:
@@ -226,7 +226,7 @@ def _refuse_a_file_of_strangers(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: list[ExportFile]
 ) -> None:
     """Raw rejects rows of unknown symbols one by one. That is no use for millions of them."""
-    if dataset is Dataset.FX_RATES:
+    if dataset in RATES:
         return
     rows, strangers, first = connection.execute(
         f"""select count(*), count(*) filter (where is_stranger), min(unit) filter (where is_stranger)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from include.errors import TitansError
 from include.seeds.rows import Reference
-from include.sources.base import Dataset, currency_pairs
+from include.sources.base import Dataset, currency_pairs, risk_free_currencies
 
 ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 _PAIR = re.compile(r"([A-Z]{3})[/_ -]?([A-Z]{3})(?:=X)?|([A-Z]{3})=X")
@@ -24,7 +24,7 @@ class ExportFile:
 
     Attributes:
         name: path within the export.
-        unit: the symbol, or pair, that the file is named after, where each symbol has a file of its own.
+        unit: the symbol, pair or currency that the file is named after, where each symbol has a file of its own.
     """
 
     dataset: Dataset
@@ -38,14 +38,16 @@ class ExportFile:
 
 
 def known_units(dataset: Dataset, reference: Reference) -> list[str]:
-    """The symbols, or currency pairs such as USDHKD, that the seeds name."""
+    """The symbols, or of rates the currencies or pairs such as USDHKD, that the seeds name."""
     if dataset is Dataset.FX_RATES:
         return [pair.name for pair in currency_pairs(reference)]
+    if dataset is Dataset.RISK_FREE:
+        return risk_free_currencies(reference)
     return [security.symbol for security in reference.securities]
 
 
 class Units:
-    """The symbols, or currency pairs, that the seeds name, and how files may spell them."""
+    """The symbols, pairs or currencies that the seeds name, and how files may spell them."""
 
     def __init__(self, dataset: Dataset, reference: Reference) -> None:
         self.known = frozenset(known_units(dataset, reference))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from include.errors import TitansError
-from include.sources.base import SCHEMAS, Dataset
+from include.sources.base import SCHEMAS, UNIT_COLUMNS, Dataset
 from include.sources.files.folder import Units
 from include.sources.files.sheet import Sheet
 from include.sources.files.spelling import meant
@@ -22,6 +22,7 @@ _OPTIONAL = {
     Dataset.FX_RATES: set[str](),
     Dataset.SHARES: {"share_class", "note"},
     Dataset.ESTIMATES: {"low", "high", "analyst_count", "note"},
+    Dataset.RISK_FREE: {"note"},
 }
 # Column of the schema -> what files call it, in plain spelling. Of symbol and ticker the first counts.
 _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
@@ -33,6 +34,7 @@ _NAMES: dict[Dataset, dict[str, tuple[str, ...]]] = {
     Dataset.FX_RATES: {"rate": ("rate", "close")},
     Dataset.SHARES: {"symbol": ("symbol", "ticker"), "note": ("source",)},
     Dataset.ESTIMATES: {"symbol": ("symbol", "ticker"), "period_label": ("period",), "note": ("source",)},
+    Dataset.RISK_FREE: {"note": ("source",)},
 }
 _IGNORED = {"adj_close", "capital_gains", "repaired", "open", "high", "low", "volume", "dividends", "stock_splits"}
 """What yfinance writes beside the fields that are wanted: of a price the first three, of a rate all."""
@@ -136,7 +138,7 @@ def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
             raise TitansError(f"{file.path} has the column {spellings[0]} {len(found)} times ({given}): keep one.")
         if found:
             columns[column] = found[0]
-    units = ("base_currency", "quote_currency") if dataset is Dataset.FX_RATES else ("symbol",)
+    units = UNIT_COLUMNS[dataset]
     is_named = file.unit is not None and not any(unit in columns for unit in units)
     if is_named and header[0] in _DAY_NAMES and "date" in SCHEMAS[dataset].names:
         columns.setdefault("date", 0)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from include.errors import TitansError
 from include.limits import Limits
 from include.seeds.rows import Reference
-from include.sources.base import PROBLEM, SCHEMAS, Dataset
+from include.sources.base import PROBLEM, SCHEMAS, UNIT_COLUMNS, Dataset
 from include.sources.files.folder import ExportFile, Units
 from include.sources.files.layouts import DERIVED, Layout, layout_of
 from include.sources.files.sheet import Sheet, open_sheet, reading
@@ -26,7 +26,7 @@ _WANTED = {
 }
 _MOMENT = "a time of day and not a day: export midnights in the time zone of the exchange, or days such as 2025-03-07"
 _LARGE = {"base_currency", "quote_currency", "currency", "dividend_currency"}
-_SMALL = {"metric", "period_label"}
+_SMALL = {"metric", "period_label", "tenor", "quote_basis"}
 """Columns whose words are in large, or in small, letters, and count in either."""
 _MEMORY = 300 * 10**6
 """Enough for the tables that hold an export while it is read, where a run has little. The rest goes to the disk."""
@@ -121,7 +121,7 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         unit = _text(layout.unit) if layout.unit else None
     if unit:
         pair = {"base_currency": f"left({unit}, 3)", "quote_currency": f"substr({unit}, 4)"}
-        named = pair if dataset is Dataset.FX_RATES else {"symbol": unit}
+        named = pair if dataset is Dataset.FX_RATES else {UNIT_COLUMNS[dataset][0]: unit}
         given |= {column: (expression, pa.string()) for column, expression in named.items()}
     raw, values, checked = [], [], []
     for field in SCHEMAS[dataset]:
@@ -151,12 +151,12 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
         label = "lower(trim(raw.period_label::varchar))"
         period_type = f"case right({label}, 1) when 'q' then 'quarter' when 'y' then 'annual' end"
         values.append(f"{period_type} as period_type")
-    unit_column = "nullif(concat(base_currency, quote_currency), '')" if dataset is Dataset.FX_RATES else "symbol"
+    unit_column = f"nullif(concat({', '.join(UNIT_COLUMNS[dataset])}), '')"
     is_currency_given = "currency" in given or dataset is not Dataset.PRICES
     # Without a column of currencies, prices are in the one in which the security trades.
     currency = "" if is_currency_given else " replace (securities.currency as currency)"
     join = "" if is_currency_given else " left join securities using (symbol)"
-    spelling = "" if dataset is Dataset.FX_RATES else "left join spellings on small = lower(trim(raw.symbol::varchar))"
+    spelling = "" if "symbol" not in given else "left join spellings on small = lower(trim(raw.symbol::varchar))"
     return f"""
         with raw as (select {", ".join(raw)}, line from ({source})),
         typed as (select {", ".join(values)}, raw.line, raw from raw {spelling})
@@ -228,21 +228,22 @@ def _name(sheet: Sheet, layout: Layout, column: str) -> str:
 def _append_broken(
     connection: duckdb.DuckDBPyConnection, dataset: Dataset, sheet: Sheet, layout: Layout, units: Units
 ) -> None:
-    """Lines of the wrong length, below the header. Their symbol may still be known, so that they count against it."""
-    position = layout.columns.get("symbol")
+    """Lines of the wrong length, below the header. Their symbol or currency may still be known, so that they count against it."""
+    name = UNIT_COLUMNS[dataset][0]
+    position = None if dataset is Dataset.FX_RATES else layout.columns.get(name)
     for broken in sheet.broken:
         if broken.line < layout.first_line:
             continue
         symbol = layout.unit
         if position is not None and position < len(broken.values):
             symbol = units.named(broken.values[position])
-        column = "unit" if dataset is Dataset.FX_RATES else "symbol"
+        column = "unit" if dataset is Dataset.FX_RATES else name
         connection.execute(
             f"insert into {dataset} ({column}, problem, file, line) values (?, ?, ?, ?)",
             [symbol, broken.problem, sheet.file.name, broken.line],
         )
     if sheet.broken and dataset is not Dataset.FX_RATES:
-        connection.execute(f"update {dataset} set unit = symbol where unit is null and symbol is not null")
+        connection.execute(f"update {dataset} set unit = {name} where unit is null and {name} is not null")
 
 
 def _refuse_unreadable(connection: duckdb.DuckDBPyConnection, dataset: Dataset, file: ExportFile) -> None:

@@ -18,6 +18,7 @@ from include.seeds.rows import Reference, Security
 from include.sources.base import (
     DATE_COLUMN,
     PROBLEM,
+    RATES,
     SCHEMAS,
     Coverage,
     CurrencyPair,
@@ -29,11 +30,13 @@ from include.sources.base import (
 from include.sources.files.copy import ExportCopy, open_copy
 from include.sources.files.folder import known_units
 
+_EXPECTED = (Dataset.PRICES, Dataset.FX_RATES)
+"""Where a symbol or pair without a row is a failure. The other datasets are optional."""
 _NONE_CLOSED = pa.schema([("unit", pa.string()), ("last_closed", pa.date32())]).empty_table()
 
 
 class FilesSource:
-    """Delivers ``prices``, ``fx_rates``, ``shares`` and ``estimates`` of the export in ``folder``.
+    """Delivers what the export in ``folder`` holds of each dataset.
 
     Args:
         copies: where checked copies of exports are kept.
@@ -166,6 +169,12 @@ class FilesSource:
     def fx_rates(self, pairs: Sequence[CurrencyPair], window: Window) -> Extract:
         return self._deliver(Dataset.FX_RATES, [pair.name for pair in pairs], window)
 
+    def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
+        return self._deliver(Dataset.RISK_FREE, currencies, window)
+
+    def offered(self, dataset: Dataset, units: Sequence[str]) -> list[str]:
+        return list(units) if dataset in self._copy.contents.files else []
+
     def _deliver(self, dataset: Dataset, units: Sequence[str], window: Window) -> Extract:
         """Rows of ``units`` in the window, and those from after the export, which raw rejects for all to see.
 
@@ -178,7 +187,6 @@ class FilesSource:
         known = [row.symbol for row in self._reference.equities] if is_of_equities else self._known(dataset)
         is_first = any(unit in units for unit in known[:1])
         rows = self._copy.rows_of(dataset, units)
-        # Rates of other pairs than those in use are no mistake.
         strangers = self._copy.strangers(dataset) if is_first else rows.slice(0, 0)
         connection = self._limits.in_memory()
         connection.register("rows", rows)
@@ -188,14 +196,14 @@ class FilesSource:
         delivered = connection.execute(
             f"""
             select *, $last_day::date as basis_date
-            from (from rows union all by name from strangers where $dataset <> 'fx_rates' or problem is not null)
+            from (from rows union all by name from strangers where $all_strangers or unit is null or problem is not null)
             left join closed using (unit)
             where {day} is null or {day} between $start and $end or {day} > coalesce(last_closed, $exported_by)
             order by unit, {day}, file, line
             """,
             {
                 "last_day": self._last_day,
-                "dataset": str(dataset),
+                "all_strangers": dataset not in RATES,
                 "start": window.start or date.min,
                 "end": window.end,
                 "exported_by": self._exported_by,
@@ -212,7 +220,7 @@ class FilesSource:
         return Extract(
             delivered.select(schema.names).cast(schema),
             self.fetched_at,
-            [] if is_of_equities else self._missing(dataset, units, found),
+            self._missing(dataset, units, found) if dataset in _EXPECTED else [],
             {unit: self._name_of(dataset, unit) for unit in units},
             self._last_day,
             [*(self._adjusted() if dataset is Dataset.PRICES and is_first else []), *left_out, *notes],

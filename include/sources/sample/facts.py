@@ -101,6 +101,21 @@ class FxPair:
     upper: float
 
 
+@dataclass(frozen=True)
+class RiskFreeSeries:
+    """How the rates of one currency are quoted, and near what they stand on some days.
+
+    Attributes:
+        quote_basis: ``yield``, or ``discount`` as of bills.
+        anchors: rates by date, as a fraction a year.
+    """
+
+    currency: str
+    tenor: str
+    quote_basis: str
+    anchors: dict[date, float]
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (TABLES_DIR / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -230,3 +245,13 @@ def fx_anchors() -> dict[str, dict[date, float]]:
 def fx_holidays() -> frozenset[date]:
     """Weekdays without a fixing: the TARGET closing days of the euro area."""
     return frozenset(date.fromisoformat(row["date"]) for row in _rows("fx_holidays"))
+
+
+@cache
+def risk_free_series() -> dict[str, RiskFreeSeries]:
+    """By currency. The anchors are round figures near the level of US bills and of HIBOR."""
+    found: dict[str, RiskFreeSeries] = {}
+    for row in _rows("risk_free_anchors"):
+        series = RiskFreeSeries(row["currency"], row["tenor"], row["quote_basis"], {})
+        found.setdefault(row["currency"], series).anchors[date.fromisoformat(row["date"])] = float(row["rate"])
+    return found

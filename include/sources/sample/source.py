@@ -16,13 +16,14 @@ from include.sources.sample import facts
 from include.sources.sample.fundamentals import estimate_rows, share_rows
 from include.sources.sample.fx import fx_rows
 from include.sources.sample.prices import price_rows
+from include.sources.sample.risk_free import risk_free_rows
 
 FETCHED_AT = datetime(2025, 3, 8, tzinfo=UTC)
 """Fixed, and after the last simulated close: a second run delivers the same version of every row."""
 
 
 class SampleSource:
-    """Simulated prices, FX rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07.
+    """Simulated prices, FX and risk-free rates, share counts and estimates of the default baskets, 2020-12-31 to 2025-03-07.
 
     Every value follows from the tables of facts, the sessions of the exchanges and hashes of symbol and day. So it is
     the same on every machine and in every run, whatever window is asked for. It needs neither network nor file.
@@ -78,6 +79,20 @@ class SampleSource:
             Dataset.ESTIMATES, symbols, facts.companies(), "estimates of ", lambda symbol: estimate_rows(symbol, window)
         )
 
+    def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
+        """Daily discounts of US bills of 13 weeks, and yields of three months in Hong Kong, on the days of the FX rates."""
+        return self._extract(
+            Dataset.RISK_FREE,
+            currencies,
+            facts.risk_free_series(),
+            "risk-free rates of ",
+            lambda currency: risk_free_rows(currency, window),
+        )
+
+    def offered(self, dataset: Dataset, units: Sequence[str]) -> list[str]:
+        """All of them, and of risk-free rates the currencies that are simulated."""
+        return [unit for unit in units if dataset is not Dataset.RISK_FREE or unit in facts.risk_free_series()]
+
     def _extract(
         self,
         dataset: Dataset,
@@ -87,7 +102,7 @@ class SampleSource:
         rows_of: Callable[[str], Iterable[tuple[Any, ...]]],
     ) -> Extract:
         asked = [name for name in names if name not in self.omitted]
-        kind = "currency pairs" if dataset is Dataset.FX_RATES else "symbols"
+        kind = {Dataset.FX_RATES: "currency pairs", Dataset.RISK_FREE: "currencies"}.get(dataset, "symbols")
         failures = [
             SymbolFailure(
                 name,

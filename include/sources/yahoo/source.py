@@ -27,6 +27,8 @@ _TOO_MANY = 1e6
 """No number of analysts."""
 _SHARE_COUNTS = ("impliedSharesOutstanding", "sharesOutstanding")
 """Yahoo's counts of all classes together and of the listed one; of two that fit alike, the first."""
+_BILLS, _BILLS_CURRENCY = "^IRX", "USD"
+"""Yahoo's index of US Treasury bills of 13 weeks: their discount in per cent a year."""
 _PERIOD_TYPES = {"0q": "quarter", "+1q": "quarter", "0y": "annual", "+1y": "annual"}
 
 
@@ -119,6 +121,23 @@ class YahooSource:
             NetworkUnavailableError: Yahoo cannot be reached.
         """
         return self._snapshots(Dataset.ESTIMATES, "estimates", securities, window, self._eps_estimates)
+
+    def risk_free(self, currencies: Sequence[str], window: Window) -> Extract:
+        """Daily discounts of US bills of 13 weeks. Yahoo has no rate of another currency.
+
+        Raises:
+            NetworkUnavailableError: Yahoo cannot be reached.
+        """
+        today = self._today()
+        return self._extract(
+            Dataset.RISK_FREE,
+            {currency: currency for currency in currencies},
+            lambda currency: self._bill_discounts(currency, window, today),
+        )
+
+    def offered(self, dataset: Dataset, units: Sequence[str]) -> list[str]:
+        """All of them, and of risk-free rates US dollars."""
+        return [unit for unit in units if dataset is not Dataset.RISK_FREE or unit == _BILLS_CURRENCY]
 
     @cached_property
     def _calendars(self) -> dict[str, SessionCalendar]:
@@ -243,6 +262,29 @@ class YahooSource:
             }
             for day, values in chart.days
             if first <= day <= last
+        ]
+
+    def _bill_discounts(self, currency: str, window: Window, today: date) -> list[Row]:
+        if currency != _BILLS_CURRENCY:
+            raise SymbolError(f"Yahoo gives no risk-free rate of {currency}.", is_retryable=False)
+        first = window.start or FIRST_DAY
+        last = min(window.end, today - timedelta(days=1))
+        if first > last:
+            return []
+        chart = self._chart(_BILLS, first, window.end + timedelta(days=1))
+        _check_symbol(_BILLS, chart.symbol)
+        return [
+            {
+                "currency": currency,
+                "tenor": "13w",
+                "date": day,
+                "rate": rate / 100,
+                "quote_basis": "discount",
+                "note": f"Yahoo chart {_BILLS}, in per cent",
+            }
+            for day, values in chart.days
+            # A day without a quote is a holiday of the bond market.
+            if first <= day <= last and (rate := number(values.get("Close"))) is not None
         ]
 
     def _snapshots(

@@ -492,7 +492,7 @@ select
     members_priced
 from scaled;
 
-create table by_hand.marts.fct_basket_daily as
+create table by_hand.steps.days_back as
 with numbered as (
     select
         basket_id,
@@ -500,81 +500,80 @@ with numbered as (
         row_number() over (partition by basket_id order by date) as number
     from by_hand.steps.levels
     where currency_basis = 'local' and return_type = 'price'
-),
-
-days as (
-    select
-        days.basket_id,
-        days.date,
-        days.number - base_1d.number as back_1d,
-        case
-            when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10
-                then days.number - base_wtd.number
-        end as back_wtd,
-        case
-            when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10
-                then days.number - base_mtd.number
-        end as back_mtd,
-        case
-            when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10
-                then days.number - base_qtd.number
-        end as back_qtd,
-        case
-            when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10
-                then days.number - base_ytd.number
-        end as back_ytd,
-        case
-            when base_1m.date >= (days.date - interval 1 month)::date - 10
-                then days.number - base_1m.number
-        end as back_1m,
-        case
-            when base_3m.date >= (days.date - interval 3 month)::date - 10
-                then days.number - base_3m.number
-        end as back_3m,
-        case
-            when base_6m.date >= (days.date - interval 6 month)::date - 10
-                then days.number - base_6m.number
-        end as back_6m,
-        case
-            when base_1y.date >= (days.date - interval 1 year)::date - 10
-                then days.number - base_1y.number
-        end as back_1y,
-        case
-            when base_3y.date >= (days.date - interval 3 year)::date - 10
-                then days.number - base_3y.number
-        end as back_3y,
-        case
-            when base_5y.date >= (days.date - interval 5 year)::date - 10
-                then days.number - base_5y.number
-        end as back_5y
-    from numbered as days
-    asof left join numbered as base_1d
-        on days.basket_id = base_1d.basket_id and (days.date - 1) >= base_1d.date
-    asof left join numbered as base_wtd
-        on days.basket_id = base_wtd.basket_id and (date_trunc('week', days.date)::date - 1) >= base_wtd.date
-    asof left join numbered as base_mtd
-        on days.basket_id = base_mtd.basket_id and (date_trunc('month', days.date)::date - 1) >= base_mtd.date
-    asof left join numbered as base_qtd
-        on days.basket_id = base_qtd.basket_id and (date_trunc('quarter', days.date)::date - 1) >= base_qtd.date
-    asof left join numbered as base_ytd
-        on days.basket_id = base_ytd.basket_id and (date_trunc('year', days.date)::date - 1) >= base_ytd.date
-    asof left join numbered as base_1m
-        on days.basket_id = base_1m.basket_id and (days.date - interval 1 month)::date >= base_1m.date
-    asof left join numbered as base_3m
-        on days.basket_id = base_3m.basket_id and (days.date - interval 3 month)::date >= base_3m.date
-    asof left join numbered as base_6m
-        on days.basket_id = base_6m.basket_id and (days.date - interval 6 month)::date >= base_6m.date
-    asof left join numbered as base_1y
-        on days.basket_id = base_1y.basket_id and (days.date - interval 1 year)::date >= base_1y.date
-    asof left join numbered as base_3y
-        on days.basket_id = base_3y.basket_id and (days.date - interval 3 year)::date >= base_3y.date
-    asof left join numbered as base_5y
-        on days.basket_id = base_5y.basket_id and (days.date - interval 5 year)::date >= base_5y.date
 )
 
 select
+    days.basket_id,
+    days.date,
+    days.number - base_1d.number as back_1d,
+    case
+        when base_wtd.date >= (date_trunc('week', days.date)::date - 1) - 10
+            then days.number - base_wtd.number
+    end as back_wtd,
+    case
+        when base_mtd.date >= (date_trunc('month', days.date)::date - 1) - 10
+            then days.number - base_mtd.number
+    end as back_mtd,
+    case
+        when base_qtd.date >= (date_trunc('quarter', days.date)::date - 1) - 10
+            then days.number - base_qtd.number
+    end as back_qtd,
+    case
+        when base_ytd.date >= (date_trunc('year', days.date)::date - 1) - 10
+            then days.number - base_ytd.number
+    end as back_ytd,
+    case
+        when base_1m.date >= (days.date - interval 1 month)::date - 10
+            then days.number - base_1m.number
+    end as back_1m,
+    case
+        when base_3m.date >= (days.date - interval 3 month)::date - 10
+            then days.number - base_3m.number
+    end as back_3m,
+    case
+        when base_6m.date >= (days.date - interval 6 month)::date - 10
+            then days.number - base_6m.number
+    end as back_6m,
+    case
+        when base_1y.date >= (days.date - interval 1 year)::date - 10
+            then days.number - base_1y.number
+    end as back_1y,
+    case
+        when base_3y.date >= (days.date - interval 3 year)::date - 10
+            then days.number - base_3y.number
+    end as back_3y,
+    case
+        when base_5y.date >= (days.date - interval 5 year)::date - 10
+            then days.number - base_5y.number
+    end as back_5y
+from numbered as days
+asof left join numbered as base_1d
+    on days.basket_id = base_1d.basket_id and (days.date - 1) >= base_1d.date
+asof left join numbered as base_wtd
+    on days.basket_id = base_wtd.basket_id and (date_trunc('week', days.date)::date - 1) >= base_wtd.date
+asof left join numbered as base_mtd
+    on days.basket_id = base_mtd.basket_id and (date_trunc('month', days.date)::date - 1) >= base_mtd.date
+asof left join numbered as base_qtd
+    on days.basket_id = base_qtd.basket_id and (date_trunc('quarter', days.date)::date - 1) >= base_qtd.date
+asof left join numbered as base_ytd
+    on days.basket_id = base_ytd.basket_id and (date_trunc('year', days.date)::date - 1) >= base_ytd.date
+asof left join numbered as base_1m
+    on days.basket_id = base_1m.basket_id and (days.date - interval 1 month)::date >= base_1m.date
+asof left join numbered as base_3m
+    on days.basket_id = base_3m.basket_id and (days.date - interval 3 month)::date >= base_3m.date
+asof left join numbered as base_6m
+    on days.basket_id = base_6m.basket_id and (days.date - interval 6 month)::date >= base_6m.date
+asof left join numbered as base_1y
+    on days.basket_id = base_1y.basket_id and (days.date - interval 1 year)::date >= base_1y.date
+asof left join numbered as base_3y
+    on days.basket_id = base_3y.basket_id and (days.date - interval 3 year)::date >= base_3y.date
+asof left join numbered as base_5y
+    on days.basket_id = base_5y.basket_id and (days.date - interval 5 year)::date >= base_5y.date;
+
+create table by_hand.marts.fct_basket_daily as
+select
     levels.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     levels.date,
     levels.currency_basis,
     levels.return_type,
@@ -609,7 +608,7 @@ select
     levels.members_priced
 from by_hand.steps.levels as levels
 inner join seeds.baskets as baskets on levels.basket_id = baskets.basket_id
-inner join days on levels.basket_id = days.basket_id and levels.date = days.date
+inner join by_hand.steps.days_back as days on levels.basket_id = days.basket_id and levels.date = days.date
 window series as (
     partition by levels.basket_id, levels.currency_basis, levels.return_type
     order by levels.date

@@ -101,7 +101,7 @@ effects as (
 
 select
     days.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     days.date,
     days.market_value_usd,
     days.market_value_usd - base.market_value_usd as change_ytd_usd,

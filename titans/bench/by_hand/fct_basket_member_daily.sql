@@ -1,5 +1,5 @@
--- From the member days and levels of fct_basket_daily.sql. Contributions of a period are a running sum less what it was
--- before the period began: a number of the basket's days to go back.
+-- From the member days, levels and bases of fct_basket_daily.sql. Contributions of a period are a running sum less what
+-- it was before the period began: a number of the basket's days to go back.
 create table by_hand.steps.basket_bases as
 with relatives as (
     select
@@ -40,7 +40,6 @@ opened as (
 before as (
     select
         *,
-        lag(date) over series as previous_date,
         lag(local_price) over series as before_local_price,
         lag(local_total) over series as before_local_total,
         lag(usd_price) over series as before_usd_price,
@@ -49,80 +48,61 @@ before as (
         min(date) filter (where usd_price is not null) over (partition by basket_id) as base_date_usd
     from levels
     window series as (partition by basket_id order by date)
-),
-
-based as (
-    select
-        basket_id,
-        date,
-        before_local_price,
-        before_local_total,
-        before_usd_price,
-        before_usd_total,
-        row_number() over week as days_wtd,
-        case
-            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
-                then first_value(before_local_price) over week
-        end as local_price_wtd,
-        case
-            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
-                then first_value(before_local_total) over week
-        end as local_total_wtd,
-        case
-            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
-                then first_value(before_usd_price) over week
-        end as usd_price_wtd,
-        case
-            when first_value(previous_date) over week >= date_trunc('week', date)::date - 11
-                then first_value(before_usd_total) over week
-        end as usd_total_wtd,
-        row_number() over month as days_mtd,
-        case
-            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
-                then first_value(before_local_price) over month
-        end as local_price_mtd,
-        case
-            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
-                then first_value(before_local_total) over month
-        end as local_total_mtd,
-        case
-            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
-                then first_value(before_usd_price) over month
-        end as usd_price_mtd,
-        case
-            when first_value(previous_date) over month >= date_trunc('month', date)::date - 11
-                then first_value(before_usd_total) over month
-        end as usd_total_mtd,
-        row_number() over year as days_ytd,
-        case
-            when year(date) = year(base_date) and date >= base_date then 100
-            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
-                then first_value(before_local_price) over year
-        end as local_price_ytd,
-        case
-            when year(date) = year(base_date) and date >= base_date then 100
-            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
-                then first_value(before_local_total) over year
-        end as local_total_ytd,
-        case
-            when year(date) = year(base_date_usd) and date >= base_date_usd then 100
-            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
-                then first_value(before_usd_price) over year
-        end as usd_price_ytd,
-        case
-            when year(date) = year(base_date_usd) and date >= base_date_usd then 100
-            when first_value(previous_date) over year >= date_trunc('year', date)::date - 11
-                then first_value(before_usd_total) over year
-        end as usd_total_ytd
-    from before
-    window
-        week as (partition by basket_id, date_trunc('week', date) order by date),
-        month as (partition by basket_id, date_trunc('month', date) order by date),
-        year as (partition by basket_id, date_trunc('year', date) order by date)
 )
 
 select
-    based.*,
+    before.basket_id,
+    before.date,
+    before.before_local_price,
+    before.before_local_total,
+    before.before_usd_price,
+    before.before_usd_total,
+    case when before.local_price is not null then 100 end as local_price_since_base,
+    case when before.local_total is not null then 100 end as local_total_since_base,
+    case when before.usd_price is not null then 100 end as usd_price_since_base,
+    case when before.usd_total is not null then 100 end as usd_total_since_base,
+    lag(before.local_price, days.back_wtd) over series as local_price_wtd,
+    lag(before.local_total, days.back_wtd) over series as local_total_wtd,
+    lag(before.usd_price, days.back_wtd) over series as usd_price_wtd,
+    lag(before.usd_total, days.back_wtd) over series as usd_total_wtd,
+    lag(before.local_price, days.back_mtd) over series as local_price_mtd,
+    lag(before.local_total, days.back_mtd) over series as local_total_mtd,
+    lag(before.usd_price, days.back_mtd) over series as usd_price_mtd,
+    lag(before.usd_total, days.back_mtd) over series as usd_total_mtd,
+    case
+        when year(before.date) = year(before.base_date) and before.date >= before.base_date then 100
+        else lag(before.local_price, days.back_ytd) over series
+    end as local_price_ytd,
+    case
+        when year(before.date) = year(before.base_date) and before.date >= before.base_date then 100
+        else lag(before.local_total, days.back_ytd) over series
+    end as local_total_ytd,
+    case
+        when year(before.date) = year(before.base_date_usd) and before.date >= before.base_date_usd then 100
+        else lag(before.usd_price, days.back_ytd) over series
+    end as usd_price_ytd,
+    case
+        when year(before.date) = year(before.base_date_usd) and before.date >= before.base_date_usd then 100
+        else lag(before.usd_total, days.back_ytd) over series
+    end as usd_total_ytd,
+    lag(before.local_price, days.back_1m) over series as local_price_1m,
+    lag(before.local_total, days.back_1m) over series as local_total_1m,
+    lag(before.usd_price, days.back_1m) over series as usd_price_1m,
+    lag(before.usd_total, days.back_1m) over series as usd_total_1m,
+    lag(before.local_price, days.back_3m) over series as local_price_3m,
+    lag(before.local_total, days.back_3m) over series as local_total_3m,
+    lag(before.usd_price, days.back_3m) over series as usd_price_3m,
+    lag(before.usd_total, days.back_3m) over series as usd_total_3m,
+    lag(before.local_price, days.back_1y) over series as local_price_1y,
+    lag(before.local_total, days.back_1y) over series as local_total_1y,
+    lag(before.usd_price, days.back_1y) over series as usd_price_1y,
+    lag(before.usd_total, days.back_1y) over series as usd_total_1y,
+    days.back_wtd,
+    days.back_mtd,
+    days.back_ytd,
+    days.back_1m,
+    days.back_3m,
+    days.back_1y,
     opened.rebalance_number,
     opened.value,
     opened.value_usd,
@@ -130,8 +110,10 @@ select
     opened.value_usd_open,
     opened.first_date,
     opened.first_date_usd
-from based
-inner join opened on based.basket_id = opened.basket_id and based.date = opened.date;
+from before
+inner join by_hand.steps.days_back as days on before.basket_id = days.basket_id and before.date = days.date
+inner join opened on before.basket_id = opened.basket_id and before.date = opened.date
+window series as (partition by before.basket_id order by before.date);
 
 create table by_hand.marts.fct_basket_member_daily as
 with held as (
@@ -179,11 +161,10 @@ days as (
 earned as (
     select
         *,
-        max(held_date) over so_far as last_held_date,
-        sum(coalesce(open * return_local_price * before_local_price, 0)) over so_far as earned_local_price,
-        sum(coalesce(open * return_local_total * before_local_total, 0)) over so_far as earned_local_total,
-        sum(coalesce(open_usd * return_usd_price * before_usd_price, 0)) over so_far as earned_usd_price,
-        sum(coalesce(open_usd * return_usd_total * before_usd_total, 0)) over so_far as earned_usd_total
+        coalesce(sum(open * return_local_price * before_local_price) over so_far, 0) as earned_local_price,
+        coalesce(sum(open * return_local_total * before_local_total) over so_far, 0) as earned_local_total,
+        coalesce(sum(open_usd * return_usd_price * before_usd_price) over so_far, 0) as earned_usd_price,
+        coalesce(sum(open_usd * return_usd_total * before_usd_total) over so_far, 0) as earned_usd_total
     from days
     window so_far as (
         partition by basket_id, symbol
@@ -195,39 +176,60 @@ earned as (
 wide as (
     select
         *,
-        (earned_local_price - coalesce(lag(earned_local_price, days_wtd) over series, 0)) / local_price_wtd
+        (earned_local_price - coalesce(lag(earned_local_price, back_wtd) over series, 0)) / local_price_wtd
             as contribution_local_price_wtd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_wtd) over series, 0)) / local_total_wtd
-            as contribution_local_total_wtd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_wtd) over series, 0)) / usd_price_wtd
-            as contribution_usd_price_wtd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_wtd) over series, 0)) / usd_total_wtd
-            as contribution_usd_total_wtd,
-        (earned_local_price - coalesce(lag(earned_local_price, days_mtd) over series, 0)) / local_price_mtd
+        (earned_local_price - coalesce(lag(earned_local_price, back_mtd) over series, 0)) / local_price_mtd
             as contribution_local_price_mtd,
-        (earned_local_total - coalesce(lag(earned_local_total, days_mtd) over series, 0)) / local_total_mtd
-            as contribution_local_total_mtd,
-        (earned_usd_price - coalesce(lag(earned_usd_price, days_mtd) over series, 0)) / usd_price_mtd
-            as contribution_usd_price_mtd,
-        (earned_usd_total - coalesce(lag(earned_usd_total, days_mtd) over series, 0)) / usd_total_mtd
-            as contribution_usd_total_mtd,
-        (coalesce(earned_local_price, 0) - coalesce(lag(earned_local_price, days_ytd) over series, 0)) / local_price_ytd
+        (earned_local_price - coalesce(lag(earned_local_price, back_ytd) over series, 0)) / local_price_ytd
             as contribution_local_price_ytd,
-        (coalesce(earned_local_total, 0) - coalesce(lag(earned_local_total, days_ytd) over series, 0)) / local_total_ytd
+        (earned_local_price - coalesce(lag(earned_local_price, back_1m) over series, 0)) / local_price_1m
+            as contribution_local_price_1m,
+        (earned_local_price - coalesce(lag(earned_local_price, back_3m) over series, 0)) / local_price_3m
+            as contribution_local_price_3m,
+        (earned_local_price - coalesce(lag(earned_local_price, back_1y) over series, 0)) / local_price_1y
+            as contribution_local_price_1y,
+        earned_local_price / local_price_since_base as contribution_local_price_since_base,
+        (earned_local_total - coalesce(lag(earned_local_total, back_wtd) over series, 0)) / local_total_wtd
+            as contribution_local_total_wtd,
+        (earned_local_total - coalesce(lag(earned_local_total, back_mtd) over series, 0)) / local_total_mtd
+            as contribution_local_total_mtd,
+        (earned_local_total - coalesce(lag(earned_local_total, back_ytd) over series, 0)) / local_total_ytd
             as contribution_local_total_ytd,
-        (coalesce(earned_usd_price, 0) - coalesce(lag(earned_usd_price, days_ytd) over series, 0)) / usd_price_ytd
+        (earned_local_total - coalesce(lag(earned_local_total, back_1m) over series, 0)) / local_total_1m
+            as contribution_local_total_1m,
+        (earned_local_total - coalesce(lag(earned_local_total, back_3m) over series, 0)) / local_total_3m
+            as contribution_local_total_3m,
+        (earned_local_total - coalesce(lag(earned_local_total, back_1y) over series, 0)) / local_total_1y
+            as contribution_local_total_1y,
+        earned_local_total / local_total_since_base as contribution_local_total_since_base,
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_wtd) over series, 0)) / usd_price_wtd
+            as contribution_usd_price_wtd,
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_mtd) over series, 0)) / usd_price_mtd
+            as contribution_usd_price_mtd,
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_ytd) over series, 0)) / usd_price_ytd
             as contribution_usd_price_ytd,
-        (coalesce(earned_usd_total, 0) - coalesce(lag(earned_usd_total, days_ytd) over series, 0)) / usd_total_ytd
-            as contribution_usd_total_ytd
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_1m) over series, 0)) / usd_price_1m
+            as contribution_usd_price_1m,
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_3m) over series, 0)) / usd_price_3m
+            as contribution_usd_price_3m,
+        (earned_usd_price - coalesce(lag(earned_usd_price, back_1y) over series, 0)) / usd_price_1y
+            as contribution_usd_price_1y,
+        earned_usd_price / usd_price_since_base as contribution_usd_price_since_base,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_wtd) over series, 0)) / usd_total_wtd
+            as contribution_usd_total_wtd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_mtd) over series, 0)) / usd_total_mtd
+            as contribution_usd_total_mtd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_ytd) over series, 0)) / usd_total_ytd
+            as contribution_usd_total_ytd,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_1m) over series, 0)) / usd_total_1m
+            as contribution_usd_total_1m,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_3m) over series, 0)) / usd_total_3m
+            as contribution_usd_total_3m,
+        (earned_usd_total - coalesce(lag(earned_usd_total, back_1y) over series, 0)) / usd_total_1y
+            as contribution_usd_total_1y,
+        earned_usd_total / usd_total_since_base as contribution_usd_total_since_base
     from earned
     window series as (partition by basket_id, symbol order by date)
-),
-
--- A member that was sold stays as long as the year or the week counts a day on which it was held.
-shown as (
-    select *
-    from wide
-    where last_held_date > least(date_trunc('week', date)::date - 1, date_trunc('year', date)::date - 1)
 ),
 
 long as (
@@ -237,14 +239,21 @@ long as (
         date,
         'local' as currency_basis,
         'price' as return_type,
-        case when held_date is not null then open else 0 end as weight_open,
-        case when held_date is not null then close else 0 end as weight_close,
+        case when held_date is not null then open when before_local_price is not null then 0 end as weight_open,
+        case when held_date is not null then close when local_price_since_base is not null then 0 end as weight_close,
         return_local_price as return_1d,
-        case when held_date is not null then open * return_local_price else 0 end as contribution_1d,
+        case
+            when held_date is not null then open * return_local_price
+            when before_local_price is not null then 0
+        end as contribution_1d,
         contribution_local_price_wtd as contribution_wtd,
         contribution_local_price_mtd as contribution_mtd,
-        contribution_local_price_ytd as contribution_ytd
-    from shown
+        contribution_local_price_ytd as contribution_ytd,
+        contribution_local_price_1m as contribution_1m,
+        contribution_local_price_3m as contribution_3m,
+        contribution_local_price_1y as contribution_1y,
+        contribution_local_price_since_base as contribution_since_base
+    from wide
     union all
     select
         basket_id,
@@ -252,14 +261,21 @@ long as (
         date,
         'local' as currency_basis,
         'total' as return_type,
-        case when held_date is not null then open else 0 end as weight_open,
-        case when held_date is not null then close else 0 end as weight_close,
+        case when held_date is not null then open when before_local_total is not null then 0 end as weight_open,
+        case when held_date is not null then close when local_total_since_base is not null then 0 end as weight_close,
         return_local_total as return_1d,
-        case when held_date is not null then open * return_local_total else 0 end as contribution_1d,
+        case
+            when held_date is not null then open * return_local_total
+            when before_local_total is not null then 0
+        end as contribution_1d,
         contribution_local_total_wtd as contribution_wtd,
         contribution_local_total_mtd as contribution_mtd,
-        contribution_local_total_ytd as contribution_ytd
-    from shown
+        contribution_local_total_ytd as contribution_ytd,
+        contribution_local_total_1m as contribution_1m,
+        contribution_local_total_3m as contribution_3m,
+        contribution_local_total_1y as contribution_1y,
+        contribution_local_total_since_base as contribution_since_base
+    from wide
     union all
     select
         basket_id,
@@ -267,14 +283,21 @@ long as (
         date,
         'usd' as currency_basis,
         'price' as return_type,
-        case when held_date is not null then open_usd else 0 end as weight_open,
-        case when held_date is not null then close_usd else 0 end as weight_close,
+        case when held_date is not null then open_usd when before_usd_price is not null then 0 end as weight_open,
+        case when held_date is not null then close_usd when usd_price_since_base is not null then 0 end as weight_close,
         return_usd_price as return_1d,
-        case when held_date is not null then open_usd * return_usd_price else 0 end as contribution_1d,
+        case
+            when held_date is not null then open_usd * return_usd_price
+            when before_usd_price is not null then 0
+        end as contribution_1d,
         contribution_usd_price_wtd as contribution_wtd,
         contribution_usd_price_mtd as contribution_mtd,
-        contribution_usd_price_ytd as contribution_ytd
-    from shown
+        contribution_usd_price_ytd as contribution_ytd,
+        contribution_usd_price_1m as contribution_1m,
+        contribution_usd_price_3m as contribution_3m,
+        contribution_usd_price_1y as contribution_1y,
+        contribution_usd_price_since_base as contribution_since_base
+    from wide
     union all
     select
         basket_id,
@@ -282,14 +305,21 @@ long as (
         date,
         'usd' as currency_basis,
         'total' as return_type,
-        case when held_date is not null then open_usd else 0 end as weight_open,
-        case when held_date is not null then close_usd else 0 end as weight_close,
+        case when held_date is not null then open_usd when before_usd_total is not null then 0 end as weight_open,
+        case when held_date is not null then close_usd when usd_total_since_base is not null then 0 end as weight_close,
         return_usd_total as return_1d,
-        case when held_date is not null then open_usd * return_usd_total else 0 end as contribution_1d,
+        case
+            when held_date is not null then open_usd * return_usd_total
+            when before_usd_total is not null then 0
+        end as contribution_1d,
         contribution_usd_total_wtd as contribution_wtd,
         contribution_usd_total_mtd as contribution_mtd,
-        contribution_usd_total_ytd as contribution_ytd
-    from shown
+        contribution_usd_total_ytd as contribution_ytd,
+        contribution_usd_total_1m as contribution_1m,
+        contribution_usd_total_3m as contribution_3m,
+        contribution_usd_total_1y as contribution_1y,
+        contribution_usd_total_since_base as contribution_since_base
+    from wide
 )
 
 select
@@ -306,7 +336,11 @@ select
     long.contribution_1d,
     long.contribution_wtd,
     long.contribution_mtd,
-    long.contribution_ytd
+    long.contribution_ytd,
+    long.contribution_1m,
+    long.contribution_3m,
+    long.contribution_1y,
+    long.contribution_since_base
 from long
 inner join seeds.baskets as baskets on long.basket_id = baskets.basket_id
 inner join seeds.securities as securities on long.symbol = securities.symbol;

@@ -76,7 +76,7 @@ days_as_high as (
 
 select
     levels.symbol,
-    securities.name,
+    securities.name as security_name,
     levels.date,
     levels.level,
     levels.currency,

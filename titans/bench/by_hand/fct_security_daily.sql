@@ -262,19 +262,18 @@ from latest
 inner join by_hand.steps.factors as factors
     on latest.symbol = factors.symbol and latest.basis_date = factors.basis_date;
 
-create table by_hand.steps.equities as
-with listed as (
-    select
-        symbol,
-        exchange,
-        currency,
-        min(date) as first_date
-    from by_hand.steps.sessions
-    where kind = 'equity'
-    group by symbol, exchange, currency
-),
+create table by_hand.steps.listed as
+select
+    symbol,
+    exchange,
+    currency,
+    min(date) as first_date
+from by_hand.steps.sessions
+where kind = 'equity'
+group by symbol, exchange, currency;
 
-latest_dividends as (
+create table by_hand.steps.payments as
+with latest as (
     select
         symbol,
         date,
@@ -284,29 +283,97 @@ latest_dividends as (
     from staging.stg_corporate_actions
     where action = 'dividend'
     qualify row_number() over (partition by symbol, date order by (fetched_at, landed_at) desc) = 1
+)
+
+select
+    listed.symbol,
+    listed.exchange,
+    listed.first_date,
+    latest.date,
+    latest.value / factors.factor * case
+        when latest.currency = listed.currency then 1
+        else traded.units_per_usd / declared.units_per_usd
+    end as amount
+from latest
+inner join by_hand.steps.listed as listed on latest.symbol = listed.symbol
+inner join by_hand.steps.factors as factors
+    on latest.symbol = factors.symbol and latest.basis_date = factors.basis_date
+left join by_hand.steps.rates as declared on latest.currency = declared.currency and latest.date = declared.date
+left join by_hand.steps.rates as traded on listed.currency = traded.currency and latest.date = traded.date
+where latest.value > 0;
+
+-- A payment counts until the same fiscal period is paid again. Of special dividends the world has none.
+create table by_hand.steps.dividend_years as
+with counted as (
+    select
+        symbol,
+        date,
+        amount,
+        date + 365 - least(
+            45,
+            365 // (
+                2 * (
+                    count(*) over (
+                        partition by symbol
+                        order by date
+                        range between interval 1 day following and interval 319 day following
+                    ) + 1
+                )
+            )
+        )::integer as earliest_next
+    from by_hand.steps.payments
 ),
 
-dividends as (
+changes as (
     select
-        listed.symbol,
+        symbol,
+        date,
+        amount,
+        1 as payments
+    from by_hand.steps.payments
+    union all
+    select
+        counted.symbol,
+        least(coalesce(again.date, '9999-12-31'::date), counted.date + 380) as date,
+        -counted.amount as amount,
+        -1 as payments
+    from counted
+    asof left join by_hand.steps.payments as again
+        on counted.symbol = again.symbol and counted.earliest_next <= again.date
+),
+
+by_day as (
+    select
+        symbol,
+        date,
+        sum(amount) as amount,
+        sum(payments) as payments
+    from changes
+    group by symbol, date
+)
+
+select
+    symbol,
+    date,
+    sum(payments) over so_far as payments,
+    case when sum(payments) over so_far = 0 then 0 else sum(amount) over so_far end as amount
+from by_day
+window so_far as (
+    partition by symbol
+    order by date
+    rows between unbounded preceding and current row
+);
+
+create table by_hand.steps.equities as
+with dividends as (
+    select
+        payments.symbol,
         days.date,
-        sum(
-            dividends.value / factors.factor * case
-                when dividends.currency = listed.currency then 1
-                else traded.units_per_usd / declared.units_per_usd
-            end
-        ) as dividend
-    from latest_dividends as dividends
-    inner join listed on dividends.symbol = listed.symbol
-    inner join by_hand.steps.factors as factors
-        on dividends.symbol = factors.symbol and dividends.basis_date = factors.basis_date
-    left join by_hand.steps.rates as declared
-        on dividends.currency = declared.currency and dividends.date = declared.date
-    left join by_hand.steps.rates as traded on listed.currency = traded.currency and dividends.date = traded.date
+        sum(payments.amount) as dividend
+    from by_hand.steps.payments as payments
     asof inner join by_hand.steps.exchange_days as days
-        on listed.exchange = days.exchange and greatest(dividends.date, listed.first_date) <= days.date
-    where dividends.value > 0
-    group by listed.symbol, days.date
+        on payments.exchange = days.exchange and greatest(payments.date, payments.first_date) <= days.date
+    group by payments.symbol, days.date
 ),
 
 -- A count holds from the first session on or after its day on.
@@ -317,7 +384,7 @@ counts as (
         arg_max(shares.shares_outstanding, shares.as_of) as shares_outstanding,
         max(shares.as_of) as as_of
     from by_hand.steps.shares as shares
-    inner join listed on shares.symbol = listed.symbol
+    inner join by_hand.steps.listed as listed on shares.symbol = listed.symbol
     asof inner join by_hand.steps.exchange_days as days
         on listed.exchange = days.exchange and greatest(shares.as_of, listed.first_date) <= days.date
     group by listed.symbol, days.date
@@ -351,6 +418,8 @@ joined as (
         sessions.sessions_missed,
         rates.units_per_usd,
         coalesce(dividends.dividend, 0) as dividend,
+        coalesce(paid.amount, 0) as dividends_ttm,
+        coalesce(paid.payments, 0) as dividend_payments_ttm,
         lag(sessions.close) over so_far as previous_close,
         last_value(counts.shares_outstanding ignore nulls) over so_far as shares_now,
         last_value(counts.as_of ignore nulls) over so_far as as_of_now
@@ -358,6 +427,8 @@ joined as (
     left join by_hand.steps.rates as rates on sessions.currency = rates.currency and sessions.date = rates.date
     left join dividends on sessions.symbol = dividends.symbol and sessions.date = dividends.date
     left join counts on sessions.symbol = counts.symbol and sessions.date = counts.date
+    asof left join by_hand.steps.dividend_years as paid
+        on sessions.symbol = paid.symbol and sessions.date >= paid.date
     where sessions.kind = 'equity'
     window so_far as (
         partition by sessions.symbol
@@ -389,6 +460,10 @@ select
         as total_return_index,
     total_return_index / joined.units_per_usd as total_return_index_usd,
     joined.close / max(joined.close) over to_date - 1 as drawdown,
+    joined.date >= min(joined.date) over to_date + 365 as has_dividend_year,
+    case when has_dividend_year then joined.dividends_ttm / joined.close end as dividend_yield_ttm,
+    case when has_dividend_year then joined.dividend_payments_ttm end as dividend_payments_ttm,
+    case when has_dividend_year then 0 end as special_dividend_yield_ttm,
     coalesce(joined.shares_now, first_counts.shares_outstanding) as shares_outstanding,
     coalesce(joined.as_of_now, first_counts.as_of) as shares_as_of,
     joined.as_of_now is null and first_counts.as_of is not null as is_shares_backcast,
@@ -405,7 +480,7 @@ window to_date as (
 create table by_hand.marts.fct_security_daily as
 select
     equities.symbol,
-    securities.name,
+    securities.name as security_name,
     equities.date,
     equities.open,
     equities.high,
@@ -488,7 +563,10 @@ select
         as total_return_usd_5y,
     equities.drawdown,
     equities.market_value_usd,
-    equities.is_shares_backcast
+    equities.is_shares_backcast,
+    equities.dividend_yield_ttm,
+    equities.dividend_payments_ttm,
+    equities.special_dividend_yield_ttm
 from by_hand.steps.equities as equities
 inner join seeds.securities as securities on equities.symbol = securities.symbol
 inner join by_hand.steps.exchange_days as days on equities.exchange = days.exchange and equities.date = days.date

@@ -29,6 +29,7 @@ final as (
         prices.close / fx.units_per_usd as close_usd,
         case when prices.date = days.date then prices.dividend else 0 end as dividend,
         case when prices.date = days.date then prices.dividend / fx.units_per_usd else 0 end as dividend_usd,
+        prices.dividend_yield_ttm,
         prices.sessions_missed <= {{ var("max_sessions_missed") }} as is_priced,
         -- Without a count of the day or before, that of the session is the first one carried back.
         coalesce(shares.shares_outstanding, prices.shares_outstanding) as shares_outstanding,

@@ -12,6 +12,7 @@ with members as (
                 then held.weight * coalesce(held.close_usd / held.close_usd_bought, held.close / held.close_bought)
         end as held_value,
         case when held.is_priced then multiples.eps_ntm / multiples.close end as earnings_yield,
+        held.dividend_yield_ttm,
         case when held.is_priced then multiples.estimate_as_of end as estimate_as_of,
         multiples.fy1_period_end
     from {{ ref("int_basket_member_values") }} as held
@@ -69,6 +70,8 @@ aggregated as (
         sum(held_value) as held_value,
         sum(held_value) filter (where earnings_yield is not null) as covered_held_value,
         sum(held_value * earnings_yield) as held_earnings,
+        sum(held_value) filter (where dividend_yield_ttm is not null) as paying_held_value,
+        sum(held_value * dividend_yield_ttm) as held_dividends,
         case when count(market_value_usd) = count(*) filter (where is_priced) then sum(market_value_usd) end as total_value,
         count(*) filter (where place in (covered // 2 + 1, (covered + 1) // 2) and earnings_yield is not null) as middle_places,
         count(forward_pe) filter (where place in (covered // 2 + 1, (covered + 1) // 2)) as middle_values,
@@ -94,6 +97,8 @@ select
     members_covered,
     coalesce(covered_value, 0) / total_value as coverage_ratio,
     coalesce(covered_held_value, 0) / held_value as weight_covered,
+    held_dividends / paying_held_value as dividend_yield_ttm,
+    coalesce(paying_held_value, 0) / held_value as dividend_weight_covered,
     {% for days in var("revision_days") %}
         revision_breadth_{{ days }}d,
         revision_members_{{ days }}d,

@@ -1,5 +1,5 @@
 -- Dividends as they count: the vendor's latest version or a correction, on the latest split basis, in the currency of
--- the price.
+-- the price. What of a dividend is special, no vendor says: a correction does.
 with vendor as (
     select
         symbol,
@@ -27,13 +27,14 @@ adjusted as (
 corrections as (
     select *
     from {{ ref("int_corrections") }}
-    where field = 'dividend'
+    where field in ('dividend', 'special_dividend')
 ),
 
 adjusted_corrections as (
     select
         corrections.symbol,
         corrections.date,
+        corrections.field,
         corrections.value / {{ split_factor() }} as value,
         corrections.currency,
         corrections.source
@@ -41,18 +42,24 @@ adjusted_corrections as (
     {{ split_factor_join("corrections") }}
 ),
 
+corrected as (
+    select *
+    from adjusted_corrections
+    where field = 'dividend'
+),
+
 chosen as (
     select
-        coalesce(adjusted_corrections.symbol, adjusted.symbol) as symbol,
-        coalesce(adjusted_corrections.date, adjusted.date) as date,
-        coalesce(adjusted_corrections.value, adjusted.value) as value,
-        coalesce(adjusted_corrections.currency, adjusted.currency) as currency,
+        coalesce(corrected.symbol, adjusted.symbol) as symbol,
+        coalesce(corrected.date, adjusted.date) as date,
+        coalesce(corrected.value, adjusted.value) as value,
+        coalesce(corrected.currency, adjusted.currency) as currency,
         nullif(adjusted.value, 0) as value_vendor,
-        coalesce(adjusted_corrections.value <> adjusted.value, adjusted_corrections.value is not null) as is_corrected,
-        coalesce(adjusted.source, adjusted_corrections.source) as source
+        coalesce(corrected.value <> adjusted.value, corrected.value is not null) as is_corrected,
+        coalesce(adjusted.source, corrected.source) as source
     from adjusted
-    full outer join adjusted_corrections
-        on adjusted.symbol = adjusted_corrections.symbol and adjusted.date = adjusted_corrections.date
+    full outer join corrected
+        on adjusted.symbol = corrected.symbol and adjusted.date = corrected.date
 ),
 
 final as (
@@ -68,11 +75,20 @@ final as (
         case
             when chosen.currency = securities.currency then chosen.value
             else chosen.value / declared.units_per_usd * traded.units_per_usd
-        end as value_in_price_currency
+        end as value_in_price_currency,
+        case
+            when specials.symbol is null then 0
+            when specials.currency = securities.currency then specials.value
+            else specials.value / declared_special.units_per_usd * traded.units_per_usd
+        end as special_in_price_currency
     from chosen
     inner join {{ ref("securities") }} as securities on chosen.symbol = securities.symbol
     left join {{ ref("int_fx_daily") }} as declared on chosen.currency = declared.currency and chosen.date = declared.date
     left join {{ ref("int_fx_daily") }} as traded on securities.currency = traded.currency and chosen.date = traded.date
+    left join adjusted_corrections as specials
+        on chosen.symbol = specials.symbol and chosen.date = specials.date and specials.field = 'special_dividend'
+    left join {{ ref("int_fx_daily") }} as declared_special
+        on specials.currency = declared_special.currency and specials.date = declared_special.date
     where chosen.value > 0
 )
 

@@ -1,6 +1,6 @@
 select
     baskets.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     baskets.weighting,
     baskets.rebalance,
     base_dates.base_date,

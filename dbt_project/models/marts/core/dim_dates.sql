@@ -26,6 +26,7 @@ select
     coalesce(sessions.is_session_hk, false) as is_session_hk,
     coalesce(sessions.is_session_us, false) as is_session_us,
     coalesce(sessions.is_half_day_hk, false) as is_half_day_hk,
-    coalesce(sessions.is_half_day_us, false) as is_half_day_us
+    coalesce(sessions.is_half_day_us, false) as is_half_day_us,
+    days.date <= (select min(progress.complete_until) from {{ ref("int_exchange_progress") }} as progress) as is_complete
 from days
 left join sessions on days.date = sessions.date

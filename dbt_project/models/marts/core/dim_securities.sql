@@ -1,6 +1,6 @@
 select
     securities.symbol,
-    securities.name,
+    securities.name as security_name,
     securities.kind,
     securities.exchange,
     exchanges.name as exchange_name,

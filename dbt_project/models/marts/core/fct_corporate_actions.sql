@@ -7,6 +7,7 @@ with actions as (
         value_vendor,
         currency,
         value_in_price_currency,
+        special_in_price_currency,
         is_corrected,
         source
     from {{ ref("int_dividends") }}
@@ -19,6 +20,7 @@ with actions as (
         ratio_vendor as value_vendor,
         null as currency,
         null as value_in_price_currency,
+        null as special_in_price_currency,
         is_corrected,
         source
     from {{ ref("int_splits") }}
@@ -27,13 +29,14 @@ with actions as (
 
 select
     actions.symbol,
-    securities.name,
+    securities.name as security_name,
     actions.date,
     actions.action,
     actions.value,
     actions.value_vendor,
     actions.currency,
     actions.value_in_price_currency,
+    actions.special_in_price_currency,
     actions.is_corrected,
     actions.source
 from actions

@@ -1,6 +1,6 @@
 select
     shares.symbol,
-    securities.name,
+    securities.name as security_name,
     shares.as_of,
     shares.shares_outstanding,
     shares.share_class,

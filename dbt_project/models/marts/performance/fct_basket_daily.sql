@@ -27,7 +27,7 @@ since_base as (
 
 select
     s.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     s.date,
     s.currency_basis,
     s.return_type,

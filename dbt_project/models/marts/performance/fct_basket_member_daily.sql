@@ -4,6 +4,7 @@
     {"name": "price_usd", "basis": "usd", "type": "price", "suffix": "_usd"},
     {"name": "total_usd", "basis": "usd", "type": "total", "suffix": "_usd"},
 ] %}
+{% set periods = var("contribution_periods") + ["since_base"] %}
 
 -- Contributions in points of the level, so that they add up whatever is rebalanced between: what was earned since the
 -- base over the level at the base. The four series of a basket lie side by side until the end.
@@ -14,104 +15,106 @@ with bases as (
             {% set of_series = "filter (where currency_basis = '" ~ series.basis ~ "' and return_type = '" ~ series.type ~ "')" %}
             count(*) {{ of_series }} > 0 as has_{{ series.name }},
             any_value(previous_level) {{ of_series }} as previous_level_{{ series.name }},
-            {% for period in var("periods_to_date") %}
+            {% for period in periods %}
                 any_value(base_level_{{ period }}) {{ of_series }} as base_level_{{ period }}_{{ series.name }},
             {% endfor %}
         {% endfor %}
-        date,
-        lead(date) over (partition by basket_id order by date) as next_date
+        date
     from {{ ref("int_basket_period_bases") }}
     group by basket_id, date
 ),
 
-held as (
+memberships as (
     select
-        *,
-        lead(date) over (partition by basket_id, symbol order by date) as next_held_date
+        basket_id,
+        symbol,
+        min(date) as first_date
     from {{ ref("int_basket_member_steps") }}
+    group by basket_id, symbol
 ),
 
--- A member that was sold stays, without weight, as long as the year or the week to date counts a day on which it was
--- held.
+-- A member has a row each day from its first on: one that was sold stays, without weight, as long as the basket, since
+-- what it earned is part of the return since the base.
 days as (
     select
-        *,
-        true as is_held
-    from held
-    union all by name
-    select
-        held.basket_id,
-        held.symbol,
+        memberships.basket_id,
+        memberships.symbol,
         bases.date,
-        false as is_held
-    from held
-    inner join bases as last_day
-        on held.basket_id = last_day.basket_id and held.date = last_day.date and held.next_held_date is distinct from last_day.next_date
-    inner join bases
-        on
-            held.basket_id = bases.basket_id
-            and held.date < bases.date
-            and held.date > least({{ period_target("wtd", "bases.date") }}, {{ period_target("ytd", "bases.date") }})
-            and coalesce(held.next_held_date > bases.date, true)
+        held.date is not null as is_held,
+        {% for suffix in ["", "_usd"] %}
+            held.weight_open{{ suffix }},
+            held.weight_close{{ suffix }},
+        {% endfor %}
+        {% for series in all_series %}
+            held.{{ series.type }}_return{{ series.suffix }},
+            held.weight_open{{ series.suffix }} * held.{{ series.type }}_return{{ series.suffix }} * bases.previous_level_{{ series.name }}
+                as points_{{ series.name }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from memberships
+    inner join bases on memberships.basket_id = bases.basket_id and memberships.first_date <= bases.date
+    left join {{ ref("int_basket_member_steps") }} as held
+        on memberships.basket_id = held.basket_id and memberships.symbol = held.symbol and bases.date = held.date
 ),
 
-contributions as (
+earned as (
     select
         {% for series in all_series %}
-            case when days.is_held then days.weight_open{{ series.suffix }} * days.{{ series.type }}_return{{ series.suffix }} else 0 end
-                as contribution_1d_{{ series.name }},
-            bases.has_{{ series.name }},
-            bases.previous_level_{{ series.name }},
-            {% for period in var("periods_to_date") %}
-                bases.base_level_{{ period }}_{{ series.name }},
-            {% endfor %}
+            coalesce(sum(points_{{ series.name }}) over so_far, 0) as earned_{{ series.name }},
         {% endfor %}
-        days.*
+        *
     from days
-    inner join bases on days.basket_id = bases.basket_id and days.date = bases.date
+    window so_far as (
+        partition by basket_id, symbol
+        order by date
+        rows between unbounded preceding and current row
+    )
 ),
 
-summed as (
+since_bases as (
     select
-        contributions.*,
         {% for series in all_series %}
-            {% for period in var("periods_to_date") %}
-                coalesce(sum(contributions.contribution_1d_{{ series.name }} * contributions.previous_level_{{ series.name }}) over {{ period }}, 0)
-                / contributions.base_level_{{ period }}_{{ series.name }} as contribution_{{ period }}_{{ series.name }},
+            {% for period in periods %}
+                {% if period == "since_base" -%}
+                    earned.earned_{{ series.name }}
+                {%- else -%}
+                    earned.earned_{{ series.name }} - coalesce(lag(earned.earned_{{ series.name }}, back.back_{{ period }}) over series, 0)
+                {%- endif %} as earned_{{ period }}_{{ series.name }},
             {% endfor %}
         {% endfor %}
-        baskets.name as basket_name,
-        securities.name as security_name
-    from contributions
-    inner join {{ ref("baskets") }} as baskets on contributions.basket_id = baskets.basket_id
-    inner join {{ ref("securities") }} as securities on contributions.symbol = securities.symbol
-    window
-        {% for period in var("periods_to_date") %}
-            {{ period }} as (
-                partition by contributions.basket_id, contributions.symbol, {{ period_target(period, "contributions.date") }}
-                order by contributions.date
-                rows between unbounded preceding and current row
-            ){% if not loop.last %},{% endif %}
-        {% endfor %}
+        earned.*
+    from earned
+    inner join {{ ref("int_basket_days_back") }} as back on earned.basket_id = back.basket_id and earned.date = back.date
+    window series as (
+        partition by earned.basket_id, earned.symbol
+        order by earned.date
+    )
 )
 
 {% for series in all_series %}
     select
-        basket_id,
-        basket_name,
-        symbol,
-        security_name,
-        date,
+        s.basket_id,
+        baskets.name as basket_name,
+        s.symbol,
+        securities.name as security_name,
+        s.date,
         '{{ series.basis }}' as currency_basis,
         '{{ series.type }}' as return_type,
-        case when is_held then weight_open{{ series.suffix }} else 0 end as weight_open,
-        case when is_held then weight_close{{ series.suffix }} else 0 end as weight_close,
-        {{ series.type }}_return{{ series.suffix }} as return_1d,
-        contribution_1d_{{ series.name }} as contribution_1d,
-        contribution_wtd_{{ series.name }} as contribution_wtd,
-        contribution_mtd_{{ series.name }} as contribution_mtd,
-        contribution_ytd_{{ series.name }} as contribution_ytd
-    from summed
-    where has_{{ series.name }}
+        case when s.is_held then s.weight_open{{ series.suffix }} when bases.previous_level_{{ series.name }} is not null then 0 end as weight_open,
+        case when s.is_held then s.weight_close{{ series.suffix }} when bases.base_level_since_base_{{ series.name }} is not null then 0 end
+            as weight_close,
+        s.{{ series.type }}_return{{ series.suffix }} as return_1d,
+        case
+            when s.is_held then s.weight_open{{ series.suffix }} * s.{{ series.type }}_return{{ series.suffix }}
+            when bases.previous_level_{{ series.name }} is not null then 0
+        end as contribution_1d,
+        {% for period in periods %}
+            s.earned_{{ period }}_{{ series.name }} / bases.base_level_{{ period }}_{{ series.name }} as contribution_{{ period }}
+            {%- if not loop.last %},{% endif %}
+        {% endfor %}
+    from since_bases as s
+    inner join bases on s.basket_id = bases.basket_id and s.date = bases.date and bases.has_{{ series.name }}
+    inner join {{ ref("baskets") }} as baskets on s.basket_id = baskets.basket_id
+    inner join {{ ref("securities") }} as securities on s.symbol = securities.symbol
     {% if not loop.last %}union all{% endif %}
 {% endfor %}

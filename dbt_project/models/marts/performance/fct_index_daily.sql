@@ -82,7 +82,7 @@ earlier as (
 
 select
     s.symbol,
-    securities.name,
+    securities.name as security_name,
     s.date,
     s.level,
     s.currency,

@@ -4,7 +4,7 @@
 
 select
     s.symbol,
-    securities.name,
+    securities.name as security_name,
     s.date,
     {% for column in row_columns %}s.{{ column }},
     {% endfor %}
@@ -16,7 +16,10 @@ select
     }) }},
     s.drawdown,
     s.market_value_usd,
-    s.is_shares_backcast
+    s.is_shares_backcast,
+    s.dividend_yield_ttm,
+    s.dividend_payments_ttm,
+    s.special_dividend_yield_ttm
 from {{ ref("int_security_values") }} as s
 inner join {{ ref("securities") }} as securities on s.symbol = securities.symbol
 inner join {{ ref("int_exchange_days_back") }} as back on s.exchange = back.exchange and s.date = back.date

@@ -41,7 +41,7 @@ changes as (
 
 select
     s.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     s.date,
     s.market_value_usd,
     changes.change_ytd_usd,

@@ -1,6 +1,6 @@
 select
     multiples.basket_id,
-    baskets.name,
+    baskets.name as basket_name,
     multiples.date,
     multiples.forward_pe_aggregate,
     multiples.forward_pe_aggregate_profitable,
@@ -16,6 +16,8 @@ select
         multiples.revision_breadth_{{ days }}d,
         multiples.revision_members_{{ days }}d,
     {% endfor %}
-    multiples.loss_makers
+    multiples.loss_makers,
+    multiples.dividend_yield_ttm,
+    multiples.dividend_weight_covered
 from {{ ref("int_basket_multiples") }} as multiples
 inner join {{ ref("baskets") }} as baskets on multiples.basket_id = baskets.basket_id

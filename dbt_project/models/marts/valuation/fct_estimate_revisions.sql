@@ -1,6 +1,6 @@
 select
     revisions.symbol,
-    securities.name,
+    securities.name as security_name,
     revisions.as_of,
     revisions.metric,
     revisions.period_type,

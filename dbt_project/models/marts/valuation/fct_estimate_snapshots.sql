@@ -1,6 +1,6 @@
 select
     estimates.symbol,
-    securities.name,
+    securities.name as security_name,
     estimates.as_of,
     estimates.metric,
     estimates.period_type,

@@ -1,6 +1,6 @@
 select
     multiples.symbol,
-    securities.name,
+    securities.name as security_name,
     multiples.date,
     multiples.close,
     multiples.currency,

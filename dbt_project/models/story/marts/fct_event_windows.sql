@@ -70,6 +70,7 @@ select
     subject_id,
     subject_name,
     subject_kind,
+    {{ subject_columns() }},
     session_offset::integer as session_offset,
     date,
     cumulative_return,

@@ -25,17 +25,24 @@ verdicts as (
     from judged
 ),
 
+digits as (
+    select
+        *,
+        {{ digits_of_verdict("value", "unit") }} as more_digits
+    from verdicts
+),
+
 worded as (
     select
         *,
         {{ claim_in_words() }} as claimed_text,
-        {{ in_words("value", "unit") }} as value_text,
+        {{ in_words("value", "more_digits") }} as value_text,
         {{ other_definitions({
             "by the basket's own weights": "forward_pe_basket_weighted",
             "with equal weights": "forward_pe_equal_weight",
             "the median": "forward_pe_median",
         }) }} as other_definitions
-    from verdicts
+    from digits
 ),
 
 -- A claim is held against two closes, and each says what came of the other.
@@ -55,6 +62,12 @@ select
     paired.claim_date,
     paired.subject,
     paired.subject_name,
+    baskets.basket_id,
+    baskets.name as basket_name,
+    comparators.basket_id as comparator_basket_id,
+    comparators.name as comparator_name,
+    securities.symbol,
+    securities.name as security_name,
     paired.measure,
     paired.comparison,
     paired.claimed_value,
@@ -76,7 +89,11 @@ select
         "reason": "paired.reason",
     }, "templates.sentence") }} || paired.other_definitions as explanation,
     paired.statement,
+    paired.claim_source,
     {{ "true" if var("source") == "sample" else "false" }} as is_simulated
 from paired
+left join {{ ref("baskets") }} as baskets on split_part(paired.subject, ' vs ', 1) = baskets.basket_id
+left join {{ ref("baskets") }} as comparators on split_part(paired.subject, ' vs ', 2) = comparators.basket_id
+left join {{ ref("securities") }} as securities on paired.subject = securities.symbol
 left join {{ ref("verdict_templates") }} as templates
     on paired.verdict = templates.verdict and paired.is_other_close_right = templates.is_other_close_right

@@ -3,7 +3,7 @@ with days as (
     select
         days.as_of,
         baskets.basket_id,
-        baskets.name,
+        baskets.basket_name as name,
         baskets.base_date
     from {{ ref("int_headline_days") }} as days
     cross join {{ ref("dim_baskets") }} as baskets

@@ -29,6 +29,8 @@ matched as (
     select
         days.as_of,
         wanted.subject,
+        wanted.basket_id,
+        wanted.comparator_basket_id,
         wanted.basket_name,
         wanted.comparator_name,
         wanted.date as value_date,
@@ -85,6 +87,8 @@ select
     'pair' as subject_kind,
     basket_name as subject_name,
     comparator_name as other_name,
+    basket_id,
+    comparator_basket_id,
     measure,
     outcome,
     value,

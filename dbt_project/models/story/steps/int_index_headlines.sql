@@ -59,7 +59,7 @@ select
     as_of,
     symbol as subject,
     'index' as subject_kind,
-    name as subject_name,
+    security_name as subject_name,
     measure,
     case
         when measure = 'drawdown_state' then drawdown_state

@@ -2,6 +2,7 @@
 -- and the one before that.
 {% set claim_columns = [
     "claim_id", "claim_date", "subject", "measure", "comparison", "claimed_value", "tolerance", "unit", "statement",
+    "claim_source",
 ] %}
 
 with claims as (

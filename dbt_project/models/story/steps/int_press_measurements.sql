@@ -50,7 +50,7 @@ equity_rows as (
 ),
 
 index_rows as (
-    select * replace (year(highest_since) as highest_since)
+    select * replace (year(highest_since) as highest_since, year(record_high_date) as record_high_date)
     from {{ ref("fct_index_daily") }}
 )
 
@@ -67,6 +67,7 @@ select
     claims.tolerance,
     claims.unit,
     claims.statement,
+    claims.claim_source,
     claims.first_date,
     claims.complete_until,
     claims.value_date,

@@ -11,6 +11,7 @@ select
     tolerance,
     unit,
     statement,
+    claim_source,
     first_date,
     value_date,
     has_own_level,
@@ -35,7 +36,7 @@ select
         when measure = 'forward_pe' and coalesce(coverage_ratio, 0) < {{ var("min_coverage_ratio") }}
             then
                 members_covered || ' of ' || members || ' members have estimates'
-                || coalesce(', ' || {{ percent("coverage_ratio") }} || ' of market value', ', and a member lacks its share count')
+                || coalesce(', ' || {{ percent_short_of("coverage_ratio") }} || ' of market value', ', and a member lacks its share count')
         when measure = 'forward_pe_discount' and not coalesce(is_pair_covered, false)
             then
                 coalesce(own_covered, 0) || ' of ' || coalesce(own_members, 0) || ' members have estimates, and '
