@@ -13,6 +13,7 @@ from include.errors import TitansError
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
+from include.sources.files import source as files_source
 from include.sources.files.source import FilesSource
 from tests.pipeline import write_csv
 
@@ -84,6 +85,17 @@ def test_a_symbol_without_rows_fails_and_costs_nobody_else(folder: Path) -> None
     extract = open_folder(folder).prices([security("0700.HK"), security("1810.HK")], WINDOW)
     assert [(failure.symbol, failure.is_retryable) for failure in extract.failures] == [("1810.HK", False)]
     assert extract.table.num_rows == 2
+
+
+def test_symbols_without_rows_cost_no_look_at_all_others_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, looks = open_folder(folder), []
+    known_units = files_source.known_units
+    monkeypatch.setattr(files_source, "known_units", lambda *of: looks.append(1) or known_units(*of))
+    asked = [security(symbol) for symbol in ("AAPL", "MSFT", "NVDA", "META", "AMZN", "TSLA", "GOOGL")]
+    failures = source.prices(asked, WINDOW).failures
+    assert [failure.reason for failure in failures][:1] == ["prices.csv has no row for AAPL in the window"]
+    assert len(failures) == len(asked)
+    assert len(looks) < len(asked)
 
 
 def test_symbols_that_no_seed_knows_are_delivered_once_to_be_rejected(folder: Path) -> None:

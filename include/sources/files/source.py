@@ -262,14 +262,31 @@ class FilesSource:
     def _known(self, dataset: Dataset) -> list[str]:
         return known_units(dataset, self._reference)
 
+    @cached_property
+    def _own_files(self) -> dict[Dataset, dict[str | None, str]]:
+        """Of each dataset the file of each symbol that has its own; of several the first."""
+        return {
+            dataset: {unit: name for name, unit in reversed(names.items()) if unit}
+            for dataset, names in self._copy.contents.files.items()
+        }
+
+    @cached_property
+    def _in_one_file(self) -> set[Dataset]:
+        """The datasets of which one file is all, unless it is that of one symbol."""
+        return {
+            dataset
+            for dataset, names in self._copy.contents.files.items()
+            if len(names) == 1 and not {*names.values()} & {*self._known(dataset)}
+        }
+
     def _name_of(self, dataset: Dataset, unit: str | None = None) -> str:
         """The file that holds, or should hold, a symbol; of many files their folder."""
         names = self._copy.contents.files[dataset]
         first = next(iter(names))
-        own = [name for name, of in names.items() if unit and of == unit]
-        # One file is all, unless it is that of another symbol.
-        if own or (len(names) == 1 and (unit is None or names[first] not in self._known(dataset))):
-            return own[0] if own else first
+        if unit in self._own_files[dataset]:
+            return self._own_files[dataset][unit]
+        if len(names) == 1 and (unit is None or dataset in self._in_one_file):
+            return first
         return f"{dataset}/" if "/" in first else str(self._folder)
 
 
