@@ -9,7 +9,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from include.publishing.report.figures import Report, read_report
+from include.publishing.report.figures import Report
+from include.publishing.report.read import read_report
 from include.settings import Settings
 from tests.integration.test_marts_recomputed import MAG7, TITANS, annual_levels
 from tests.integration.test_marts_recomputed import closes as closes
