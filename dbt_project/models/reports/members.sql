@@ -5,7 +5,10 @@ with days as (
         factsheet.is_simulated
     from {{ ref("fct_basket_member_daily") }} as members
     inner join {{ ref("factsheet") }} as factsheet on members.basket_id = factsheet.basket_id and members.date = factsheet.as_of
-    where members.currency_basis = 'local' and members.return_type = 'price'
+    where
+        members.currency_basis = 'local'
+        and members.return_type = 'price'
+        and (members.weight_close is distinct from 0 or members.contribution_ytd <> 0)
 ),
 
 -- An older close or estimate says nothing about the day.
