@@ -281,7 +281,7 @@ def test_no_setting_of_a_command_is_run(tmp_path: Path) -> None:
     """All that the Makefile knows at once, given to a command that reads the settings, and to others that take the rest."""
     makefile = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
     names = re.search(r"^WORDS := (.+)$", makefile, re.MULTILINE)[1].split()  # type: ignore[index]  # the line is there
-    others = ["run", "airflow", "query", "rollback", "release", "restore", "reset", "bench"]
+    others = ["run", "airflow", "query", "export", "rollback", "release", "restore", "reset", "bench"]
     result = make("status", *others, *(f"{name}={''.join(hostile_texts(tmp_path)[3:])}" for name in names))
     assert (result.returncode, result.stderr[:7]) == (2, "Error: "), result.stderr
     assert len(names) > 15

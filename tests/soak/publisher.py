@@ -28,12 +28,12 @@ def newest(data: Path) -> int:
 
 
 def publish_for(data: Path, seconds: float, pause: float) -> int:
-    """Publish for ``seconds``, waiting ``pause`` between two; returns how many generations there were."""
+    """Publish once and then for ``seconds``, waiting ``pause`` between two; returns how many generations there were."""
     settings = settings_of(data)
     with open_warehouse(settings.store) as connection:
         connection.execute("create schema if not exists marts; create schema if not exists ops")
         end, number = time.monotonic() + seconds, newest(data)
-        while time.monotonic() < end:
+        while True:
             number += 1
             connection.execute(f"""
                 create or replace table marts.fct_headlines as select date '2025-03-07' as as_of, {number} as number;
@@ -46,8 +46,9 @@ def publish_for(data: Path, seconds: float, pause: float) -> int:
             build = Build(connection, settings.store, {}, GateResults(f"soak_{number}", None, []))
             publish(build, settings.published, settings.keep_generations)
             write_whole(data / "newest", str(number))
+            if time.monotonic() >= end:
+                return number
             time.sleep(pause)
-    return number
 
 
 if __name__ == "__main__":

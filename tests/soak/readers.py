@@ -107,8 +107,6 @@ def read_while_publishing(
     the publisher brings over while they read; there the database is called after the file.
     """
     publish_for(folder, 0, 0)
-    if newest(folder) == 0:
-        publish_for(folder, 0.01, 0)
     if is_early:
         give_early_layout(settings_of(folder).published)
     database = {"DATABASE": "" if is_early else "titans."}
