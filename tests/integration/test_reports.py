@@ -45,7 +45,7 @@ def test_a_factsheet_says_what_the_page_of_the_basket_says(settings: Settings) -
     for page in report.baskets:
         sheet, basket = sheets[page.basket["basket_id"]], page.basket
         assert (sheet["basket_name"], sheet["as_of"], sheet["comparator_name"], sheet["is_simulated"]) == (
-            basket["name"], basket["as_of"], basket["comparator_name"], basket["is_simulated"],
+            basket["basket_name"], basket["as_of"], basket["comparator_name"], basket["is_simulated"],
         )  # fmt: skip
         own = {(row.get("currency_basis"), row.get("return_type")): row for row in page.returns.rows if row.get("basket_id") == basket["basket_id"]}  # fmt: skip
         local = own["local", "price"]
