@@ -11,9 +11,10 @@ import pytest
 
 from include.errors import TitansError
 from include.seeds.read import load_reference
+from include.seeds.rows import Reference
 from include.settings import Settings, load_settings
 from include.sources.base import SCHEMAS, CurrencyPair, Dataset, Window
-from include.sources.files import source as files_source
+from include.sources.files.folder import known_units
 from include.sources.files.source import FilesSource
 from tests.pipeline import write_csv
 
@@ -89,8 +90,12 @@ def test_a_symbol_without_rows_fails_and_costs_nobody_else(folder: Path) -> None
 
 def test_symbols_without_rows_cost_no_look_at_all_others_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, looks = open_folder(folder), []
-    known_units = files_source.known_units
-    monkeypatch.setattr(files_source, "known_units", lambda *of: looks.append(1) or known_units(*of))
+
+    def counted(dataset: Dataset, reference: Reference) -> list[str]:
+        looks.append(dataset)
+        return known_units(dataset, reference)
+
+    monkeypatch.setattr("include.sources.files.source.known_units", counted)
     asked = [security(symbol) for symbol in ("AAPL", "MSFT", "NVDA", "META", "AMZN", "TSLA", "GOOGL")]
     failures = source.prices(asked, WINDOW).failures
     assert [failure.reason for failure in failures][:1] == ["prices.csv has no row for AAPL in the window"]
