@@ -185,3 +185,8 @@ def test_yahoo_through_the_stand_in(tmp_path: Path) -> None:
         assert connection.execute("select count(distinct symbol) from marts.fct_estimate_snapshots").fetchall() == [
             (14,)
         ]
+        assert connection.execute("select count(trailing_pe) from marts.fct_security_fundamentals").fetchall() == [
+            (14,)
+        ]
+        bills = "select symbol, outcome, row_count > 200 from ops.fetches where dataset = 'risk_free'"
+        assert connection.execute(bills).fetchall() == [("USD", "landed", True)]

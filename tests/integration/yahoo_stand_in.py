@@ -334,14 +334,15 @@ def company(
     one_class: float | None = None,
     eps: float = 5.0,
     book_value: float = 20.0,
+    last_quarter: date = date(2024, 12, 31),
 ) -> dict[str, Any]:
-    """The modules of a company whose figures agree with each other: its last quarter ended with 2024."""
+    """The modules of a company whose figures agree with each other."""
     return {
         "price": {"symbol": symbol, "regularMarketPrice": price, "marketCap": price * shares, "currency": currency},
         "defaultKeyStatistics": {
             "impliedSharesOutstanding": shares,
             "sharesOutstanding": one_class or shares,
-            "mostRecentQuarter": int(datetime(2024, 12, 31, tzinfo=UTC).timestamp()),
+            "mostRecentQuarter": int(datetime.combine(last_quarter, time(), UTC).timestamp()),
             "trailingEps": eps,
             "bookValue": book_value,
         },
@@ -367,7 +368,10 @@ def generate(yahoo: YahooStandIn, now: datetime, years: int) -> None:
                 trend(label, str(end), round(price / multiples[label], 4), security.currency)
                 for label, end in periods.items()
             ]
-            yahoo.summaries[security.symbol] = company(security.symbol, price, 2.5e9, security.currency, trends)
+            last_quarter = max(day for day in _quarter_ends(now.year - 1) + _quarter_ends(now.year) if day < now.date())
+            yahoo.summaries[security.symbol] = company(
+                security.symbol, price, 2.5e9, security.currency, trends, last_quarter=last_quarter
+            )
     first = date(now.year - years, 1, 1)
     weekdays = [
         first + timedelta(days=n)
