@@ -355,10 +355,10 @@ by_day as (
 select
     symbol,
     date,
-    sum(payments) over so_far as payments,
-    case when sum(payments) over so_far = 0 then 0 else sum(amount) over so_far end as amount
+    sum(payments) over to_day as payments,
+    case when sum(payments) over to_day = 0 then 0 else sum(amount) over to_day end as amount
 from by_day
-window so_far as (
+window to_day as (
     partition by symbol
     order by date
     rows between unbounded preceding and current row
@@ -462,8 +462,8 @@ select
     joined.close / max(joined.close) over to_date - 1 as drawdown,
     joined.date >= min(joined.date) over to_date + 365 as has_dividend_year,
     case when has_dividend_year then joined.dividends_ttm / joined.close end as dividend_yield_ttm,
-    case when has_dividend_year then joined.dividend_payments_ttm end as dividend_payments_ttm,
-    case when has_dividend_year then 0 end as special_dividend_yield_ttm,
+    case when has_dividend_year then joined.dividend_payments_ttm end::integer as dividend_payments_ttm,
+    case when has_dividend_year then 0 end::double as special_dividend_yield_ttm,
     coalesce(joined.shares_now, first_counts.shares_outstanding) as shares_outstanding,
     coalesce(joined.as_of_now, first_counts.as_of) as shares_as_of,
     joined.as_of_now is null and first_counts.as_of is not null as is_shares_backcast,
