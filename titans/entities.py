@@ -42,6 +42,7 @@ class Table:
     key: tuple[str, ...]
     columns: dict[str, dict[str, Any]]
     refers_to: dict[str, list[str]]
+    outside: list[str]
 
 
 _REPORTS = """\
@@ -77,6 +78,7 @@ def _tables_of(manifest: dict[str, Any], schema: str) -> dict[str, Table]:
                 tuple(meta.get("key", ())),
                 node["columns"],
                 meta.get("refers_to", {}),
+                meta.get("outside", []),
             )
             if not table.key or not set(table.key) <= set(table.columns):
                 raise TitansError(
@@ -90,7 +92,8 @@ def relations_of(tables: dict[str, Table]) -> list[Relation]:
     """How the tables join.
 
     A column called like the one key column of a dimension, or ending in its name after an underscore, names a row of
-    it. Names do not show joins between facts: those stand in ``meta.refers_to`` as ``{table: [columns]}``.
+    it, unless ``meta.outside`` lists it: its values may be of no row. Names do not show joins between facts: those stand
+    in ``meta.refers_to`` as ``{table: [columns]}``.
 
     Raises:
         TitansError: ``refers_to`` names a table or column that is not there, or not the whole key.
@@ -107,7 +110,7 @@ def _by_name(tables: dict[str, Table]) -> Iterator[Relation]:
     }
     parents.pop("date", None)
     for table in tables.values():
-        for column in table.columns:
+        for column in set(table.columns) - set(table.outside):
             for key, parent in parents.items():
                 if column.endswith(f"_{key}") or (column == key and parent != table.name):
                     yield _relation(table, (column,), tables[parent])

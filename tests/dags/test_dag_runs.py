@@ -254,14 +254,15 @@ def test_a_run_whose_plan_was_killed_before_its_first_word_is_red(played: Played
 
 
 def test_symbols_of_a_batch_whose_every_attempt_was_killed_are_named(tmp_path: Path) -> None:
-    """Estimates and share counts are two batches; of the second no attempt lives long enough to say anything."""
+    """Estimates, share counts and results are a batch each; of the second no attempt lives long enough to say anything."""
     settings = load_settings(data_dir=str(tmp_path))
     run = Run(settings.store, "ingest_estimates", "scheduled__1")
     with run.step("plan") as step:
         batches = plan_estimates(settings, date(2025, 3, 7), TriggerParams())
         step.facts = PlanFacts(batches=batches)
-    estimates, shares = batches
-    fetch_batch(settings, estimates, run, 1, is_last_attempt=False)
+    estimates, shares, results = batches
+    for batch in (estimates, results):
+        fetch_batch(settings, batch, run, 1, is_last_attempt=False)
     facts = summarise(settings.store, run, date(2025, 3, 7))
     record = run.finish("2025-03-07", "land")
     assert facts.failed == sorted(shares.symbols)
