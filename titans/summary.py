@@ -24,12 +24,13 @@ _MEASURES = (
     "market_value_change_ytd_usd",
     "forward_pe",
     "forward_pe_discount",
-    "return_since_",
     "drawdown",
     "return_1d",
     "return_wtd",
     "highest_since",
 )
+_SINCE_EVENTS = "return_since_"
+"""Of each basket since each event: too many for a screen."""
 
 
 def resolve_session(connection: duckdb.DuckDBPyConnection, wanted: date | None) -> tuple[date, str | None]:
@@ -78,11 +79,14 @@ def print_summary(console: Console, settings: Settings, build: RunRecord, notes:
     )
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    since_events = sum(measure.startswith(_SINCE_EVENTS) for _, measure, _, _ in rows)
     for _, measure, value, sentence in sorted(rows, key=_order):
-        if measure != "drawdown_state":
+        if measure != "drawdown_state" and not measure.startswith(_SINCE_EVENTS):
             table.add_row(str(value), str(sentence).removeprefix("Simulated: "))
     console.print(table)
     console.print()
+    if since_events:
+        say(console, f"Events     {since_events} returns since events: see the report or fct_headlines")
     if press and press[0]:
         claims, agree, differ = press
         rest = f", {claims - agree - differ} cannot be computed" if claims > agree + differ else ""

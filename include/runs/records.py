@@ -29,6 +29,7 @@ Facts = TypeVar("Facts", bound=StepFacts)
 Outcome = Literal["success", "partial", "failed", "skipped"]
 _PIN = "source.pin"
 _WITHOUT_PIN_SECONDS = 24 * 3600
+_SYMBOLS_NAMED = 20
 _LONGEST_NAME = 200
 """Airflow takes run ids of 250 characters, and file systems names of 255."""
 
@@ -294,11 +295,23 @@ def is_complete(record: RunRecord) -> bool:
 
 
 def symbols_by_reason(failures: Iterable[tuple[str, str]]) -> list[str]:
-    """Pairs of symbol and reason as ``A, B: reason``, one text for each reason."""
-    reasons: dict[str, list[str]] = {}
+    """Pairs of symbol and reason as ``A, B: reason``, one text for each reason.
+
+    Reasons that differ in the name of the symbol alone are one. Of many symbols the first are named.
+    """
+    reasons: dict[str, list[tuple[str, str]]] = {}
     for symbol, reason in failures:
-        reasons.setdefault(reason, []).append(symbol)
-    return [f"{', '.join(symbols)}: {reason}" for reason, symbols in reasons.items()]
+        reasons.setdefault(_without(symbol, reason), []).append((symbol, reason))
+    texts = []
+    for shared, found in reasons.items():
+        names = ", ".join(symbol for symbol, _ in found[:_SYMBOLS_NAMED])
+        rest = f" and {len(found) - _SYMBOLS_NAMED:,} more" if len(found) > _SYMBOLS_NAMED else ""
+        texts.append(f"{names}{rest}: {shared if len(found) > 1 else found[0][1]}")
+    return texts
+
+
+def _without(symbol: str, reason: str) -> str:
+    return re.sub(rf"(?<![\w.^=-]){re.escape(symbol)}(?![\w.=-])", "each of them", reason)
 
 
 def unfinished_runs(store: StorePaths) -> list[str]:

@@ -49,6 +49,8 @@ def test_summary_tells_what_a_user_needs(first_run: subprocess.CompletedProcess[
         assert f"✓ {part}" in out
     assert "7 March 2025, simulated data" in out
     assert "China's seven tech titans gained" in out
+    assert "14 returns since events" in out
+    assert "since the DeepSeek moment" not in out
     assert "of 15 claims 9 agree on their day, 6 differ: see fct_press_reconciliation" in out
     assert "0 failed" in out
     assert str(data / "published" / "titans.duckdb") in out
