@@ -21,8 +21,8 @@ STOP_SIGNALS = [
 ]
 
 
-class Stopped(Exception):  # noqa: N818  # a wish, not an error
-    """Somebody wants the server to stop."""
+class Stopped(Exception):  # noqa: N818  # a request, not an error
+    """The server is asked to stop."""
 
 
 def stop_on_signals() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -14,12 +15,12 @@ def signals_held(numbers: Iterable[signal.Signals]) -> Iterator[None]:
     For the main thread. To block them would not do: another thread of a library takes them then.
     """
     came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in numbers
-        if signal.getsignal(number) != signal.SIG_IGN
-    }
+    handlers: dict[signal.Signals, Any] = {}
     try:
+        for number in numbers:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                handlers[number] = signal.getsignal(number)
+                signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
         for number, handler in handlers.items():

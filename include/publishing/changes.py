@@ -84,8 +84,9 @@ def changes_since(connection: duckdb.DuckDBPyConnection, generation: Path) -> tu
 def changed_tables(connection: duckdb.DuckDBPyConnection, generation: Path) -> list[str]:
     """Tables of ``warehouse.marts`` whose columns or rows differ from those of ``generation``; of ``reports``, where no mart does.
 
-    Reports are made from marts alone, so they differ by themselves only where the project has changed. Rows are compared without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns
-    by their last decimal.
+    Reports are made from marts alone, so they differ by themselves only where the project has changed. Rows are compared
+    without regard to order; floating-point values may differ by a relative 1e-9 or by 1e-12, returns by their last
+    decimal.
     """
     literal = str(generation).replace("'", "''")
     connection.execute(f"attach '{literal}' as published (read_only)")

@@ -161,7 +161,7 @@ def test_backup_reset_and_restore(first_run: subprocess.CompletedProcess[str], d
     subprocess.run(["cp", "-a", str(data), str(copy)], check=True)
     kept = [
         path.name
-        for dataset in ("estimates", "shares")
+        for dataset in ("estimates", "shares", "fundamentals")
         for path in (copy / "sample" / "landing" / dataset).glob("*.parquet")
     ]
     removed = titans(copy, "reset", "--confirm", "yes")

@@ -23,7 +23,8 @@ from titans.commands.tidy import tidy_up
 
 ROUNDS = 5
 ASSET_TRIGGERED = 2
-TASKS_OF_INGEST = {"plan_batches": 1, "fetch_batch": 1, "land": 1}
+TASKS_OF_INGEST = {"plan_batches": 1, "fetch_batch": 2, "land": 1}
+"""Of exchange rates and of risk-free rates."""
 TASKS_OF_BUILD = dict.fromkeys(["load", "check_raw", "transform", "check_marts", "publish", "record"], 1)
 
 

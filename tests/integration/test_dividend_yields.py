@@ -125,11 +125,22 @@ def test_a_year_without_a_second_payment(built_real_store: Settings) -> None:
 
 
 def test_special_dividends_of_the_seed_stand_apart(built_real_store: Settings) -> None:
-    """HK$0.64737755 of Alibaba on 12 June 2024, beside HK$0.980875 in December; HK$4.94361 of JD.com in May 2022."""
+    """Alibaba's of 12 June 2024, beside its payment of a year in December; JD.com's of May 2022, which paid no other.
+
+    The companies announced 0.0825 and 0.63 US dollars; the vendor gives Hong Kong dollars at its own rate.
+    """
+    paid = ask_warehouse(
+        built_real_store,
+        "select symbol, date, value from marts.fct_corporate_actions where action = 'dividend' and (symbol, date) in ("
+        "('9988.HK', date '2024-06-12'), ('9618.HK', date '2022-05-19'), ('9988.HK', date '2023-12-20')) order by 1, 2",
+    )
+    special_of_jd, regular, special = (value for _, _, value in paid)
+    assert special == pytest.approx(0.0825 * 7.81, rel=0.01)
+    assert special_of_jd == pytest.approx(0.63 * 7.847, rel=0.01)
     rows = ask_warehouse(
         built_real_store,
         "select symbol, round(dividend_yield_ttm * close, 9), dividend_payments_ttm, "
         "round(special_dividend_yield_ttm * close, 9) from marts.fct_security_daily "
         "where (symbol, date) in (('9988.HK', date '2024-07-02'), ('9618.HK', date '2022-07-04')) order by 1",
     )
-    assert rows == [("9618.HK", 0.0, 0, 4.94361), ("9988.HK", 0.980875, 1, 0.64737755)]
+    assert rows == [("9618.HK", 0.0, 0, pytest.approx(special_of_jd)), ("9988.HK", pytest.approx(regular), 1, pytest.approx(special))]  # fmt: skip

@@ -158,6 +158,7 @@ def _write_workbook(connection: duckdb.DuckDBPyConnection, table: Table, rows: i
         TitansError: there are more rows than a worksheet holds, or a text that a cell cannot hold.
     """
     import xlsxwriter
+    from xlsxwriter.exceptions import FileCreateError
 
     if rows > MOST_ROWS:
         raise TitansError(
@@ -170,33 +171,40 @@ def _write_workbook(connection: duckdb.DuckDBPyConnection, table: Table, rows: i
         "strings_to_urls": False,
         "strings_to_numbers": False,
     }
-    with xlsxwriter.Workbook(str(target), options) as book:
-        bold = book.add_format({"bold": True})
-        formats = {
-            "DATE": book.add_format({"num_format": "yyyy-mm-dd"}),
-            "TIMESTAMP": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-        }
-        sheet = book.add_worksheet(table.name.split(".")[1][:31])
-        sheet.freeze_panes(1, 0)
-        for place, (name, kind, _) in enumerate(table.columns):
-            sheet.set_column(place, place, min(40, max(12, len(name) + 2)), formats.get(kind))
-        for place, (name, kind, _) in enumerate(table.columns):
-            sheet.write_string(0, place, f"{name} (UTC)" if kind == "TIMESTAMP" else name, bold)
-        found = connection.execute(table.sql)
-        number = 1
-        while batch := found.fetchmany(_BATCH):
-            for row in batch:
-                for place, value in enumerate(row):
-                    _write_cell(sheet, table, number, place, value, formats)
-                number += 1
-        sheet.autofilter(0, 0, max(number - 1, 1), len(table.columns) - 1)
-        about = book.add_worksheet("About")
-        about.set_column(0, 0, 32)
-        about.set_column(1, 1, 120)
-        lines = [(table.name, table.description), *((name, text) for name, _, text in table.columns)]
-        for line, (name, text) in enumerate(lines):
-            about.write_string(line, 0, name, bold)
-            about.write_string(line, 1, text)
+    try:
+        with xlsxwriter.Workbook(str(target), options) as book:
+            _fill(book, connection, table)
+    except FileCreateError as error:  # it is no OSError
+        raise OSError(str(error)) from error
+
+
+def _fill(book: Any, connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    bold = book.add_format({"bold": True})
+    formats = {
+        "DATE": book.add_format({"num_format": "yyyy-mm-dd"}),
+        "TIMESTAMP": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+    }
+    sheet = book.add_worksheet(table.name.split(".")[1][:31])
+    sheet.freeze_panes(1, 0)
+    for place, (name, kind, _) in enumerate(table.columns):
+        sheet.set_column(place, place, min(40, max(12, len(name) + 2)), formats.get(kind))
+    for place, (name, kind, _) in enumerate(table.columns):
+        sheet.write_string(0, place, f"{name} (UTC)" if kind == "TIMESTAMP" else name, bold)
+    found = connection.execute(table.sql)
+    number = 1
+    while batch := found.fetchmany(_BATCH):
+        for row in batch:
+            for place, value in enumerate(row):
+                _write_cell(sheet, table, number, place, value, formats)
+            number += 1
+    sheet.autofilter(0, 0, max(number - 1, 1), len(table.columns) - 1)
+    about = book.add_worksheet("About")
+    about.set_column(0, 0, 32)
+    about.set_column(1, 1, 120)
+    lines = [(table.name, table.description), *((name, text) for name, _, text in table.columns)]
+    for line, (name, text) in enumerate(lines):
+        about.write_string(line, 0, name, bold)
+        about.write_string(line, 1, text)
 
 
 def _write_cell(sheet: Any, table: Table, row: int, column: int, value: object, formats: dict[str, Any]) -> None:

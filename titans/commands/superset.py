@@ -111,6 +111,7 @@ def _prepare(settings: Settings, home: Path, password: str, processes: list[subp
     process = _start(command, home, log, processes, password)
     if process.wait():
         raise TitansError(f"Superset's database in {home} could not be prepared: the log is {log}.")
+    processes.remove(process)  # its number may be another's by the time that all are stopped
     write_whole(stamp, state)
 
 
@@ -156,11 +157,12 @@ def _start(
 
 
 def _wait_for_answer(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment has it
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer,
+            direct.open(f"http://127.0.0.1:{port}/health", timeout=5) as answer,
         ):
             if answer.status == 200:
                 return

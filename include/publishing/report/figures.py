@@ -55,6 +55,7 @@ class BasketFigures:
     members: Section
     exposures: Section
     valuation: Section
+    trailing_notes: list[str]
     record: Row
     risk: Section
     benchmarks: Section

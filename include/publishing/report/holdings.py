@@ -6,6 +6,9 @@ from include.publishing.report.figures import Row, Section
 from include.publishing.report.published import Published
 from include.publishing.report.wording import no_day
 
+_WHOLE = 1 - 1e-9
+"""A share of weights that adds up to all of them."""
+
 
 def members(published: Published, basket: Row) -> Section:
     """Members of the day, the largest first, then those that left within the year.
@@ -77,6 +80,26 @@ def valuation(published: Published, basket: Row, without: str | None) -> Section
         as_of=basket["as_of"],
     )
     return Section(rows, without if rows else no_day(basket))
+
+
+def trailing_notes(found: Section) -> list[str]:
+    """Why a figure of the last twelve months is missing, or of a part of the basket alone; a sentence each."""
+    if not found.rows:
+        return []
+    notes, partly = [], []
+    for name, figure, covered, of, known in (
+        ("P/E", "trailing_pe", "trailing_pe_weight_covered", "earnings", "earnings of twelve months are known"),
+        ("P/B", "price_to_book", "price_to_book_weight_covered", "book values", "book value is known"),
+        ("dividend yield", "dividend_yield_ttm", "dividend_weight_covered", "dividends", "member has a year of prices"),
+    ):
+        value, share = found.first[figure], found.first[covered] or 0
+        if value is None:
+            notes.append(f"No {name}: " + (f"the {of} together are not above zero." if share else f"no {known}."))
+        elif share < _WHOLE:
+            partly.append(name)
+    if partly:
+        notes.append(f"{', '.join(partly)}: of the covered weight alone.")
+    return notes
 
 
 def value_gained(published: Published, basket: Row, without: str) -> Section:

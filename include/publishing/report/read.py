@@ -109,6 +109,7 @@ def _basket(published: Published, basket: Row, late: list[Row]) -> BasketFigures
         members=holdings.members(published, basket),
         exposures=holdings.exposures(published, basket),
         valuation=valuation,
+        trailing_notes=holdings.trailing_notes(valuation),
         record=performance.record(published, basket),
         risk=risk.risk(published, basket),
         benchmarks=risk.benchmarks(published, basket),

@@ -157,8 +157,8 @@ def _long(dataset: Dataset, sheet: Sheet, header: Sequence[str]) -> Layout:
         columns.setdefault("date", 0)
     wanted = [name for name in SCHEMAS[dataset].names if name not in derived | _OPTIONAL[dataset]]
     for column in wanted:
-        is_told_otherwise = column == "period_label" and "period_type" in columns
-        if column not in columns and not is_told_otherwise and not (is_named and column in units):
+        comes_as_label = column == "period_label" and "period_type" in columns
+        if column not in columns and not comes_as_label and not (is_named and column in units):
             raise TitansError(
                 f"{file.path} has no column {_spellings(dataset, column)[0]}: it must have "
                 f"{', '.join(_spellings(dataset, name)[0] for name in wanted)}, or another layout of docs/FILES.md."

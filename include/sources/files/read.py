@@ -131,8 +131,8 @@ def _typed(dataset: Dataset, sheet: Sheet, layout: Layout) -> str:
             continue
         kind = _KINDS[str(field.type)]
         if field.name not in given:
-            is_told_by_label = field.name == "period_type" and "period_label" in given
-            values.append(f"{_OF_LABEL if is_told_by_label else f'null::{kind}'} as {field.name}")
+            comes_as_label = field.name == "period_type" and "period_label" in given
+            values.append(f"{_OF_LABEL if comes_as_label else f'null::{kind}'} as {field.name}")
             continue
         expression, written = given[field.name]
         # Blanks do not count, and DuckDB trims all but tabs.

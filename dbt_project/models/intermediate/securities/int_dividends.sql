@@ -1,5 +1,8 @@
 -- Dividends as they count: the vendor's latest version or a correction, on the latest split basis, in the currency of
--- the price. What of a dividend is special, no vendor says: a correction does.
+-- the price. What of a dividend is special, no vendor says: a correction does, in the currency of the announcement. One
+-- of nearly the dividend or of more is all of it: the company and the vendor convert at rates of different days.
+{% set nearly_all = 0.99 %}
+
 with vendor as (
     select
         symbol,
@@ -62,7 +65,7 @@ chosen as (
         on adjusted.symbol = corrected.symbol and adjusted.date = corrected.date
 ),
 
-final as (
+converted as (
     select
         chosen.symbol,
         chosen.date,
@@ -80,7 +83,7 @@ final as (
             when specials.symbol is null then 0
             when specials.currency = securities.currency then specials.value
             else specials.value / declared_special.units_per_usd * traded.units_per_usd
-        end as special_in_price_currency
+        end as special_announced
     from chosen
     inner join {{ ref("securities") }} as securities on chosen.symbol = securities.symbol
     left join {{ ref("int_fx_daily") }} as declared on chosen.currency = declared.currency and chosen.date = declared.date
@@ -92,4 +95,18 @@ final as (
     where chosen.value > 0
 )
 
-select * from final
+select
+    symbol,
+    date,
+    value,
+    value_vendor,
+    currency,
+    is_corrected,
+    source,
+    price_currency,
+    value_in_price_currency,
+    case
+        when special_announced >= {{ nearly_all }} * value_in_price_currency then value_in_price_currency
+        else special_announced
+    end as special_in_price_currency
+from converted
