@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 PY := $(VENV)/bin/python
 # Tests of the suite that make verify plays with more examples and whole builds.
-THOROUGH_TOO := history known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed returns_recomputed publishing own_basket late_rates
+THOROUGH_TOO := history history_import exchanges known_at any_order builds_that_stop retention retention_of_versions same_versions version_order strangers baskets_recomputed valuation_recomputed returns_recomputed publishing own_basket late_rates
 PORT ?= $(if $(filter superset,$(MAKECMDGOALS)),8088,8080)
 # Tests at a time, for two processors: each waits for files and processes a fifth of its time.
 JOBS ?= 3

@@ -94,3 +94,18 @@ def test_each_word_is_taken_and_each_recipe_names_its_words() -> None:
         read = {word for word in {*words.split(), "JOBS", "TESTS"} if re.search(rf"\$[({{$]*{word}\b", recipe)}
         assert read == set(TAKEN.get(command, [])) - of_settings, command
     assert {command for command, _ in recipes} >= set(TAKEN)
+
+
+def test_make_verify_plays_every_test_with_a_build_of_its_own() -> None:
+    """They are skipped everywhere else."""
+    listed = re.search(r"^THOROUGH_TOO := (.+)$", MAKEFILE, re.MULTILINE)
+    assert listed
+    marked = [
+        path.stem.removeprefix("test_")
+        for path in (PROJECT_ROOT / "tests" / "integration").glob("test_*.py")
+        if re.search(
+            r"^@own_build|marks=own_build|pytestmark = own_build", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert len(marked) > 10
+    assert set(marked) <= set(listed[1].split())
