@@ -41,6 +41,7 @@ NUMBERS_WITH_A_REASON = {
         "999.5e6": "from here on a value prints as a billion",
     },
     "drawdown_state": {"12": "digits that a double holds"},
+    "drawdowns": {"12": "digits that a double holds"},
     "fct_basket_exposures": {"11": "months before the twelfth"},
     "fct_basket_daily": {"3": "period", "5": "period", "365.25": "days of a year"},
     "fct_drawdown_episodes": {"12": "digits that a double holds"},

@@ -13,13 +13,16 @@ import duckdb
 import pytest
 from lxml import html  # type: ignore[import-untyped]  # it brings no types
 
+from include.dbt_facts import dbt_vars
 from include.errors import TitansError
 from include.limits import Limits
 from include.publishing import generations
 from include.publishing.publish import _write_report
 from include.publishing.report import texts
 from include.publishing.report.pages import make_report
+from include.publishing.report.risk import SMALLEST_FALL
 from include.settings import Settings, load_settings
+from tests.dbt_project import DBT_PROJECT
 from tests.pipeline import AS_OF
 from tests.published_folder import add_generation
 from titans.commands.report import report_page
@@ -410,13 +413,27 @@ def test_a_basket_without_a_day_has_a_page(copied: Path) -> None:
 
 
 def test_a_market_that_is_ahead_counts_up_to_the_day_of_all(copied: Path) -> None:
-    """The figures are of Thursday, though every exchange has a Friday too: no later day shows, and what stands at month
-    ends alone says its day."""
-    folder = made_after(copied, "update ops.publications set as_of = '2025-03-06'")
+    """The figures are of Thursday, though Hong Kong has a Friday too: no later day shows, and what stands at month ends
+    alone says its day."""
+    folder = made_after(
+        copied,
+        "update ops.publications set as_of = '2025-03-06'",
+        "delete from marts.fct_basket_comparison_daily where date > '2025-03-06'",
+        """update marts.fct_basket_calendar_returns set comparator_return = null, excess_return = null, period_return = -0.9,
+            max_drawdown = -0.9, best_day = counted_to, best_day_return = 0.9, worst_day = counted_to, worst_day_return = -0.9
+        where counted_to > '2025-03-06'""",
+        "update marts.fct_drawdown_episodes set recovery_date = '2025-03-07' where subject_id = 'china_titans'",
+    )
     page = page_of(folder, "china_titans")
     assert "6 Mar 2025" in page.xpath("//dl[@class='facts']")[0].text_content()
     assert "7 Mar 2025" not in page.xpath("//dl[@class='facts']")[0].text_content()
     with duckdb.connect(str(copied), read_only=True) as connection:
+        levels = connection.execute(
+            """select level, return_ytd, excess_return_ytd from marts.fct_basket_daily
+            inner join marts.fct_basket_comparison_daily using (basket_id, date, currency_basis, return_type)
+            where basket_id = 'china_titans' and currency_basis = 'local' and return_type = 'price'
+                and is_default_comparator and date between '2024-12-31' and '2025-03-06' order by date"""
+        ).fetchall()
         volatility = expected(
             connection,
             """select '30 sessions', volatility, '', max_drawdown from marts.fct_basket_risk
@@ -426,6 +443,17 @@ def test_a_market_that_is_ahead_counts_up_to_the_day_of_all(copied: Path) -> Non
     assert cells(page, "volatility")["30 sessions"] == volatility["30 sessions"]
     assert "To 28 Feb 2025." in text_of(page, "risk")
     assert "As of 28 Feb 2025." in text_of(page, "members")
+    own, excess = levels[-1][1:]
+    years = list(cells(page, "years").values())
+    assert [row[-1] for row in years] == pytest.approx(
+        [own, own - excess, excess, min(to[0] / top[0] - 1 for at, to in enumerate(levels) for top in levels[: at + 1])]
+    )
+    assert "2025 to 6 Mar" in text_of(page, "years")
+    for section in ("years", "risk"):
+        assert not re.search(r"\b7 Mar(ch)? 2025", text_of(page, section))
+        assert "90.0%" not in text_of(page, section)
+    assert [fall[-1] for fall in cells(page, "falls").values()] == ["not yet"]
+    assert dbt_vars(DBT_PROJECT).min_episode_depth == SMALLEST_FALL
 
 
 def test_numbers_of_events_touch_no_other(published: Settings) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 import pytest
 
-from include.publishing.report.figures import Report
+from include.publishing.report.figures import BasketFigures, Report
 from include.publishing.report.read import read_report
 from include.settings import Settings
+from tests.conftest import CopyStore
 from tests.integration.test_marts_recomputed import MAG7, TITANS, annual_levels
 from tests.integration.test_marts_recomputed import closes as closes
-from tests.pipeline import ask
+from tests.pipeline import ask, transform_only
 
 both_stores = pytest.mark.parametrize("store", ["built_sample_store", "built_real_store"])
 
@@ -31,7 +34,11 @@ def pages(settings: Settings) -> Report:
 
 
 def rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    with duckdb.connect(str(settings.published.link), read_only=True) as connection:
+    return rows_of(settings.published.link, sql)
+
+
+def rows_of(file: Path, sql: str) -> list[dict[str, Any]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
         found = connection.execute(sql)
         columns = [column[0] for column in found.description or []]
         return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
@@ -119,6 +126,30 @@ def test_lines_are_those_of_the_closes(built_real_store: Settings, closes: pd.Da
             assert relative is None
 
 
+def assert_falls_and_years(file: Path, page: BasketFigures) -> None:
+    basket = page.basket["basket_id"]
+    falls = rows_of(file, f"from reports.drawdowns where basket_id = '{basket}' order by depth_rank")
+    of_a_fall = ("depth", "peak_date", "trough_date", "recovery_date")
+    assert [row["depth_rank"] for row in falls] == list(range(1, len(falls) + 1))
+    assert [[row[column] for column in of_a_fall] for row in falls[: len(page.drawdowns.rows)]] == [
+        [row[column] for column in of_a_fall] for row in page.drawdowns.rows
+    ]
+    for row in falls:
+        end = row["recovery_date"]
+        assert row["days_down"] == (row["trough_date"] - row["peak_date"]).days
+        assert row["days_up"] == ((end - row["trough_date"]).days if end else None)
+    bars = {(row["year"], row["line_id"]): (row["line_return"], row["counted_to"], row["is_partial"]) for row in rows_of(file, f"from reports.calendar_years where basket_id = '{basket}'")}  # fmt: skip
+    assert page.years.rows
+    for year in page.years.rows:
+        number, comparator = year["period_start"].year, year["comparator_basket_id"]
+        assert bars[number, basket] == (year["period_return"], year["counted_to"], year["is_partial"])
+        if year["comparator_return"] is not None:
+            expected = pytest.approx(year["comparator_return"], rel=0, abs=1e-9)
+            assert bars[number, comparator] == (expected, year["counted_to"], year["is_partial"])
+        else:
+            assert (number, comparator) not in bars
+
+
 @both_stores
 def test_tables_of_a_basket_say_what_its_page_says(settings: Settings) -> None:
     for page in pages(settings).baskets:
@@ -128,21 +159,51 @@ def test_tables_of_a_basket_say_what_its_page_says(settings: Settings) -> None:
         assert [[row[column] for column in shown] for row in members] == [
             [row[column] for column in shown] for row in page.members.rows
         ]
-        falls = rows(settings, f"from reports.drawdowns where basket_id = '{basket}' order by depth_rank")
-        of_a_fall = ("depth", "peak_date", "trough_date", "recovery_date", "days_down", "days_up")
-        assert [row["depth_rank"] for row in falls] == list(range(1, len(falls) + 1))
-        assert [[row[column] for column in of_a_fall] for row in falls[: len(page.drawdowns.rows)]] == [
-            [row[column] for column in of_a_fall] for row in page.drawdowns.rows
-        ]
-        bars = {(row["year"], row["line_id"]): (row["line_return"], row["is_partial"]) for row in rows(settings, f"from reports.calendar_years where basket_id = '{basket}'")}  # fmt: skip
-        assert page.years.rows
-        for year in page.years.rows:
-            number, comparator = year["period_start"].year, year["comparator_basket_id"]
-            assert bars[number, basket] == (year["period_return"], year["is_partial"])
-            if year["comparator_return"] is not None:
-                assert bars[number, comparator] == (year["comparator_return"], year["is_partial"])
-            else:
-                assert (number, comparator) not in bars
+        assert_falls_and_years(settings.published.link, page)
+
+
+def test_a_basket_that_is_ahead_stands_as_of_the_day_of_all(
+    built_sample_store: Settings, copy_store: CopyStore, tmp_path: Path
+) -> None:
+    """The figures are of the session before the lowest one of the deepest fall: a year and a fall know nothing later."""
+    settings = copy_store(built_sample_store)
+    plain = "currency_basis = 'local' and return_type = 'price'"
+    ((day, peak),) = ask(
+        settings,
+        f"""select (select max(date) from marts.fct_basket_daily where basket_id = 'china_titans' and date < trough_date), peak_date
+        from marts.fct_drawdown_episodes where subject_id = 'china_titans' and {plain} order by depth limit 1""",
+    )
+    with duckdb.connect(str(settings.store.warehouse)) as connection:
+        connection.execute("update marts.dim_dates set is_complete = date <= ?", [day])
+    transform_only(settings, "factsheet", "calendar_years", "drawdowns")
+    published = Path(shutil.copyfile(settings.published.link, tmp_path / "titans.duckdb"))
+    with duckdb.connect(str(published)) as connection:
+        connection.execute("update ops.publications set as_of = ?", [day])
+        report = read_report(connection)
+    for page in report.baskets:
+        assert_falls_and_years(settings.store.warehouse, page)
+
+    titans = "basket_id = 'china_titans'"
+    levels = dict(ask(settings, f"select date, level from marts.fct_basket_daily where {titans} and {plain}"))
+    ((own, excess),) = ask(
+        settings,
+        f"""select return_ytd, excess_return_ytd from marts.fct_basket_daily
+        inner join marts.fct_basket_comparison_daily using (basket_id, date, currency_basis, return_type)
+        where {titans} and {plain} and date = '{day}' and is_default_comparator""",
+    )
+    bars = rows_of(settings.store.warehouse, f"from reports.calendar_years where {titans} order by counted_to, line_id")
+    assert [(row["line_id"], row["line_return"], row["counted_to"]) for row in bars[-2:]] == [
+        ("china_titans", pytest.approx(own), day),
+        ("magnificent_seven", pytest.approx(own - excess), day),
+    ]
+    falls = rows_of(settings.store.warehouse, f"from reports.drawdowns where {titans} order by peak_date")
+    lowest = min((level, date) for date, level in levels.items() if peak <= date <= day)
+    assert {column: falls[-1][column] for column in ("peak_date", "depth", "trough_date", "recovery_date")} == {
+        "peak_date": peak,
+        "depth": pytest.approx(lowest[0] / levels[peak] - 1),
+        "trough_date": lowest[1],
+        "recovery_date": None,
+    }
 
 
 @both_stores

@@ -149,19 +149,50 @@ def _index(published: Published, basket: Row) -> list[Row]:
 
 
 def years(published: Published, basket: Row) -> Section:
-    """The last calendar years with ``label``, ``best_day`` and ``worst_day`` of each."""
+    """The last calendar years with ``label``, ``best_day`` and ``worst_day`` of each, up to the day of the basket."""
     rows = published.rows(
         """select * from (
             from marts.fct_basket_calendar_returns
             where basket_id = $basket_id and period_type = 'year' and currency_basis = 'local'
-                and return_type = 'price' and period_start <= $session
+                and return_type = 'price' and period_start <= $as_of and counted_from < $as_of
             order by period_start desc limit $years)
         order by period_start""",
         basket_id=basket["basket_id"],
+        as_of=basket["as_of"],
         years=CALENDAR_YEARS,
     )
+    rows = [{**row, **_so_far(published, basket, row)} if row["counted_to"] > basket["as_of"] else row for row in rows]
     rows = [{**row, "label": _year(row, basket)} for row in rows]
     return Section(rows, None if rows else no_day(basket))
+
+
+def _so_far(published: Published, basket: Row, year: Row) -> Row:
+    """The figures of a year up to the day of the basket, where its own data go on and its comparator's may not."""
+    (found,) = published.rows(
+        """with levels as (
+            select date, return_ytd, level / max(level) over (order by date) - 1 as fall,
+                case when date > $counted_from then return_1d end as change
+            from marts.fct_basket_daily
+            where basket_id = $basket_id and currency_basis = 'local' and return_type = 'price'
+                and level is not null and date between $counted_from and $as_of),
+        compared as (
+            select arg_max(comparator_level_rebased, date) / arg_min(comparator_level_rebased, date) - 1 as comparator_return
+            from marts.fct_basket_comparison_daily
+            where basket_id = $basket_id and is_default_comparator and currency_basis = 'local'
+                and return_type = 'price' and date in ($counted_from, $as_of)
+            having count(comparator_level_rebased) = 2),
+        own as (
+            select max(date) as counted_to, true as is_partial, arg_max(return_ytd, date) as period_return,
+                min(fall) as max_drawdown, max(change) as best_day_return, min(change) as worst_day_return,
+                arg_min(date, row(-change, date)) filter (change is not null) as best_day,
+                arg_min(date, row(change, date)) filter (change is not null) as worst_day
+            from levels)
+        select *, period_return - comparator_return as excess_return from own left join compared on true""",
+        basket_id=basket["basket_id"],
+        counted_from=year["counted_from"],
+        as_of=basket["as_of"],
+    )
+    return found
 
 
 def _year(row: Row, basket: Row) -> str:

@@ -6,6 +6,8 @@ from include.publishing.report.figures import Row, Section
 from include.publishing.report.published import Published
 
 DRAWDOWNS = 5
+SMALLEST_FALL = 0.05
+"""As the episodes of the marts, min_episode_depth of the dbt project."""
 
 
 def risk(published: Published, basket: Row) -> Section:
@@ -60,13 +62,29 @@ def benchmarks(published: Published, basket: Row) -> Section:
 
 
 def drawdowns(published: Published, basket: Row) -> Section:
-    """The deepest falls from a record."""
+    """The deepest falls from a record, as they were on the day of the basket."""
     rows = published.rows(
-        """from marts.fct_drawdown_episodes
-        where subject_id = $basket_id and subject_kind = 'basket' and currency_basis = 'local'
-            and return_type = 'price' and peak_date <= $session
-        order by depth, peak_date limit $limit""",
+        """with falls as (
+            from marts.fct_drawdown_episodes
+            where subject_id = $basket_id and subject_kind = 'basket' and currency_basis = 'local'
+                and return_type = 'price' and peak_date <= $as_of),
+        deeper_since as (
+            select falls.peak_date, min(levels.drawdown) as depth,
+                arg_min(levels.date, row(levels.drawdown, levels.date)) as trough_date
+            from falls inner join marts.fct_basket_daily as levels
+                on levels.date between falls.peak_date and $as_of
+            where falls.trough_date > $as_of and levels.basket_id = $basket_id and levels.currency_basis = 'local'
+                and levels.return_type = 'price' and levels.drawdown is not null
+            group by falls.peak_date)
+        select falls.peak_date, ifnull(deeper_since.trough_date, falls.trough_date) as trough_date,
+            case when falls.recovery_date <= $as_of then falls.recovery_date end as recovery_date,
+            ifnull(deeper_since.depth, falls.depth) as depth
+        from falls left join deeper_since on falls.peak_date = deeper_since.peak_date
+        where deeper_since.depth is null or round(deeper_since.depth, 12) <= -$smallest
+        order by depth, falls.peak_date limit $limit""",
         basket_id=basket["basket_id"],
+        as_of=basket["as_of"],
+        smallest=SMALLEST_FALL,
         limit=DRAWDOWNS,
     )
     return Section(rows, None if rows else "The basket has not fallen by 5% from a record in the history of the data.")
