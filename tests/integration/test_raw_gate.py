@@ -399,7 +399,7 @@ def test_low_rates_in_per_cent(settings: Settings) -> None:
 
     Rates that are as high in truth are released once, and go on.
     """
-    quoted = [
+    quoted: list[Row] = [
         {"currency": "HKD", "tenor": "3m", "date": day, "rate": 0.26 - 0.001 * number, "quote_basis": "yield"}
         for number, day in enumerate(sessions())
     ]
