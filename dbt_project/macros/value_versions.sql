@@ -1,6 +1,7 @@
 {# Every version of every value that a vendor has given more than once, one row a version: all others cannot be restated. #}
 {# `reported` is the value as the vendor gave it; `exponent` says how a split changes it: a price is divided by the ratio, #}
-{# a share count multiplied. `currency` is that of a dividend or an estimate, which may change. #}
+{# a share count multiplied. `currency` is that of a dividend, an estimate or a result, which may change; of a risk-free #}
+{# rate it is the quote basis, since a discount and a yield are as little one number as two currencies. #}
 {% macro value_versions() %}
     {% set values = [
         {"relation": ref("stg_prices"), "key": "symbol, date", "field": "'close'", "reported": "close", "exponent": "-1"},
@@ -18,7 +19,7 @@
         },
         {
             "relation": ref("stg_risk_free"), "key": "currency, tenor, date", "symbol": "currency", "field": "'risk_free_rate'",
-            "detail": "tenor || ', ' || quote_basis", "reported": "rate", "exponent": "0",
+            "detail": "tenor", "reported": "rate", "exponent": "0", "currency": "quote_basis",
         },
     ] %}
     {% for figure in ["mean", "low", "high"] %}

@@ -66,8 +66,11 @@ _AFTER_THE_CALENDAR = "year(i.date) > year(c.last_date)"
 _BASIS_IN_THE_FUTURE = ("basis date in the future", "i.basis_date > $bound + 1")
 """A fetch in the evening of one zone is on the morning of the next day in another."""
 _LATEST_PUBLICATION = """last_day(
-                    period_end + case when period_type in ('annual', 'ttm') then interval 3 month else interval 2 month end)"""
-"""When results have to be out (Listing Rules of HKEX, 13.49): of a year within three months, of less within two."""
+                    period_end + case when period_type = 'interim' then interval 2 month else interval 3 month end)"""
+"""When results have to be out (Listing Rules of HKEX, 13.49): of a first half-year within two months, of a year within three.
+
+A quarter may be the last of its year.
+"""
 _LOWEST_RATE, _HIGHEST_RATE = -0.1, 1
 _TENOR = "[1-9][0-9]{0,3}[dwmy]"
 _TENOR_OF_BILLS = "([1-9]?[0-9]|1[0-7][0-9]|18[0-2])d|(1?[0-9]|2[0-6])w|[1-6]m"

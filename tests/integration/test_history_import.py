@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -76,6 +76,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
             for year in range(2020, 2025)
             for told in (date(year + 1, 2, 15),)
         ),
+        # Of 2022 there is also a row without a day, which had to be out by 31 March 2023.
+        f"AAPL,annual,2022-12-31,USD,{as_told(earnings(2022) + 1, SPLIT - timedelta(1))},80,,{SPLIT - timedelta(1)}",
         # A year later 2022 was restated.
         f"AAPL,annual,2022-12-31,USD,{earnings(2022) - 0.5},20,2023-08-15,2023-08-15",
     )

@@ -68,6 +68,7 @@ FAULTS = {
     "risk_at_month_ends": "delete from marts.fct_basket_risk where date = '2025-03-07' and window_length = '3y'",
     "risk_drawdowns_within_records": "update marts.fct_basket_risk set max_drawdown = -0.99 where max_drawdown < 0",
     "risk_in_range": "update marts.fct_basket_risk set volatility = -volatility",
+    "sharpe_ratios_explained": "update marts.fct_basket_risk set sharpe_ratio = null where date = '2025-03-07'",
     "symbols_not_behind": "update ops.freshness set sessions_behind = 1 where symbol = 'NVDA'",
     "trailing_multiples_explained": "update marts.fct_security_fundamentals set trailing_pe = null where symbol = 'NVDA'",
     "trailing_pe_plausible": "update marts.fct_security_fundamentals set trailing_pe = 2.9",

@@ -17,6 +17,7 @@ from include.errors import TitansError
 from include.gates import raw_gate
 from include.landing.batches import BatchKey, FetchWindow, land
 from include.runs.facts import CheckRawFacts
+from include.runs.releases import record_release
 from include.seeds.calendars import load_calendars
 from include.seeds.read import load_reference
 from include.settings import Settings, load_settings
@@ -382,14 +383,32 @@ def test_risk_free_rates(settings: Settings) -> None:
     assert [name for name in statuses if statuses[name] == "warning" and name.startswith("risk_free")] == []
     quarantined, _ = judge(settings, bills(100.0), Dataset.RISK_FREE)
     (reasons,) = quarantined.values()
-    usable, jump = reasons
+    usable, jump, half = reasons
     assert usable.startswith(
         "risk_free_mostly_usable: 91 of 125 rows rejected, such as 2025-03-07 (rate is not a fraction"
     )
     assert jump.startswith("risk_free_no_jump: rate 0.99 to 0.01")
+    assert half.startswith("risk_free_plausible: half of the rates are ")
     # Told again, the rejected rows are on record already.
     quarantined, _ = judge(settings, bills(100.0), Dataset.RISK_FREE)
     assert any(reason.startswith("risk_free_mostly_usable") for reason in quarantined["USD"])
+
+
+def test_low_rates_in_per_cent(settings: Settings) -> None:
+    """Three-month rates of Hong Kong dollars fell from 0.26% to 0.14% in 2021; as quoted they look like 26% to 14%.
+
+    Rates that are as high in truth are released once, and go on.
+    """
+    quoted: list[Row] = [
+        {"currency": "HKD", "tenor": "3m", "date": day, "rate": 0.26 - 0.001 * number, "quote_basis": "yield"}
+        for number, day in enumerate(sessions())
+    ]
+    reason = "risk_free_plausible: half of the rates are 0.1985 or more: write 0.2% as 0.002"
+    assert judge(settings, quoted[:-1], Dataset.RISK_FREE)[0] == {"HKD": [reason]}
+    ((batch_id,),) = ask_warehouse(settings, "select batch_id from raw.current_verdicts where symbol = 'HKD'")
+    record_release(settings.store, batch_id, "HKD", "they are that high")
+    restated = [row | {"rate": row["rate"] + 0.001} for row in quoted]
+    assert judge(settings, restated, Dataset.RISK_FREE)[0] == {}
 
 
 def test_a_risk_free_series_that_ends_early_warns(settings: Settings) -> None:

@@ -411,11 +411,14 @@ def test_a_result_has_one_value_a_publication(settings: Settings) -> None:
 
 
 def test_results_without_a_date_are_known_when_they_had_to_be_out(settings: Settings) -> None:
-    """Within three months of a year, and two of a shorter period, or from their fetch. They stay one row."""
+    """Within three months of a year and of a quarter, which may be the last of one, and two of a half-year, or from their fetch.
+
+    They stay one row.
+    """
     periods = {
         "annual": (date(2023, 12, 31), "2024-03-31 00:00:00"),
         "interim": (date(2024, 6, 30), "2024-08-31 00:00:00"),
-        "quarter": (date(2024, 9, 28), "2024-11-30 00:00:00"),
+        "quarter": (date(2024, 9, 28), "2024-12-31 00:00:00"),
         "ttm": (date(2024, 12, 31), "2025-03-04 05:00:00"),
     }
     rows = [result(period_type=name, period_end=end, published_on=None) for name, (end, _) in periods.items()]

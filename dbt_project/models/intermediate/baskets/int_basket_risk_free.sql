@@ -1,5 +1,6 @@
 -- The series of risk-free rates that a basket's returns are measured against: that of the currency of all its members in
--- the local basis, that of the dollar in US dollars. A basket of several currencies has none in the local basis.
+-- the local basis, that of the dollar in US dollars. A basket of several currencies has none in the local basis. The tenor
+-- is that of the last day with a rate.
 with currencies as (
     select
         members.basket_id,
@@ -26,12 +27,13 @@ bases as (
 ),
 
 series as (
-    select distinct
+    select
         currency,
-        tenor,
+        arg_max(tenor, date) as tenor,
         first_quote_date,
         last_quote_date
     from {{ ref("int_risk_free_daily") }}
+    group by currency, first_quote_date, last_quote_date
 )
 
 select

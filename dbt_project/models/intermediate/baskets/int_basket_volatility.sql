@@ -36,12 +36,12 @@ returns as (
 rated as (
     select
         returns.*,
+        rates.tenor as risk_free_tenor,
         returns.simple_return - rates.risk_free_rate * (returns.date - returns.base_date) / 365 as excess_return
     from returns
     left join {{ ref("int_basket_risk_free") }} as currencies
         on
-            returns.basket_id = currencies.basket_id
-            and returns.currency_basis = currencies.currency_basis
+            returns.basket_id = currencies.basket_id and returns.currency_basis = currencies.currency_basis
             and returns.return_type = 'total'
             and returns.cycle <> 'day'
     left join {{ ref("int_risk_free_daily") }} as rates
@@ -61,7 +61,9 @@ measured as (
             stddev_samp(simple_return) over last_{{ name }}
             * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as volatility,
             count(excess_return) over last_{{ name }} as excess_observations,
-            simple_return is null or excess_return is not null as is_rated,
+            case when excess_observations < min_observations then excess_observations end as too_few_rated,
+            case when simple_return is not null and excess_return is null then base_date end as unrated_base_date,
+            risk_free_tenor,
             avg(excess_return) over last_{{ name }} / nullif(stddev_samp(excess_return) over last_{{ name }}, 0)
             * sqrt({{ var("cycles_per_year")[risk_window.cycle] }}) as sharpe_ratio
         from rated
@@ -104,8 +106,10 @@ select
     wanted.window_length,
     coalesce(measured.observations, 0) as observations,
     case when measured.observations >= measured.min_observations then measured.volatility end as volatility,
-    case when measured.excess_observations >= measured.min_observations and measured.is_rated then measured.sharpe_ratio end
-        as sharpe_ratio
+    measured.risk_free_tenor,
+    measured.unrated_base_date,
+    measured.too_few_rated,
+    case when measured.unrated_base_date is null and measured.too_few_rated is null then measured.sharpe_ratio end as sharpe_ratio
 from wanted
 asof left join measured
     on

@@ -18,12 +18,15 @@ with figures as (
     {% endfor %}
 ),
 
--- Of two publications of a period that became known on one day, the one whose day the source names, then the later.
+-- A result without a day of publication counts until one whose day the source names is known, and never after it. Of two
+-- publications that became known on one day the later counts.
 versions as (
     select distinct on (symbol, period_type, period_end, figure, as_of) *
     from figures
-    order by
-        symbol asc, period_type asc, period_end asc, figure asc, as_of asc, is_publication_assumed asc, published_on desc
+    qualify
+        is_publication_assumed
+        = bool_and(is_publication_assumed) over (partition by symbol, period_type, period_end, figure order by as_of)
+    order by symbol asc, period_type asc, period_end asc, figure asc, as_of asc, published_on desc
 ),
 
 changes as (

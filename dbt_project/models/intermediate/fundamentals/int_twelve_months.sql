@@ -2,13 +2,23 @@
 
 -- Which fiscal periods make twelve months up to the end of a period, a row a period and its sign: twelve months as
 -- reported; four quarters in a row; the year before, the half-year since and, taken off, the same half of the year
--- before; the year itself. A balance stands on one day.
+-- before; the year itself. A balance stands on one day; at the end of a year it is the year's, which may be out later.
 with periods as (
     select distinct
         symbol,
         period_type,
         period_end
     from {{ ref("int_fundamentals_split_adjusted") }}
+),
+
+-- Of ends that lie closer together than the slack, which are of one quarter, the last.
+quarter_ends as (
+    select
+        symbol,
+        period_end
+    from periods
+    where period_type = 'quarter'
+    qualify coalesce(lead(period_end) over (partition by symbol order by period_end) - period_end > {{ slack }}, true)
 ),
 
 quarters as (
@@ -18,18 +28,8 @@ quarters as (
         lag(period_end, 1) over series as quarter_2,
         lag(period_end, 2) over series as quarter_3,
         lag(period_end, 3) over series as quarter_4
-    from periods
-    where period_type = 'quarter'
+    from quarter_ends
     window series as (partition by symbol order by period_end)
-),
-
-halves as (
-    select
-        symbol,
-        period_end,
-        lag(period_end) over (partition by symbol order by period_end) as half_before
-    from periods
-    where period_type = 'interim'
 ),
 
 years as (
@@ -40,13 +40,20 @@ years as (
     where period_type = 'annual'
 ),
 
-halves_since as (
+halves as (
     select
-        halves.*,
+        halves.symbol,
+        halves.period_end,
+        earlier.period_end as half_before,
         years.period_end as year_before
-    from halves
-    asof inner join years
-        on halves.symbol = years.symbol and halves.period_end > years.period_end
+    from periods as halves
+    asof inner join periods as earlier
+        on
+            halves.symbol = earlier.symbol
+            and halves.period_type = earlier.period_type
+            and halves.period_end - {{ 365 - slack }} >= earlier.period_end
+    asof inner join years on halves.symbol = years.symbol and halves.period_end > years.period_end
+    where halves.period_type = 'interim'
 ),
 
 sums as (
@@ -63,10 +70,9 @@ sums as (
         period_end,
         'four_quarters' as method,
         [
-            { 'period_type': 'quarter', 'period_end': period_end, 'sign': 1 },
-            { 'period_type': 'quarter', 'period_end': quarter_2, 'sign': 1 },
-            { 'period_type': 'quarter', 'period_end': quarter_3, 'sign': 1 },
-            { 'period_type': 'quarter', 'period_end': quarter_4, 'sign': 1 }
+            {% for quarter in ["period_end", "quarter_2", "quarter_3", "quarter_4"] %}
+                { 'period_type': 'quarter', 'period_end': {{ quarter }}, 'sign': 1 }{% if not loop.last %},{% endif %}
+            {% endfor %}
         ] as terms
     from quarters
     where abs((period_end - quarter_4) - 365 * 0.75) <= {{ slack }}
@@ -80,7 +86,7 @@ sums as (
             { 'period_type': 'interim', 'period_end': period_end, 'sign': 1 },
             { 'period_type': 'interim', 'period_end': half_before, 'sign': -1 }
         ] as terms
-    from halves_since
+    from halves
     where
         abs((period_end - year_before) - 365 * 0.5) <= {{ slack }}
         and abs((period_end - half_before) - 365) <= {{ slack }}
@@ -91,13 +97,12 @@ sums as (
         'balance_' || period_type as method,
         [{ 'period_type': period_type, 'period_end': period_end, 'sign': 1 }] as terms
     from periods
+    where period_type <> 'interim' or (symbol, period_end) not in (select (years.symbol, years.period_end) from years)
 ),
 
 final as (
     select
-        symbol,
-        period_end,
-        method,
+        * exclude (terms),
         len(terms) as term_count,
         unnest(terms) as term
     from sums
