@@ -57,6 +57,7 @@ NUMBERS_WITH_A_REASON = {
     },
     "int_basket_volatility": {"365": "days of the year that a risk-free rate is quoted for"},
     "int_dividend_years": {"365": "days of a year"},
+    "int_dividends": {"0.99": "what the rates of two days leave of a dividend that is special as a whole"},
     "int_eps_by_fiscal_year": {"365": "days of a year"},
     "int_fiscal_year_ends": {"365.25": "days of a year"},
     "int_twelve_months": {

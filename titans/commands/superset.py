@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Annotated
 
@@ -157,14 +157,15 @@ def _start(
 
 
 def _wait_for_answer(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment has it
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
+        # Not through a proxy that the environment names.
         with (
-            contextlib.suppress(OSError),
-            direct.open(f"http://127.0.0.1:{port}/health", timeout=5) as answer,
+            contextlib.suppress(OSError, http.client.HTTPException),
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection,
         ):
-            if answer.status == 200:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
                 return
         time.sleep(0.2)
     raise TitansError(f"Superset did not answer on port {port} within {_START_SECONDS} s: its log is {log}.")
